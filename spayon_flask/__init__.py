@@ -1,0 +1,1 @@
+"""Payments through the Spayon gateway for Flask."""
