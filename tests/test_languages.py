@@ -1,0 +1,252 @@
+import re
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.catalog import Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+from markupsafe import escape
+
+import spayon_flask
+from spayon_flask.languages import NAMES
+from spayon_flask.languages import Language
+from spayon_flask.languages import choose_language
+
+
+PACKAGE = Path(spayon_flask.__file__).parent
+METHODS = [("simulator/**", "ignore"), ("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "translatable": None}
+AFTERNOON = datetime(2026, 11, 5, 10, 35, tzinfo=timezone.utc)
+
+VARIABLE = re.compile(r"%\(\w+\)[sd]")
+
+Key = str | tuple[str, ...]
+
+
+def messages_in_use() -> list[Key]:
+    """Collect every message of the templates and the code, in the order of their files."""
+    found = extract_from_dir(str(PACKAGE), METHODS, keywords=KEYWORDS, comment_tags=())
+    rows = sorted(found, key=lambda row: (row[0], row[1]))
+
+    return list(dict.fromkeys(row[2] for row in rows))
+
+
+def folder(code: str) -> Path:
+    return PACKAGE / "translations" / code / "LC_MESSAGES"
+
+
+def written_catalogue(code: str) -> Catalog:
+    with (folder(code) / "spayon.po").open("rb") as file:
+        return read_po(file, locale=code)
+
+
+def key_of(message: Message) -> Key:
+    return message.id if isinstance(message.id, str) else tuple(message.id)
+
+
+def messages(catalogue: Catalog) -> dict[Key, Message]:
+    return {key_of(message): message for message in catalogue if message.id}
+
+
+def texts_of(message: Message) -> list[str]:
+    return [message.string] if isinstance(message.string, str) else list(message.string or ())
+
+
+@pytest.fixture(params=NAMES)
+def code(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class TestCatalogues:
+    def test_every_message_in_use_is_in_every_catalogue(self, code: str) -> None:
+        known = messages(written_catalogue(code))
+
+        assert [message for message in messages_in_use() if message not in known] == []
+
+    def test_no_catalogue_holds_a_message_that_nothing_uses(self, code: str) -> None:
+        used = messages_in_use()
+
+        assert [key for key in messages(written_catalogue(code)) if key not in used] == []
+
+    def test_every_message_has_a_text(self, code: str) -> None:
+        found = messages(written_catalogue(code))
+
+        assert [key for key, message in found.items() if not all(texts_of(message))] == []
+
+    def test_no_text_is_marked_as_doubtful_or_obsolete(self, code: str) -> None:
+        catalogue = written_catalogue(code)
+
+        assert [key for key, message in messages(catalogue).items() if message.fuzzy] == []
+        assert catalogue.obsolete == {}
+
+    def test_a_text_has_the_variables_of_its_message(self, code: str) -> None:
+        for key, message in messages(written_catalogue(code)).items():
+            source = key if isinstance(key, str) else key[-1]
+            variables = set(VARIABLE.findall(source))
+
+            assert all(set(VARIABLE.findall(text)) == variables for text in texts_of(message))
+
+    def test_the_compiled_catalogue_is_made_from_the_one_that_people_edit(self, code: str) -> None:
+        written = messages(written_catalogue(code))
+
+        with (folder(code) / "spayon.mo").open("rb") as file:
+            compiled = messages(read_mo(file))
+
+        assert {key: texts_of(message) for key, message in compiled.items()} == {
+            key: texts_of(message) for key, message in written.items()
+        }, f"run: msgfmt spayon.po -o spayon.mo (in translations/{code}/LC_MESSAGES)"
+
+    @pytest.mark.parametrize("code", ["ru", "hy"])
+    def test_no_text_is_left_in_english(self, code: str) -> None:
+        for message in messages(written_catalogue(code)).values():
+            assert not any(text.isascii() for text in texts_of(message))
+
+
+class TestChoice:
+    def test_the_first_language_that_we_speak_is_taken(self) -> None:
+        assert choose_language("fr", None, "ru", "hy").code == "ru"
+
+    def test_a_region_is_ignored(self) -> None:
+        assert choose_language("hy_AM").code == "hy"
+        assert choose_language("RU-ru").code == "ru"
+
+    def test_the_browser_is_asked_when_nobody_else_knows(self) -> None:
+        assert choose_language(None, "", accept="de, en;q=0.5, hy;q=0.9").code == "hy"
+
+    def test_a_language_that_the_browser_refuses_is_not_taken(self) -> None:
+        assert choose_language(accept="ru;q=0, hy;q=0.1").code == "hy"
+
+    def test_english_is_spoken_to_everybody_else(self) -> None:
+        assert choose_language("de", accept="de-AT, fr;q=0.8").code == "en"
+
+    @pytest.mark.parametrize(
+        "nonsense",
+        ["<script>", "ru;q=x", "\x00", "hy" * 5000, ",,;;", "*", "ru;q=1.9999", "../../etc"],
+    )
+    def test_nonsense_is_answered_in_english(self, nonsense: str) -> None:
+        assert choose_language(nonsense, accept=nonsense).code == "en"
+
+
+class TestTexts:
+    def test_variables_are_put_into_the_translation(self) -> None:
+        text = Language("ru").gettext("You come back to %(shop)s and see the result.", shop="Арпи")
+
+        assert text == "Вы возвращаетесь в магазин «Арпи» и видите результат."
+
+    def test_a_variable_may_hold_a_percent_sign(self) -> None:
+        text = Language("en").gettext(
+            "You come back to %(shop)s and see the result.", shop="50 % off"
+        )
+
+        assert "50 % off" in text
+
+    def test_markup_in_a_variable_is_left_for_the_template_to_escape(self) -> None:
+        text = Language("en").gettext("You come back to %(shop)s and see the result.", shop="<b>")
+
+        assert "&lt;b&gt;" in escape(text)
+
+    @pytest.mark.parametrize(
+        ("n", "words"),
+        [(0, "меньше минуты"), (1, "ещё 1 минуту"), (3, "ещё 3 минуты"), (12, "ещё 12 минут")],
+    )
+    def test_russian_counts_minutes_in_three_forms(self, n: int, words: str) -> None:
+        assert Language("ru").minutes(n) == words
+
+    @pytest.mark.parametrize(("n", "words"), [(1, "in 1 minute"), (12, "in 12 minutes")])
+    def test_english_counts_minutes_in_two(self, n: int, words: str) -> None:
+        assert Language("en").minutes(n) == words
+
+
+class TestTimes:
+    def test_a_time_without_a_known_zone_says_that_it_is_in_utc(self) -> None:
+        assert Language("en").time(AFTERNOON) == "10:35 UTC"
+
+    def test_a_time_in_the_payers_zone_needs_no_label(self) -> None:
+        assert Language("en", ZoneInfo("Asia/Yerevan")).time(AFTERNOON) == "14:35"
+
+    def test_a_moment_with_an_offset_of_its_own_is_the_same_moment(self) -> None:
+        moment = AFTERNOON.astimezone(timezone(timedelta(hours=-8)))
+
+        assert Language("en").in_zone(ZoneInfo("Asia/Yerevan")).time(moment) == "14:35"
+
+    def test_a_date_is_the_day_in_the_payers_zone(self) -> None:
+        evening = datetime(2026, 11, 5, 22, 0, tzinfo=timezone.utc)
+
+        assert Language("en", ZoneInfo("Asia/Yerevan")).date(evening) == "6\u00a0November\u00a02026"
+
+    @pytest.mark.parametrize(
+        ("code", "date"),
+        [("en", "5 November 2026"), ("ru", "5 ноября 2026 г."), ("hy", "5 նոյեմբերի, 2026 թ.")],
+    )
+    def test_the_month_is_a_word(self, code: str, date: str) -> None:
+        assert Language(code).date(AFTERNOON).replace("\u00a0", " ") == date
+
+
+class TestPrices:
+    @pytest.mark.parametrize(
+        ("code", "price", "currency", "text"),
+        [
+            ("en", "12500", "AMD", "12,500 AMD"),
+            ("ru", "12500", "AMD", "12 500 ֏"),
+            ("hy", "12500", "AMD", "12 500 ֏"),
+            ("hy", "12500.5", "amd", "12 500,50 ֏"),
+            ("en", "10", "USD", "$10.00"),
+            ("ru", "1234567.5", "RUB", "1 234 567,50 ₽"),
+            ("hy", "9.99", "EUR", "9,99 €"),
+            ("en", "0.005", "KWD", "0.005 KWD"),
+            ("en", "1E+3", "AMD", "1,000 AMD"),
+            ("en", "5000.0000", "AMD", "5,000 AMD"),
+            ("en", "99999999999999.9", "USD", "$99,999,999,999,999.90"),
+        ],
+    )
+    def test_a_price_is_written_as_in_a_shop_and_exactly(
+        self, code: str, price: str, currency: str, text: str
+    ) -> None:
+        assert Language(code).price(Decimal(price), currency).replace("\u00a0", " ") == text
+
+
+class TestDeclines:
+    def test_a_known_code_is_explained_in_the_payers_language(self) -> None:
+        decline = {"responseCode": "14", "responseReasonEn": "Invalid card", "transactionId": 7}
+
+        assert Language("ru").decline(decline).startswith("Неверный номер карты")
+
+    @pytest.mark.parametrize("known", ["05", "14", "1A", " 1a "])
+    def test_every_documented_code_has_words_of_its_own(self, known: str) -> None:
+        decline = {"responseCode": known, "responseReasonEn": "Declined", "transactionId": 7}
+
+        assert Language("en").decline(decline) != "Declined"
+
+    def test_an_unlisted_code_is_shown_by_the_text_that_came_with_it(self) -> None:
+        decline = {
+            "responseCode": "SP-07",
+            "responseReasonEn": "Limit 100%(x)s over",
+            "transactionId": 7,
+        }
+
+        assert Language("hy").decline(decline) == "Limit 100%(x)s over"
+
+    @pytest.mark.parametrize("text", [None, "", "  ", 5, ["a"], {}])
+    def test_an_unlisted_code_without_a_text_is_a_plain_decline(self, text: object) -> None:
+        decline = {"responseCode": "SP-07", "responseReasonEn": text}
+
+        assert Language("en").decline(decline).startswith("The payment was declined")
+
+    def test_a_text_without_an_end_is_cut(self) -> None:
+        assert len(Language("en").decline({"responseReasonEn": "no " * 10_000})) <= 300
+
+    def test_a_reason_that_came_twice_is_said_once(self) -> None:
+        declines: list[dict[str, object]] = [
+            {"responseCode": "14"},
+            {"responseCode": "05"},
+            {"responseCode": "14"},
+        ]
+
+        assert len(Language("en").declines(declines)) == 2
