@@ -1,0 +1,67 @@
+// Keeps the return page up to date while a payment is pending. Without it, "Check again" does.
+(() => {
+  "use strict";
+
+  const FIRST_WAIT = 2000;
+  const LONGEST_WAIT = 15000;
+  const GROWTH = 1.4;
+  // A payment session lives 15 minutes; a page left open past that asks no more.
+  const GIVE_UP_AFTER = 20 * 60 * 1000;
+
+  const id = "spayon-status";
+  const opened = Date.now();
+  let wait = FIRST_WAIT;
+  let timer;
+
+  const waiting = (region) => ["pending", "slow"].includes(region.dataset.state);
+
+  function show(fresh, title) {
+    const region = document.getElementById(id);
+    const held = region.contains(document.activeElement);
+    region.replaceWith(document.adoptNode(fresh));
+    document.title = title;
+
+    const heading = fresh.querySelector("h1");
+    if (held && heading) heading.focus();
+
+    // Said once: the region itself is not live, so its other words stay quiet.
+    const announcement = document.getElementById("spayon-announcement");
+    const message = fresh.querySelector(".spayon-message");
+    if (announcement) announcement.textContent = [heading, message]
+      .map((part) => (part ? part.textContent.trim().replace(/\s+/g, " ") : ""))
+      .join(". ");
+  }
+
+  async function check() {
+    clearTimeout(timer);
+    const region = document.getElementById(id);
+    if (!region || !waiting(region)) return;
+
+    try {
+      const answer = await fetch(location.href, {
+        cache: "no-store",
+        headers: { Accept: "text/html" },
+      });
+      if (answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = page.getElementById(id);
+        if (!fresh) return;
+        if (fresh.dataset.state !== region.dataset.state) show(fresh, page.title);
+        if (!waiting(fresh)) return;
+      }
+    } catch {
+      // The network is away. The payment is not: ask again later, and claim nothing.
+    }
+    later();
+  }
+
+  function later() {
+    if (Date.now() - opened > GIVE_UP_AFTER) return;
+    timer = setTimeout(() => { if (!document.hidden) check(); }, wait);
+    wait = Math.min(wait * GROWTH, LONGEST_WAIT);
+  }
+
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) check(); });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) check(); });
+  later();
+})();

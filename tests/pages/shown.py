@@ -1,0 +1,160 @@
+"""The four pages with made-up contexts: every state of each, without a payment behind it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timezone
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from typing import Protocol
+
+from flask import Blueprint
+from flask import Flask
+from flask import render_template
+from flask import request
+
+from spayon_flask.languages import Language
+from spayon_flask.languages import choose_language
+
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
+HALF_PAST_TWO = datetime(2026, 11, 22, 14, 35, tzinfo=timezone.utc)
+
+#: Every page with every state that it has.
+STATES = [
+    *(("checkout", state) for state in ("payable", "wrong", "later", "resume", "paid", "review")),
+    *(("return", state) for state in ("pending", "slow", "paid", "failed", "expired", "review")),
+    *(("cancel", state) for state in ("payable", "pending", "paid", "failed", "expired", "review")),
+    *(
+        ("error", reason)
+        for reason in (
+            *("unknown_order", "unknown_payment", "gateway_unavailable"),
+            *("gateway_unexpected", "misconfigured"),
+        )
+    ),
+]
+
+
+@dataclass(kw_only=True)
+class Field:
+    """Stand for one field of the checkout form."""
+
+    name: str
+    label: str
+    type: str = "text"
+    value: str = ""
+    error: str | None = None
+    autocomplete: str | None = None
+    inputmode: str | None = None
+
+
+def context_of(page: str, state: str, language: Language, title: str = "") -> dict[str, Any]:
+    """Give a template what the views give it."""
+    product = title or "Silver pomegranate pendant"
+    price = language.price(Decimal(24900), "AMD")
+    wrong = "Enter an address like name@example.com." if state == "wrong" else None
+    fields = [
+        Field(
+            name="email",
+            label="Email",
+            type="email",
+            value=title or "ani@",
+            error=wrong,
+            autocomplete="email",
+            inputmode="email",
+        ),
+        Field(name="full_name", label="Full name", value=title, autocomplete="name"),
+    ]
+    later = state == "later"
+    order = SimpleNamespace(
+        order_id=title or "A-1042", product_name=None if later else product, currency="AMD"
+    )
+    declines: list[dict[str, object]] = [
+        {"responseCode": "14", "responseReasonEn": "Invalid card", "transactionId": 1},
+        {"responseCode": "51", "responseReasonEn": title or "Not sufficient funds"},
+    ]
+
+    return {
+        "language": language,
+        "_": language.gettext,
+        "shop_name": title or "Tsaghik Jewellery",
+        "shop_url": "/",
+        "simulated": state in {"payable", "slow"},
+        "state": {"wrong": "payable", "later": "payable", "slow": "pending"}.get(state, state),
+        "slow": state == "slow",
+        "reason": state,
+        "status_code": 404,
+        "order": order,
+        "payment": SimpleNamespace(
+            order_id=order.order_id, product_name=product, status=state, updated_at=NOON
+        ),
+        "price": None if later else price,
+        "fields": fields,
+        "declines": language.declines(declines),
+        "expires_at": HALF_PAST_TWO,
+        "minutes_left": 12,
+        "return_url": "/pay/return?session_id=1",
+        "resume_url": "/pay/checkout/A-1042",
+        "retry_url": None if state.startswith("unknown") else "/pay/checkout/A-1042",
+        "check_url": request.full_path,
+    }
+
+
+def pages() -> Blueprint:
+    """Make a blueprint that shows any page in any state, as the real one would."""
+    blueprint = Blueprint(
+        "spayon",
+        "spayon_flask",
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/static",
+    )
+    blueprint.add_app_template_global(choose_language, "spayon_language")
+
+    @blueprint.route("/show/<page>/<state>", methods=["GET", "POST"])
+    def show(page: str, state: str) -> str:
+        """Show the template of *page* as it is in *state*."""
+        language = choose_language(request.args.get("language"))
+        title = request.args.get("title", "")
+
+        return render_template(f"spayon/{page}.html", **context_of(page, state, language, title))
+
+    @blueprint.get("/checkout/<path:order_id>")
+    def checkout(order_id: str) -> str:
+        """Stand for the checkout page that the macros link to."""
+        return order_id
+
+    return blueprint
+
+
+def make_app(folder: Path, **templates: str) -> Flask:
+    """Make an app in *folder* around the pages, with *templates* of the shop's own."""
+    for name, source in templates.items():
+        path = folder / "templates" / "spayon" / f"{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+
+    app = Flask("shop", root_path=str(folder))
+    app.testing = True
+    app.register_blueprint(pages(), url_prefix="/pay")
+
+    return app
+
+
+class Show(Protocol):
+    """Show a page in a state and give its HTML."""
+
+    def __call__(self, page: str, state: str, **query: str) -> str: ...
+
+
+def shown_by(app: Flask) -> Show:
+    """Give the function that shows the pages of *app*."""
+
+    def show(page: str, state: str, **query: str) -> str:
+        answer = app.test_client().get(f"/pay/show/{page}/{state}", query_string=query)
+        assert answer.status_code == 200
+
+        return answer.text
+
+    return show

@@ -1,0 +1,152 @@
+"""What the pages say in every state and language, and what they never say."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import render_template_string
+
+from spayon_flask.languages import NAMES
+
+from .shown import STATES
+from .shown import Show
+from .shown import make_app
+
+
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"
+
+every_state = pytest.mark.parametrize(("page", "state"), STATES)
+every_language = pytest.mark.parametrize("language", NAMES)
+
+
+def words_of(html: str) -> str:
+    """Give the text of *html* in one line, without the head."""
+    return " ".join(re.sub(r"<[^>]*>", " ", html[html.index("<main") :]).split())
+
+
+@every_state
+@every_language
+def test_a_page_says_which_language_it_is_in(
+    show: Show, page: str, state: str, language: str
+) -> None:
+    assert f'<html lang="{language}">' in show(page, state, language=language)
+
+
+@every_state
+def test_a_page_has_one_heading_and_a_title_of_its_own(show: Show, page: str, state: str) -> None:
+    html = show(page, state)
+
+    assert len(re.findall("<h1", html)) == 1
+    assert re.search(r"<title>\w[^<]+ · Tsaghik Jewellery</title>", html)
+
+
+@every_state
+def test_a_page_is_a_document_from_its_first_byte(show: Show, page: str, state: str) -> None:
+    assert show(page, state).startswith("<!doctype html>\n")
+
+
+@every_state
+def test_a_page_has_no_inline_script_or_style(show: Show, page: str, state: str) -> None:
+    html = show(page, state)
+
+    assert "<style" not in html
+    assert not re.search(r"<[^>]+\s(style|on\w+)=", html)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", html)
+    assert "javascript:" not in html
+
+
+@every_state
+@every_language
+def test_no_text_becomes_markup(show: Show, page: str, state: str, language: str) -> None:
+    html = show(page, state, language=language, title=HOSTILE)
+
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    assert "49" not in words_of(html)
+
+
+@pytest.mark.parametrize("state", ["pending", "slow", "review"])
+def test_an_undecided_payment_is_never_called_failed(show: Show, state: str) -> None:
+    words = words_of(show("return", state)).lower()
+
+    assert "fail" not in words
+    assert "not go through" not in words
+    assert "try again" not in words
+    assert "charged" not in words
+
+
+@every_state
+def test_only_the_cancel_page_says_that_nothing_was_charged(
+    show: Show, page: str, state: str
+) -> None:
+    said = "charged" in words_of(show(page, state)).lower()
+
+    assert said == ((page, state) == ("cancel", "payable"))
+
+
+def test_the_cancel_page_tells_until_when_the_order_can_be_paid(show: Show) -> None:
+    html = show("cancel", "payable")
+
+    assert '<time datetime="2026-11-22T14:35:00+00:00">14:35 UTC</time>' in html
+    assert "until 14:35 UTC (in 12 minutes)" in words_of(html)
+
+
+def test_a_failed_payment_is_explained_and_can_be_tried_again(show: Show) -> None:
+    html = show("return", "failed")
+
+    assert "The card number, expiry date or CVV is not right" in html
+    assert "Not sufficient funds" in html
+    assert '<a class="spayon-button spayon-button-primary" href="/pay/checkout/A-1042">' in html
+
+
+@pytest.mark.parametrize("state", ["pending", "slow"])
+def test_a_pending_page_offers_to_check_again_and_brings_its_script(show: Show, state: str) -> None:
+    html = show("return", state)
+
+    assert "Check again" in words_of(html)
+    assert 'src="/pay/static/return.js"' in html
+
+
+@pytest.mark.parametrize("state", ["paid", "failed", "expired", "review"])
+def test_a_final_page_brings_no_script(show: Show, state: str) -> None:
+    assert "<script" not in show("return", state)
+
+
+def test_a_wrong_field_keeps_its_value_and_says_what_is_wrong(show: Show) -> None:
+    html = show("checkout", "wrong")
+
+    assert 'value="ani@"' in html
+    assert 'aria-invalid="true" aria-describedby="spayon-email-error" autofocus' in html
+    assert '<p class="spayon-error" id="spayon-email-error">Enter an address' in html
+
+
+@pytest.mark.parametrize("state", ["paid", "review"])
+def test_an_order_that_needs_no_payment_has_no_form(show: Show, state: str) -> None:
+    assert "<form" not in show("checkout", state)
+
+
+def test_a_page_of_the_simulator_says_that_no_money_moves(show: Show) -> None:
+    assert "Test mode" in show("checkout", "payable")
+    assert "Test mode" not in show("checkout", "wrong")
+
+
+def test_the_form_carries_the_token_of_a_shop_that_wants_one(tmp_path: Path) -> None:
+    app = make_app(tmp_path)
+    app.jinja_env.globals["csrf_token"] = lambda: "token<1>"
+    html = app.test_client().get("/pay/show/checkout/payable").text
+
+    assert '<input type="hidden" name="csrf_token" value="token&lt;1&gt;">' in html
+
+
+def test_a_shop_page_can_show_a_pay_button_and_a_state(tmp_path: Path) -> None:
+    app = make_app(tmp_path)
+    source = (
+        '{% from "spayon/macros.html" import pay_button, payment_state %}'
+        '{{ pay_button("A/1 & 2", language="ru") }}{{ payment_state("review", language="hy") }}'
+    )
+
+    with app.test_request_context():
+        html = render_template_string(source)
+
+    assert 'href="/pay/checkout/A/1%20&amp;%202">Оплатить</a>' in html
+    assert '<span class="spayon-state spayon-state-review">Ստուգվում է</span>' in html
