@@ -1,0 +1,104 @@
+"""Everything that this package raises.
+
+* SpayonError
+  + ConfigError                    a SPAYON_* setting is missing or wrong; also a ValueError
+  + OrderError                     an `Order` that cannot be paid as it is; also a ValueError
+  + OrderNotPayableError           the order is paid already, or under review
+  + UncommittedChangesError        `db.session` holds changes that our commit would take along
+  + HandlerError                   the shop's handler failed, or ended the transaction itself
+  + GatewayError                   Spayon was asked and it went badly
+    - GatewayUnavailableError      no usable answer; worth another try
+    - AuthenticationError          client id, client secret or token refused
+    - RequestRefusedError          Spayon refuses what was sent
+    - SessionNotFoundError         Spayon does not know the payment session
+    - UnexpectedAnswerError        Spayon answered with something that makes no sense
+  + CallbackError                  a POST to the callback route is refused
+    - InvalidSignatureError        X-Signature is missing or does not match
+    - InvalidPayloadError          signed, but not a report of a payment session
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SpayonError(Exception):
+    """The base of every error of this package."""
+
+
+class ConfigError(SpayonError, ValueError):
+    """A setting is missing or wrong; the message names the key and says what to do."""
+
+
+class OrderError(SpayonError, ValueError):
+    """The values given to `Order` cannot be paid; the message names the field."""
+
+
+class OrderNotPayableError(SpayonError):
+    """The order is paid already, or a payment of it is under review.
+
+    *payment* is the payment that stands in the way.
+    """
+
+    def __init__(self, message: str, payment: Any) -> None:
+        super().__init__(message)
+        self.payment = payment
+
+
+class UncommittedChangesError(SpayonError):
+    """`db.session` holds changes; commit or roll them back before the call."""
+
+
+class HandlerError(SpayonError):
+    """A handler of the shop failed, or ended the transaction; all of it was rolled back."""
+
+
+class GatewayError(SpayonError):
+    """A call to Spayon went badly."""
+
+
+class GatewayUnavailableError(GatewayError):
+    """Spayon could not be reached, timed out, or answered 429 or 5xx; try again later.
+
+    *retry_after* is the number of seconds Spayon asked to wait, where it named one. *sent* is
+    false where the request certainly never reached Spayon.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, sent: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.sent = sent
+
+
+class AuthenticationError(GatewayError):
+    """Spayon refused client id and secret, or a fresh token; check SPAYON_CLIENT_ID and _SECRET."""
+
+
+class RequestRefusedError(GatewayError):
+    """Spayon refused the request with a 4xx; *status_code* is its HTTP status."""
+
+    def __init__(self, message: str, *, status_code: int = 400) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class SessionNotFoundError(GatewayError):
+    """Spayon does not know the payment session (404)."""
+
+
+class UnexpectedAnswerError(GatewayError):
+    """Spayon answered, but not in the form that its documentation gives."""
+
+
+class CallbackError(SpayonError):
+    """A callback is refused; nothing was recorded."""
+
+
+class InvalidSignatureError(CallbackError):
+    """X-Signature is missing, or was not made for this body with a known callback secret."""
+
+
+class InvalidPayloadError(CallbackError):
+    """The body is not a JSON object with a usable `sessionId` and `status`."""

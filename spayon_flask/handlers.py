@@ -1,0 +1,31 @@
+"""Handlers: the shop's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from .orders import Order
+
+
+#: Given an order id; None where there is no such order.
+OrderLoader = Callable[[str], Order | None]
+
+#: Given the payment, inside the transaction that records it.
+Handler = Callable[[Any], object]
+
+#: Given the id of a callback row, after the commit.
+Dispatcher = Callable[[int], object]
+
+
+@dataclass
+class Handlers:
+    """What a shop registered: handlers by the status that they wait for, in order."""
+
+    order_loader: OrderLoader | None = None
+    dispatcher: Dispatcher | None = None
+    by_status: dict[str, list[Handler]] = field(
+        default_factory=lambda: {"paid": [], "failed": [], "expired": [], "review": []}
+    )

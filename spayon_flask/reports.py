@@ -1,0 +1,140 @@
+"""Report: what Spayon told us of a payment session, by callback or by status check."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from typing import NoReturn
+
+from .errors import InvalidPayloadError
+from .money import read_currency
+from .money import read_price
+from .orders import MAX_ID_LENGTH
+from .orders import has_control_characters
+
+
+#: The widest status that the table can hold; Spayon's own have at most 7 letters.
+MAX_STATUS_LENGTH = 64
+
+_MAX_DECLINES = 20
+_MAX_REASON_LENGTH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One statement of Spayon about one payment session.
+
+    *price* and *currency* are None where they are missing or unreadable, which *has_price* and
+    *has_currency* tell apart. *decline_reasons* has an entry for each declined attempt. *body*
+    holds the exact bytes.
+    """
+
+    session_id: str
+    status: str
+    body: bytes
+    order_id: str | None = None
+    price: Decimal | None = None
+    has_price: bool = False
+    currency: str | None = None
+    has_currency: bool = False
+    decline_reasons: tuple[dict[str, str], ...] = ()
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Report:
+        """Read *body*, a callback or the answer to a status check: both have the same shape.
+
+        Raises `InvalidPayloadError` unless it is a JSON object with a usable `sessionId` and
+        `status`. Other fields that make no sense are read as None; they never raise.
+        """
+        data = _parse(body)
+        session_id = _usable(data, "sessionId", MAX_ID_LENGTH)
+        status = _usable(data, "status", MAX_STATUS_LENGTH)
+        order_id = data.get("orderId")
+
+        if isinstance(order_id, int) and not isinstance(order_id, bool):
+            order_id = str(order_id)
+
+        return cls(
+            session_id=session_id,
+            status=status,
+            body=body,
+            order_id=order_id if isinstance(order_id, str) else None,
+            price=read_price(data.get("price")),
+            has_price=data.get("price") is not None,
+            currency=read_currency(data.get("currency")),
+            has_currency=data.get("currency") is not None,
+            decline_reasons=_read_declines(data.get("declineReasons")),
+        )
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        # Numbers stay decimals: a float would lose digits, and a huge int takes forever to read.
+        data = json.loads(
+            body.decode(),
+            parse_float=Decimal,
+            parse_int=_read_int,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_read_object,
+        )
+
+    except InvalidPayloadError:
+        raise
+
+    except (ValueError, ArithmeticError, RecursionError):
+        raise InvalidPayloadError("the body is not JSON in UTF-8") from None
+
+    if not isinstance(data, dict):
+        raise InvalidPayloadError("the body is JSON, but not an object")
+
+    return data
+
+
+def _read_int(text: str) -> int | Decimal:
+    return int(text) if len(text) < 20 else Decimal(text)  # noqa: PLR2004  64 bits
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidPayloadError(f"{name} is not JSON")
+
+
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Two values for one key mean two readers could see two different payments.
+    data = dict(pairs)
+
+    if len(data) != len(pairs):
+        raise InvalidPayloadError("the body gives one key twice")
+
+    return data
+
+
+def _usable(data: dict[str, Any], key: str, length: int) -> str:
+    value = data.get(key)
+
+    if not isinstance(value, str) or not 0 < len(value) <= length:
+        raise InvalidPayloadError(f"{key} must be text of 1 to {length} characters")
+
+    if has_control_characters(value) or value != value.strip():
+        raise InvalidPayloadError(f"{key} holds characters that no {key} has")
+
+    return value
+
+
+def _read_declines(value: object) -> tuple[dict[str, str], ...]:
+    """Keep the three documented fields of each entry, as text that any database and page takes."""
+    entries = value if isinstance(value, list) else []
+    return tuple(
+        {
+            key: _clean(entry[key])
+            for key in ("transactionId", "responseCode", "responseReasonEn")
+            if isinstance(entry.get(key), str | int | Decimal)
+        }
+        for entry in entries[:_MAX_DECLINES]
+        if isinstance(entry, dict)
+    )
+
+
+def _clean(value: object) -> str:
+    return "".join(c for c in str(value)[:_MAX_REASON_LENGTH] if not has_control_characters(c))

@@ -1,0 +1,96 @@
+"""Settings: the SPAYON_* configuration, checked once, when the app starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from .config import ConfigReader
+from .config import TokenCache
+
+
+#: API base URLs (Spayon's documentation, environments).
+API_URLS = {
+    "production": "https://api.spayon.io",
+    "staging": "http://staging-spayon-api.eu-north-1.elasticbeanstalk.com",
+}
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One vendor account, as the shop configured it. No secret shows in its repr."""
+
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    callback_secrets: tuple[str, ...] = field(repr=False)
+    environment: str
+    api_url: str
+    public_url: str | None
+    production: bool
+    timeout: tuple[float, float]
+    status_interval: timedelta
+    token_cache: TokenCache | None = field(repr=False)
+    language: str | None
+    language_codes: Mapping[str, str]
+    available_payment_methods: tuple[str, ...] | None
+    default_payment_method: str | None
+    shop_name: str | None
+    shop_url: str | None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], prefix: str = "SPAYON_") -> Settings:
+        """Read the keys of *config* that begin with *prefix*.
+
+        Raises `ConfigError`, which names the key and says what to do.
+        """
+        read = ConfigReader(config, prefix)
+        environment = read.text("ENVIRONMENT")
+
+        if environment not in (None, *API_URLS):
+            raise read.error("ENVIRONMENT", "must be 'production' or 'staging'")
+
+        api_url = read.url("API_URL")
+        loopback = api_url is not None and urlsplit(api_url).hostname in _LOOPBACK
+
+        # A simulator is development, unless the shop says production in so many words.
+        production = environment == "production" or (environment is None and not loopback)
+
+        if production and api_url and not loopback and not api_url.startswith("https:"):
+            raise read.error(
+                "API_URL", "must be https in production; for a test system set ENVIRONMENT=staging"
+            )
+
+        public_url = read.url("PUBLIC_URL")
+
+        if production and public_url and not public_url.startswith("https:"):
+            raise read.error("PUBLIC_URL", "must be https: Spayon calls nothing else in production")
+
+        return cls(
+            client_id=read.secret("CLIENT_ID"),
+            client_secret=read.secret("CLIENT_SECRET"),
+            callback_secrets=read.secrets("CALLBACK_SECRET"),
+            environment=environment or "production",
+            api_url=api_url or API_URLS[environment or "production"],
+            public_url=public_url,
+            production=production,
+            timeout=read.timeout("TIMEOUT"),
+            status_interval=timedelta(seconds=read.seconds("STATUS_INTERVAL", 5)),
+            token_cache=read.cache("TOKEN_CACHE"),
+            language=read.text("LANGUAGE"),
+            language_codes=read.codes("LANGUAGE_CODES"),
+            available_payment_methods=(methods := read.names("AVAILABLE_PAYMENT_METHODS")),
+            default_payment_method=read.one_of("DEFAULT_PAYMENT_METHOD", methods),
+            shop_name=read.text("SHOP_NAME"),
+            shop_url=read.text("SHOP_URL"),
+        )
+
+    @property
+    def simulated(self) -> bool:
+        """Whether payments go to a stand-in on this very machine."""
+        return urlsplit(self.api_url).hostname in _LOOPBACK
