@@ -1,0 +1,196 @@
+"""TokenService: one bearer token an hour, whatever asks for it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+
+from .config import TokenCache
+from .errors import GatewayError
+from .shared_token import SharedToken
+
+
+logger = logging.getLogger(__name__)
+
+#: A token is renewed this many seconds before its end, or for the last tenth of a short life.
+RENEW_AHEAD = 300.0
+
+#: After a failed renewal the valid token serves this many seconds before the next one.
+RETRY_AFTER = 10.0
+
+
+@dataclass(frozen=True)
+class Token:
+    """A bearer token, and the seconds it was good for when Spayon gave it out."""
+
+    access_token: str = field(repr=False)
+    expires_in: float
+
+
+@dataclass(frozen=True)
+class _Held:
+    access_token: str = field(repr=False)
+    renew_at: float
+    expires_at: float
+
+
+class TokenService:
+    """Hand out a bearer token, fetching a new one shortly before expiry.
+
+    *fetch* asks Spayon and may raise a `GatewayError`; *clock* counts seconds and never goes back.
+    With *cache*, a cachelib cache, the token serves every process that shares it. Safe across
+    threads and forks: concurrent first calls make one request, and all of them get its outcome.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Token],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        cache: TokenCache | None = None,
+        cache_key: str = "spayon:token",
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._shared = SharedToken(cache, cache_key) if cache is not None else None
+        self._held: _Held | None = None
+        self._finished = 0
+        self._failure: GatewayError | None = None
+        self._reset_locks()
+        _survive_fork(self)
+
+    def __repr__(self) -> str:
+        return f"<TokenService holding {'a token' if self._held else 'no token'}>"
+
+    def get(self) -> str:
+        """Return a valid token.
+
+        Raises what *fetch* raises where there is none, and none can be had.
+        """
+        held = self._held
+        now = self._clock()
+
+        if held is not None and now < held.renew_at:
+            return held.access_token
+
+        if held is not None and now < held.expires_at:
+            return self._renew_ahead(held)
+
+        return self._wait_for_one()
+
+    def drop(self, access_token: str) -> None:
+        """Forget *access_token*, which Spayon refused, unless it has been replaced already."""
+        with self._changing:
+            if self._held is not None and self._held.access_token == access_token:
+                self._held = None
+
+        if self._shared is not None:
+            self._shared.drop(access_token)
+
+    def _renew_ahead(self, held: _Held) -> str:
+        # One thread renews; the others go on with a token that is still good.
+        if not self._fetching.acquire(blocking=False):
+            return held.access_token
+
+        try:
+            # Renewed by another thread since we looked.
+            if self._held is not None and self._held is not held:
+                return self._held.access_token
+
+            return self._obtain(wait=False)
+
+        except GatewayError as error:
+            logger.warning("token renewal failed, the old one still serves: %s", error)
+            return self._postpone(held)
+
+        finally:
+            self._fetching.release()
+
+    def _wait_for_one(self) -> str:
+        seen = self._finished
+
+        with self._fetching:
+            held = self._held
+
+            if held is not None and self._clock() < held.expires_at:
+                return held.access_token
+
+            # An attempt that ended after our call speaks for us too: a gateway that is away must
+            # not keep each of many threads waiting in turn.
+            if self._finished > seen and self._failure is not None:
+                raise copy.copy(self._failure)
+
+            return self._obtain(wait=True)
+
+    def _obtain(self, *, wait: bool) -> str:
+        self._failure = None
+
+        try:
+            if self._shared is None:
+                token = self._fetch()
+                access_token, seconds = token.access_token, token.expires_in
+
+            else:
+                found = self._shared.obtain(self._fetch_pair, margin=_margin, wait=wait)
+
+                if found is None:
+                    assert self._held is not None  # noqa: S101  only renewal ahead does not wait
+                    return self._postpone(self._held, seconds=1.0)
+
+                access_token, seconds = found
+
+        except GatewayError as error:
+            # A copy, since the traceback of the original would keep its frames alive.
+            self._failure = copy.copy(error)
+            raise
+
+        finally:
+            self._finished += 1
+
+        self._hold(access_token, seconds)
+        return access_token
+
+    def _fetch_pair(self) -> tuple[str, float]:
+        token = self._fetch()
+        return token.access_token, token.expires_in
+
+    def _hold(self, access_token: str, seconds: float) -> None:
+        now = self._clock()
+
+        with self._changing:
+            self._held = _Held(access_token, now + seconds - _margin(seconds), now + seconds)
+
+    def _postpone(self, held: _Held, seconds: float = RETRY_AFTER) -> str:
+        with self._changing:
+            if self._held is held:
+                later = self._clock() + seconds
+                self._held = _Held(held.access_token, later, held.expires_at)
+
+        return held.access_token
+
+    def _reset_locks(self) -> None:
+        self._fetching = threading.Lock()
+        self._changing = threading.Lock()
+
+
+def _margin(seconds: float) -> float:
+    return min(RENEW_AHEAD, seconds / 10)
+
+
+def _survive_fork(service: TokenService) -> None:
+    """Give a forked child fresh locks: one that was held at the fork would stay so for ever."""
+    reference = weakref.ref(service)
+
+    def after_fork() -> None:
+        if (alive := reference()) is not None:
+            alive._reset_locks()  # noqa: SLF001  the service's own hook
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=after_fork)

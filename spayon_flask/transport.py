@@ -1,0 +1,196 @@
+"""Transport: pooled HTTP to one base URL, with foreign errors turned into ours."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import logging
+import os
+import time
+from dataclasses import dataclass
+from dataclasses import field
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from .errors import GatewayError
+from .errors import GatewayUnavailableError
+from .errors import UnexpectedAnswerError
+from .signals import gateway_called
+
+
+logger = logging.getLogger(__name__)
+
+#: Connections kept alive; threads beyond that many open one for the call.
+POOL_SIZE = 64
+
+#: No documented answer comes near it.
+MAX_ANSWER = 1024 * 1024
+
+#: An answer that trickles in is given up after this many read time-outs.
+_PATIENCE = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer below 500: *status*, and the exact bytes."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+    def json_object(self) -> dict[str, Any]:
+        """Return the body, which must be a JSON object; raises `UnexpectedAnswerError`."""
+        try:
+            data = jsonlib.loads(self.body.decode())
+
+        except (ValueError, RecursionError):
+            data = None
+
+        if self.status not in (200, 201) or not isinstance(data, dict):
+            raise UnexpectedAnswerError(
+                f"Spayon's answer (HTTP {self.status}) is not the documented JSON object: "
+                "check API_URL"
+            )
+
+        return data
+
+
+class Transport:
+    """Send requests to *base_url*; *timeout* is seconds to connect and to read.
+
+    One pool of kept-alive connections a process, shared by its threads.
+    """
+
+    def __init__(self, base_url: str, timeout: tuple[float, float], account: str) -> None:
+        self._base_url = base_url
+        self._timeout = timeout
+        self._account = account
+        self._http = _new_http()
+        self._pid = os.getpid()
+
+    def send(
+        self, call: str, method: str, path: str, *, json: Any = None, token: str | None = None
+    ) -> Answer:
+        """Send one request and return the answer; *call* names it in signals and logs.
+
+        Raises `GatewayUnavailableError` where there was no answer, 429 or 5xx, and
+        `UnexpectedAnswerError` for a redirect or for more than 1 MiB.
+        """
+        began = time.monotonic()
+        outcome = "ok"
+
+        try:
+            return self._send(method, path, json, token)
+
+        except GatewayError as error:
+            outcome = type(error).__name__
+            raise
+
+        finally:
+            seconds = time.monotonic() - began
+            logger.debug(
+                "gateway called",
+                extra={"call": call, "outcome": outcome, "seconds": round(seconds, 3)},
+            )
+            gateway_called.send(self._account, call=call, outcome=outcome, seconds=seconds)
+
+    def _send(self, method: str, path: str, json: Any, token: str | None) -> Answer:
+        try:
+            with self._pool().request(
+                method,
+                self._base_url + path,
+                json=json,
+                # As a callable: requests would replace a plain header by what ~/.netrc holds.
+                auth=_Bearer(token),
+                timeout=self._timeout,
+                # A redirect would carry the credentials to an address nobody configured.
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = self._read(response)
+
+        except requests.ConnectTimeout:
+            raise GatewayUnavailableError(
+                "Spayon could not be reached in time", sent=False
+            ) from None
+
+        except requests.RequestException as error:
+            # The message of the original may hold URLs and more; its name is enough.
+            raise GatewayUnavailableError(
+                f"Spayon gave no answer ({type(error).__name__})", sent=not _refused(error)
+            ) from None
+
+        status = response.status_code
+
+        if status == 429 or status >= 500:  # noqa: PLR2004
+            raise GatewayUnavailableError(
+                f"Spayon is not available (HTTP {status})",
+                retry_after=_retry_after(response.headers.get("Retry-After")),
+            )
+
+        if 300 <= status < 400:  # noqa: PLR2004
+            raise UnexpectedAnswerError(f"Spayon redirects (HTTP {status}): check API_URL")
+
+        return Answer(status, body)
+
+    def _read(self, response: requests.Response) -> bytes:
+        deadline = time.monotonic() + self._timeout[1] * _PATIENCE
+        chunks = []
+        size = 0
+
+        for chunk in response.iter_content(64 * 1024):
+            chunks.append(chunk)
+            size += len(chunk)
+
+            if size > MAX_ANSWER:
+                raise UnexpectedAnswerError("Spayon's answer is larger than 1 MiB: check API_URL")
+
+            if time.monotonic() > deadline:
+                raise GatewayUnavailableError("Spayon's answer took too long")
+
+        return b"".join(chunks)
+
+    def _pool(self) -> requests.Session:
+        # After a fork, parent and child would write into one and the same connection.
+        if self._pid != os.getpid():
+            self._http = _new_http()
+            self._pid = os.getpid()
+
+        return self._http
+
+
+class _Bearer(requests.auth.AuthBase):
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+
+        return request
+
+
+def _new_http() -> requests.Session:
+    http = requests.Session()
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE)
+    http.mount("https://", adapter)
+    http.mount("http://", adapter)
+
+    # Nothing of one call may colour the next, and threads share this object.
+    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    http.headers["Accept"] = "application/json"
+    http.headers["User-Agent"] = "spayon-flask"
+    return http
+
+
+def _refused(error: requests.RequestException) -> bool:
+    """Say whether no connection came about, so that nothing can have reached Spayon."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", None)
+    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError")
+
+
+def _retry_after(value: str | None) -> float | None:
+    # The other form, a date, is not worth a second clock: the usual back-off serves.
+    return float(value) if value is not None and value.isascii() and value.isdigit() else None
