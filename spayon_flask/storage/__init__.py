@@ -1,0 +1,208 @@
+"""Storage: where payments are kept; the only writer of the two tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm import scoped_session
+
+from .. import signals
+from ..handlers import Handlers
+from ..models import CallbackMixin
+from ..models import PaymentMixin
+from ..orders import Order
+from ..reports import Report
+from .checkouts import Checkouts
+from .checkouts import Claim
+from .checkouts import EarlyReport
+from .hand_over import HandOver
+from .records import Outcome
+from .records import Records
+from .schedule import Due
+from .schedule import Schedule
+from .statements import Statements
+from .transactions import watch
+
+
+__all__ = ["Claim", "Due", "EarlyReport", "Outcome", "Storage"]
+
+logger = logging.getLogger(__name__)
+
+_SIGNALS = {
+    "paid": signals.payment_paid,
+    "failed": signals.payment_failed,
+    "expired": signals.payment_expired,
+    "review": signals.payment_review,
+}
+
+
+class Storage:
+    """The payments of one *account*, through the shop's own *session*.
+
+    Every method that writes commits, and raises `UncommittedChangesError` where the shop's session
+    holds changes. *interval* lies at least between two status calls for one payment.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        session: scoped_session[Any],
+        payment_class: type[PaymentMixin],
+        callback_class: type[CallbackMixin],
+        handlers: Handlers,
+        interval: timedelta,
+    ) -> None:
+        self._account = account
+        self._session = session
+        self._payment_class = payment_class
+        statements = Statements(
+            payment_class.__table__,  # type: ignore[attr-defined]  # the shop's base gives it
+            callback_class.__table__,  # type: ignore[attr-defined]
+        )
+        self._records = Records(account, payment_class, statements, handlers)
+        self._checkouts = Checkouts(account, payment_class, statements)
+        self._schedule = Schedule(account, payment_class, statements, interval)
+        self._hand_over = HandOver(account, callback_class, statements, handlers)
+        watch(session)
+
+    def record(
+        self, report: Report, *, source: str, now: datetime, secret_index: int | None = None
+    ) -> Outcome:
+        """Apply *report*: the one way in, for callbacks and status checks alike.
+
+        Commits the callback row, the change of status and what the handlers write, or nothing;
+        then calls the dispatcher and sends signals. Raises `HandlerError` where a handler failed.
+        """
+        session = self._session()
+        outcome = self._records.record(
+            session, report, source=source, now=now, secret_index=secret_index
+        )
+        logger.info(
+            "report recorded",
+            extra={
+                "account": self._account,
+                "session_id": report.session_id,
+                "status": report.status,
+                "source": source,
+                "verdict": outcome.verdict,
+                "repeated": outcome.repeated,
+            },
+        )
+        self._announce(session, report, source, outcome)
+        return outcome
+
+    def expire_unanswered(self, payment_id: int, *, now: datetime) -> bool:
+        """Expire a payment whose creation Spayon never answered; say whether it changed."""
+        session = self._session()
+        changed = self._records.expire_unanswered(session, payment_id, now=now)
+
+        if changed:
+            self._send(signals.payment_expired, payment_id)
+
+        return changed
+
+    def claim(self, order: Order, *, now: datetime, give_up: int | None = None) -> Claim:
+        """Return what stands for *order*; where nothing does, a new pending payment."""
+        return self._checkouts.claim(self._session(), order, now=now, give_up=give_up)
+
+    def settle(
+        self, payment_id: int, session_id: str, session_url: str, *, now: datetime
+    ) -> Sequence[EarlyReport] | None:
+        """Write Spayon's answer; None where this payment cannot have that payment session."""
+        return self._checkouts.settle(self._session(), payment_id, session_id, session_url, now=now)
+
+    def release(self, payment_id: int) -> None:
+        """Let go of the order of a payment whose creation failed."""
+        self._checkouts.release(self._session(), payment_id)
+
+    def claim_check(self, payment_id: int, *, now: datetime) -> bool:
+        """Say whether the caller, and nobody else, may ask about a pending payment now."""
+        return self._schedule.claim_check(self._session(), payment_id, now=now)
+
+    def lease_due(self, *, now: datetime, limit: int) -> Sequence[Due]:
+        """Take payments that are due to be asked about."""
+        return self._schedule.lease_due(self._session(), now=now, limit=limit)
+
+    def count_due(self, *, now: datetime) -> int:
+        """Return how many payments are due to be asked about."""
+        return self._schedule.count_due(self._session(), now=now)
+
+    def postpone(self, payment_id: int, *, until: datetime) -> None:
+        """Ask about a payment no earlier than *until*."""
+        self._schedule.postpone(self._session(), payment_id, until=until)
+
+    def lease_undispatched(self, *, now: datetime, limit: int) -> list[int]:
+        """Take callback rows that the dispatcher has yet to be given."""
+        return self._hand_over.lease(self._session(), now=now, limit=limit)
+
+    def hand_over(self, callback_id: int) -> bool:
+        """Give the dispatcher one callback row; say whether it took it."""
+        return self._hand_over.hand_over(self._session(), callback_id)
+
+    def get(self, payment_id: int) -> PaymentMixin:
+        """Return a payment as it is in the database now."""
+        payment = self._session.get(self._payment_class, payment_id, populate_existing=True)
+        assert payment is not None  # noqa: S101  payments are only ever pruned when final
+        return payment
+
+    def find(self, *, session_id: str | None = None, reference: str | None = None) -> Any:
+        """Return the payment with this session id or reference, or None."""
+        p = self._payment_class
+        key = p.session_id == session_id if session_id is not None else p.reference == reference
+        return self._session.scalars(select(p).where(key, p.account == self._account)).one_or_none()
+
+    def standing(self, order_id: str) -> Any:
+        """Return the payment that holds an order or is under review, or None."""
+        p = self._payment_class
+        rows = self._session.scalars(
+            select(p).where(
+                p.order_id == order_id,
+                p.account == self._account,
+                (p.held_order_id.is_not(None)) | (p.status.in_(("paid", "review"))),
+            )
+        ).all()
+        return min(
+            rows, key=lambda row: ("paid", "review", "pending").index(row.status), default=None
+        )
+
+    def _announce(self, session: Session, report: Report, source: str, outcome: Outcome) -> None:
+        """Tell the dispatcher and the observers; nothing of it can undo what was committed."""
+        changed = outcome.status is not None and outcome.payment_id is not None
+
+        if changed and outcome.callback_id is not None:
+            try:
+                self._hand_over.hand_over(session, outcome.callback_id)
+
+            except SQLAlchemyError:
+                logger.exception("hand-over was not noted; reconcile will do it again")
+
+        if signals.report_received.receivers:
+            self._call(
+                signals.report_received,
+                source=source,
+                status=report.status,
+                verdict=outcome.verdict,
+                repeated=outcome.repeated,
+            )
+
+        if changed:
+            self._send(_SIGNALS[outcome.status or ""], outcome.payment_id or 0)
+
+    def _send(self, signal: Any, payment_id: int) -> None:
+        if signal.receivers:
+            self._call(signal, payment=self.get(payment_id))
+
+    def _call(self, signal: Any, **values: object) -> None:
+        for receiver in signal.receivers_for(self._account):
+            try:
+                receiver(self._account, **values)
+
+            except Exception:
+                logger.exception("a receiver of %s failed", signal.name)

@@ -1,0 +1,220 @@
+"""Statements: every SQL statement that touches the two tables on a request's way, built once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy import and_
+from sqlalchemy import bindparam
+from sqlalchemy import func
+from sqlalchemy import insert
+from sqlalchemy import literal_column
+from sqlalchemy import or_
+from sqlalchemy import select
+from sqlalchemy import update
+
+
+#: What a decision needs; the rest of the row is loaded only where a handler asks for it.
+NEEDED = (
+    "id",
+    "account",
+    "order_id",
+    "reference",
+    "session_id",
+    "status",
+    "review",
+    "product_id",
+    "product_name",
+    "price",
+    "currency",
+    "held_order_id",
+    "superseded",
+)
+
+
+class Statements:
+    """Core statements over the tables *payment* and *callback*, for any number of executions.
+
+    Bound parameters that would clash with a column's name begin with `the_`.
+    """
+
+    def __init__(self, payment: Table, callback: Table) -> None:
+        p, c = payment.c, callback.c
+        needed = [p[name] for name in NEEDED]
+        mine = p.account == bindparam("the_account")
+        anchor = select(literal_column("1").label("one")).subquery("anchor")
+
+        # Always true, and said only so that SQLAlchemy's linter sees how the tables hang together.
+        near_p, near_c = p.id >= anchor.c.one, c.id >= anchor.c.one
+
+        #: The payment of a payment session, and the callback row of this very report: one row,
+        #: whatever there is of the two.
+        self.find_report: Any = select(
+            *needed, c.id.label("callback_id"), c.verdict.label("callback_verdict")
+        ).select_from(
+            anchor.outerjoin(
+                payment, and_(p.session_id == bindparam("the_session_id"), mine, near_p)
+            ).outerjoin(
+                callback,
+                and_(
+                    c.session_id == bindparam("the_session_id"),
+                    c.status == bindparam("the_status"),
+                    near_c,
+                ),
+            )
+        )
+
+        #: Payments of an order whose answer from Spayon has not come, or was lost.
+        self.find_unanswered: Any = (
+            select(*needed)
+            .where(p.order_id == bindparam("the_order_id"), mine, p.session_id.is_(None))
+            .order_by(p.id.desc())
+        )
+
+        self.insert_callback: Any = insert(callback)
+        self.insert_payment: Any = insert(payment)
+
+        #: An unknown report whose payment is known now.
+        self.adopt_callback: Any = (
+            update(callback)
+            .where(c.id == bindparam("the_id"), c.verdict == "unknown")
+            .values(
+                {
+                    name: bindparam(name)
+                    for name in (
+                        "account",
+                        "source",
+                        "verdict",
+                        "body",
+                        "secret_index",
+                        "dispatch_at",
+                    )
+                }
+            )
+        )
+
+        #: The one statement that writes a status. It matches only what was decided upon.
+        self.write_status: Any = (
+            update(payment)
+            .where(
+                p.id == bindparam("the_id"),
+                p.status == bindparam("the_status"),
+                p.superseded == bindparam("the_superseded"),
+                or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
+            )
+            .values(
+                {
+                    name: bindparam(name)
+                    for name in (
+                        "session_id",
+                        "status",
+                        "review",
+                        "price",
+                        "currency",
+                        "decline_reasons",
+                        "held_order_id",
+                        "updated_at",
+                    )
+                }
+                | {"due_at": None}
+            )
+        )
+
+        holder = and_(mine, p.held_order_id == bindparam("the_order_id"))
+
+        #: Whether an order has been paid, by any payment.
+        self.find_holder: Any = select(p.id, p.status).where(holder)
+
+        #: A payment session that nobody has paid makes way for one that was.
+        self.displace: Any = (
+            update(payment).where(holder, p.status == "pending").values(held_order_id=None)
+        )
+
+        #: All that stands in the way of a new payment session for an order.
+        self.find_standing: Any = select(*needed, p.session_url, p.expires_at, p.created_at).where(
+            p.order_id == bindparam("the_order_id"),
+            mine,
+            or_(p.held_order_id.is_not(None), p.status.in_(("paid", "review"))),
+        )
+
+        #: Let go of an order, which only a pending payment does.
+        self.let_go: Any = (
+            update(payment)
+            .where(
+                p.id == bindparam("the_id"),
+                p.status == "pending",
+                p.held_order_id.is_not(None),
+            )
+            .values(held_order_id=None, superseded=bindparam("superseded"))
+        )
+
+        #: What Spayon answered to the creation of a payment session.
+        self.write_session: Any = (
+            update(payment)
+            .where(
+                p.id == bindparam("the_id"),
+                or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
+            )
+            .values(
+                {
+                    name: bindparam(name)
+                    for name in ("session_id", "session_url", "expires_at", "due_at", "updated_at")
+                }
+            )
+        )
+
+        #: Reports that came before their payment session was known.
+        self.find_unknown: Any = select(c.body, c.source, c.secret_index).where(
+            c.session_id == bindparam("the_session_id"), c.verdict == "unknown"
+        )
+
+        quiet = or_(p.checked_at.is_(None), p.checked_at <= bindparam("quiet_since"))
+
+        #: The right to ask Spayon about one payment.
+        self.claim_check: Any = (
+            update(payment)
+            .where(p.id == bindparam("the_id"), p.status == "pending", quiet)
+            .values(checked_at=bindparam("checked_at"))
+        )
+
+        #: Payments that reconcile has to ask about.
+        self.find_due: Any = (
+            select(p.id, p.session_id, p.expires_at, p.created_at, p.attempts, p.due_at)
+            .where(p.due_at <= bindparam("the_now"), mine, p.status == "pending", quiet)
+            .order_by(p.due_at)
+            .limit(bindparam("the_limit"))
+            .with_for_update(skip_locked=True)
+        )
+        self.lease: Any = (
+            update(payment)
+            .where(p.id == bindparam("the_id"))
+            .values({name: bindparam(name) for name in ("due_at", "checked_at", "attempts")})
+        )
+        self.postpone: Any = (
+            update(payment)
+            .where(p.id == bindparam("the_id"), p.status == "pending")
+            .values(due_at=bindparam("due_at"))
+        )
+        self.count_due: Any = select(func.count()).where(
+            p.due_at <= bindparam("the_now"), mine, p.status == "pending", quiet
+        )
+
+        #: SQLite has no row locks; a write, even of nothing, takes the lock of the database.
+        self.lock_all: Any = update(payment).where(p.id == -1).values(attempts=0)
+
+        #: Callback rows that the dispatcher has yet to be given.
+        self.find_undispatched: Any = (
+            select(c.id, c.dispatch_at)
+            .where(c.dispatch_at <= bindparam("the_now"), c.account == bindparam("the_account"))
+            .order_by(c.dispatch_at)
+            .limit(bindparam("the_limit"))
+        )
+        self.lease_dispatch: Any = (
+            update(callback)
+            .where(c.id == bindparam("the_id"), c.dispatch_at == bindparam("the_dispatch_at"))
+            .values(dispatch_at=bindparam("dispatch_at"))
+        )
+        self.dispatched: Any = (
+            update(callback).where(c.id == bindparam("the_id")).values(dispatch_at=None)
+        )
