@@ -1,0 +1,168 @@
+"""Checkout: from an order to a payment session that the payer can be sent to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from . import signals
+from .client import Client
+from .errors import GatewayError
+from .errors import GatewayUnavailableError
+from .errors import HandlerError
+from .errors import OrderNotPayableError
+from .errors import UnexpectedAnswerError
+from .orders import Order
+from .reports import Report
+from .storage import Claim
+from .storage import Storage
+
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at a payment session that another request is creating.
+_POLL_SECONDS = 0.1
+
+#: Seconds for which a payer waits for that other request.
+_WAIT_SECONDS = 15.0
+
+_MAX_CREATIONS = 3
+
+
+@dataclass(frozen=True)
+class Links:
+    """The shop's own absolute URLs that a payment session is created with."""
+
+    callback_url: str
+    return_url: str
+    cancel_url: str
+
+
+class Checkout:
+    """Create payment sessions through *client*, at most one that can be paid for each order.
+
+    *refresh* asks Spayon about the payment with an id, as often as it may.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        client: Client,
+        storage: Storage,
+        refresh: Callable[[int], object],
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._account = account
+        self._client = client
+        self._storage = storage
+        self._refresh = refresh
+        self._clock = clock
+        self._sleep = sleep
+
+    def start(self, order: Order, links: Callable[[str], Links]) -> Any:
+        """Return the payment that *order* is paid with; *links* are made from its reference.
+
+        Raises `OrderNotPayableError` where the order is paid or under review, and a `GatewayError`
+        where no payment session could be had; the order stays payable then.
+        """
+        given_up: int | None = None
+        creations = 0
+        waited = 0.0
+
+        while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
+            claim = self._storage.claim(order, now=self._clock(), give_up=given_up)
+
+            if claim.state == "live":
+                return self._storage.get(claim.payment_id)
+
+            if claim.state in ("paid", "review"):
+                raise self._not_payable(claim.payment_id)
+
+            if claim.state == "created":
+                creations += 1
+
+                if (payment := self._create(order, claim, links)) is not None:
+                    return payment
+
+            elif claim.state == "lapsed":
+                self._ask(claim.payment_id)
+                given_up = claim.payment_id
+
+            else:
+                self._sleep(_POLL_SECONDS)
+                waited += _POLL_SECONDS
+
+        if creations:
+            raise UnexpectedAnswerError("Spayon gives out payment sessions that are in use already")
+
+        raise GatewayUnavailableError("another request is still creating the payment session")
+
+    def _create(self, order: Order, claim: Claim, links: Callable[[str], Links]) -> Any:
+        """Return the payment, or None where it lost its order while Spayon was asked."""
+        urls = links(claim.reference)
+
+        try:
+            answer = self._client.create_session(
+                order,
+                callback_url=urls.callback_url,
+                return_url=urls.return_url,
+                cancel_url=urls.cancel_url,
+            )
+
+        except GatewayError:
+            self._storage.release(claim.payment_id)
+            raise
+
+        # The time is taken before the answer came, at worst: never promise the payer too much.
+        early = self._storage.settle(
+            claim.payment_id, answer.session_id, answer.session_url, now=self._clock()
+        )
+
+        if early is None:
+            self._storage.release(claim.payment_id)
+            return None
+
+        for each in early:
+            self._apply(each.body, each.source, each.secret_index)
+
+        payment = self._storage.get(claim.payment_id)
+
+        if payment.status in ("paid", "review"):
+            raise self._not_payable(payment.id)
+
+        if payment.status != "pending" or payment.held_order_id is None:
+            return None
+
+        logger.info(
+            "payment session created",
+            extra={"account": self._account, "session_id": payment.session_id},
+        )
+        signals.checkout_started.send(self._account, payment=payment)
+        return payment
+
+    def _apply(self, body: bytes, source: str, secret_index: int | None) -> None:
+        try:
+            self._storage.record(
+                Report.from_json(body), source=source, now=self._clock(), secret_index=secret_index
+            )
+
+        except HandlerError:
+            logger.exception("the handler failed on an early report; a status check will repeat it")
+
+    def _ask(self, payment_id: int) -> None:
+        # Before the order is paid anew: perhaps only the callback of the last attempt is missing.
+        try:
+            self._refresh(payment_id)
+
+        except GatewayError as error:
+            logger.warning("no status of the lapsed payment session: %s", error)
+
+    def _not_payable(self, payment_id: int) -> OrderNotPayableError:
+        payment = self._storage.get(payment_id)
+        what = "paid already" if payment.status == "paid" else "under review"
+        return OrderNotPayableError(f"order {payment.order_id!r} is {what}", payment)

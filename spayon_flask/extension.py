@@ -1,0 +1,269 @@
+"""Extension: wires one Flask app in `init_app`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timezone
+from typing import Any
+
+from flask import Blueprint
+from flask import Flask
+from flask import current_app
+from flask import has_request_context
+from flask import request
+from flask_sqlalchemy import SQLAlchemy
+
+from .checkout import Checkout
+from .checkout import Links
+from .client import Client
+from .errors import ConfigError
+from .handlers import Dispatcher
+from .handlers import Handler
+from .handlers import Handlers
+from .handlers import OrderLoader
+from .models import CallbackMixin
+from .models import PaymentMixin
+from .models import make_models
+from .orders import Order
+from .reconcile import JOBS
+from .reconcile import Reconciler
+from .reconcile import Summary
+from .settings import Settings
+from .storage import Storage
+from .tokens import TokenService
+
+
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the present as aware UTC."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class AppState:
+    """What belongs to one app: found under the object's name in `app.extensions["spayon"]`."""
+
+    settings: Settings
+    client: Client
+    storage: Storage
+    checkout: Checkout
+    reconciler: Reconciler
+    clock: Callable[[], datetime]
+
+
+class Extension:
+    """The payments of one vendor account, for any number of apps.
+
+    *db* is the shop's `SQLAlchemy` object, *name* that of the account, *config_prefix* that of its
+    settings. *payment_class* and *callback_class* are the shop's own model classes, made from
+    `PaymentMixin` and `CallbackMixin`; ours by default. *clock* returns the present as aware UTC.
+    """
+
+    #: The routes to mount.
+    blueprint: Blueprint
+
+    def __init__(
+        self,
+        db: SQLAlchemy,
+        *,
+        name: str = "spayon",
+        config_prefix: str = "SPAYON_",
+        payment_class: type[PaymentMixin] | None = None,
+        callback_class: type[CallbackMixin] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if not name.isidentifier():
+            raise ConfigError(f"name must be an identifier such as 'spayon', not {name!r}")
+
+        if (payment_class is None) != (callback_class is None):
+            raise ConfigError("give both payment_class and callback_class, or neither")
+
+        self.name = name
+        self.config_prefix = config_prefix
+        self._db = db
+        self._clock = clock
+        self._handlers = Handlers()
+
+        if payment_class is None or callback_class is None:
+            payment_class, callback_class = make_models(db.Model)
+
+        self.Payment = payment_class
+        self.Callback = callback_class
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    def init_app(self, app: Flask) -> None:
+        """Read and check the settings of *app*, and keep them with what is made from them.
+
+        Raises `ConfigError`, which names the key, where a setting is missing or makes no sense.
+        """
+        states = app.extensions.setdefault("spayon", {})
+
+        if self.name in states:
+            raise ConfigError(
+                f"this app has a Spayon object named {self.name!r} already: call init_app once, "
+                "and give the object of a second vendor account another name and config_prefix"
+            )
+
+        settings = Settings.from_config(app.config, self.config_prefix)
+
+        if settings.api_url.startswith("http:") and not settings.simulated:
+            logger.warning(
+                "API_URL is plain HTTP, as Spayon's staging is: credentials travel unencrypted"
+            )
+
+        client = Client(settings, self.name)
+        storage = Storage(
+            self.name,
+            self._db.session,
+            self.Payment,
+            self.Callback,
+            self._handlers,
+            settings.status_interval,
+        )
+        reconciler = Reconciler(client, storage, self._clock)
+        checkout = Checkout(self.name, client, storage, reconciler.refresh, self._clock)
+        states[self.name] = AppState(settings, client, storage, checkout, reconciler, self._clock)
+
+    @property
+    def state(self) -> AppState:
+        """What belongs to the current app."""
+        try:
+            found: AppState = current_app.extensions["spayon"][self.name]
+
+        except KeyError:
+            raise ConfigError(
+                f"this app has no Spayon object named {self.name!r}: call init_app(app) first"
+            ) from None
+
+        return found
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the current app."""
+        return self.state.settings
+
+    @property
+    def tokens(self) -> TokenService:
+        """The token service of the current app."""
+        return self.state.client.tokens
+
+    @property
+    def client(self) -> Client:
+        """The gateway's API, with the credentials of the current app."""
+        return self.state.client
+
+    @property
+    def handlers(self) -> Handlers:
+        """What the shop registered."""
+        return self._handlers
+
+    def order_loader(self, function: OrderLoader) -> OrderLoader:
+        """Register *function*: it takes an order id and returns an `Order`, or None for a 404."""
+        self._handlers.order_loader = function
+        return function
+
+    def dispatcher(self, function: Dispatcher) -> Dispatcher:
+        """Register *function*: it takes the id of a callback row, after the commit."""
+        self._handlers.dispatcher = function
+        return function
+
+    def on_paid(self, function: Handler) -> Handler:
+        """Register *function* for payments that become paid: once each, in the transaction."""
+        return self._register("paid", function)
+
+    def on_failed(self, function: Handler) -> Handler:
+        """Register *function* for payments that become failed."""
+        return self._register("failed", function)
+
+    def on_expired(self, function: Handler) -> Handler:
+        """Register *function* for payments that become expired."""
+        return self._register("expired", function)
+
+    def on_review(self, function: Handler) -> Handler:
+        """Register *function* for payments that a person has to look at."""
+        return self._register("review", function)
+
+    def _register(self, status: str, function: Handler) -> Handler:
+        # A module that is imported twice must not ship the goods twice.
+        if function not in self._handlers.by_status[status]:
+            self._handlers.by_status[status].append(function)
+
+        return function
+
+    def start_checkout(self, order: Order) -> Any:
+        """Return the `Payment` to pay *order* with: send the payer to its `session_url`.
+
+        Raises `OrderNotPayableError`, `GatewayError`, `UncommittedChangesError`, or `ConfigError`
+        where the shop's own URLs are unknown or, in production, not HTTPS.
+        """
+        self.links("x")
+        return self.state.checkout.start(order, self.links)
+
+    def refresh(self, payment: Any) -> Any:
+        """Return *payment* as it is now, having asked Spayon where that may be done.
+
+        Raises a `GatewayError` where Spayon gives no usable answer.
+        """
+        return self.state.reconciler.refresh(payment.id)
+
+    def reconcile(
+        self,
+        *,
+        limit: int | None = None,
+        jobs: int = JOBS,
+        progress: Callable[[], object] | None = None,
+    ) -> Summary:
+        """Ask Spayon about every pending payment that is due, at most *limit*; say what changed.
+
+        *jobs* status calls run at once; *progress* is called after each payment.
+        """
+        return self.state.reconciler.run(limit=limit, jobs=jobs, progress=progress)
+
+    def links(self, reference: str) -> Links:
+        """Return the absolute URLs that Spayon is given for the payment *reference*."""
+        return Links(
+            callback_url=self.url("callback"),
+            return_url=self.url("return_page"),
+            cancel_url=self.url("cancel_page", reference=reference),
+        )
+
+    def url(self, endpoint: str, **values: object) -> str:
+        """Return the absolute URL of one of the blueprint's endpoints, as the world sees it."""
+        settings = self.settings
+        base = settings.public_url
+
+        if base is None:
+            if not has_request_context():
+                raise ConfigError(
+                    f"{self.config_prefix}PUBLIC_URL is missing: outside a request nothing else "
+                    "tells under which URL the shop is reached"
+                )
+
+            base = request.root_url.rstrip("/")
+
+            if settings.production and not base.startswith("https:"):
+                raise ConfigError(
+                    f"the shop is reached by {base}, but Spayon takes only https URLs "
+                    f"in production: set {self.config_prefix}PUBLIC_URL, or let ProxyFix read "
+                    "the proxy's headers"
+                )
+
+        adapter = current_app.url_map.bind("localhost")
+        return base + adapter.build(f"{self._mounted_as()}.{endpoint}", values)
+
+    def _mounted_as(self) -> str:
+        for name, blueprint in current_app.blueprints.items():
+            if blueprint is self.blueprint:
+                return name
+
+        raise ConfigError(
+            f"the blueprint of {self.name!r} is not mounted: "
+            "app.register_blueprint(spayon.blueprint, url_prefix='/pay')"
+        )

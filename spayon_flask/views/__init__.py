@@ -1,0 +1,36 @@
+"""Views: the blueprint that a shop mounts."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from ..extension import Extension
+from .callback import create_callback
+from .cancel_page import create_cancel_page
+from .checkout import create_checkout
+from .csrf import exempt_from_csrf
+from .return_page import create_return_page
+
+
+def create_blueprint(spayon: Extension) -> Blueprint:
+    """Return the routes of *spayon*, under its name."""
+    blueprint = Blueprint(
+        spayon.name,
+        "spayon_flask",
+        static_folder="static",
+        template_folder="templates",
+    )
+    callback = create_callback(spayon)
+
+    # Spayon must not be redirected: it signs one POST, and follows nothing that we know of.
+    blueprint.add_url_rule(
+        "/callback", "callback", callback, methods=["POST"], strict_slashes=False
+    )
+    blueprint.add_url_rule(
+        "/checkout/<path:order_id>", "checkout", create_checkout(spayon), methods=["GET", "POST"]
+    )
+    blueprint.add_url_rule("/return", "return_page", create_return_page(spayon))
+    blueprint.add_url_rule("/cancel/<reference>", "cancel_page", create_cancel_page(spayon))
+
+    exempt_from_csrf(blueprint, callback)
+    return blueprint

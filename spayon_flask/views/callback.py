@@ -1,0 +1,75 @@
+"""The callback: Spayon's signed POST."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask.typing import RouteCallable
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from .. import signals
+from ..errors import InvalidPayloadError
+from ..errors import InvalidSignatureError
+from ..extension import Extension
+from ..reports import Report
+from ..signing import verify
+
+
+logger = logging.getLogger(__name__)
+
+#: A callback has a few hundred bytes.
+MAX_BODY = 64 * 1024
+
+_PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
+
+
+def create_callback(spayon: Extension) -> RouteCallable:
+    """Return the view that takes Spayon's callbacks for *spayon*."""
+
+    def refuse(status_code: int, reason: str) -> ResponseReturnValue:
+        logger.warning("callback refused: %s", reason, extra={"account": spayon.name})
+        signals.callback_refused.send(spayon.name, status_code=status_code, reason=reason)
+        return f"{reason}\n", status_code, _PLAIN
+
+    def callback() -> ResponseReturnValue:
+        """Record what Spayon says; hearing it again changes nothing."""
+        state = spayon.state
+
+        try:
+            request.max_content_length = MAX_BODY
+            body = request.get_data(cache=False)
+            signature = request.headers.get("X-Signature", "")
+            secret_index = verify(body, signature, state.settings.callback_secrets)
+            report = Report.from_json(body)
+
+        except InvalidSignatureError as error:
+            return refuse(401, str(error))
+
+        except InvalidPayloadError as error:
+            return refuse(400, str(error))
+
+        except RequestEntityTooLarge:
+            return refuse(413, "the body is larger than 64 KiB")
+
+        except HTTPException:
+            return refuse(400, "the body could not be read to its end")
+
+        try:
+            state.storage.record(
+                report, source="callback", now=state.clock(), secret_index=secret_index
+            )
+
+        except Exception:
+            # Whatever it was, it was rolled back: Spayon is to deliver again.
+            logger.exception(
+                "callback failed; Spayon will deliver it again",
+                extra={"account": spayon.name, "session_id": report.session_id},
+            )
+            return "not recorded\n", 500, _PLAIN
+
+        return "", 200, _PLAIN
+
+    return callback

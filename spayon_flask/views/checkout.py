@@ -1,0 +1,130 @@
+"""The checkout page: what is bought, for how much, and on to Spayon."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from flask import redirect
+from flask import request
+from flask import url_for
+from flask.typing import ResponseReturnValue
+from flask.typing import RouteCallable
+
+from ..errors import AuthenticationError
+from ..errors import ConfigError
+from ..errors import GatewayError
+from ..errors import GatewayUnavailableError
+from ..errors import OrderNotPayableError
+from ..extension import Extension
+from ..orders import MAX_ID_LENGTH
+from ..orders import Order
+from ..orders import has_control_characters
+from .fields import Field
+from .fields import read_fields
+from .pages import page_language
+from .pages import price_of
+from .pages import render
+from .pages import render_error
+from .pages import return_url
+
+
+logger = logging.getLogger(__name__)
+
+
+def create_checkout(spayon: Extension) -> RouteCallable:
+    """Return the view that shows an order of *spayon*, and sends the payer to Spayon."""
+
+    def checkout(order_id: str) -> ResponseReturnValue:
+        """Show what is bought (GET); create or reuse the payment session, and go there (POST)."""
+        order = _load(spayon, order_id)
+
+        if order is None:
+            return render_error(spayon, "unknown_order", 404)
+
+        if request.method == "POST":
+            return _pay(spayon, order)
+
+        return _show(spayon, order, read_fields(order, None, page_language(order.language)))
+
+    return checkout
+
+
+def _load(spayon: Extension, order_id: str) -> Order | None:
+    loader = spayon.handlers.order_loader
+
+    if loader is None:
+        raise ConfigError("no order loader: register one with @spayon.order_loader")
+
+    # No id of ours, and not every database takes them.
+    if len(order_id) > MAX_ID_LENGTH or has_control_characters(order_id):
+        return None
+
+    return loader(order_id)
+
+
+def _show(
+    spayon: Extension, order: Order, fields: list[Field], status_code: int = 200
+) -> ResponseReturnValue:
+    language = page_language(order.language)
+    payment = spayon.state.storage.standing(order.order_id)
+    return render(
+        spayon,
+        "checkout.html",
+        language,
+        status_code,
+        state=_state(spayon, order, payment),
+        order=order,
+        price=price_of(order, language),
+        payment=payment,
+        fields=fields,
+        return_url=payment and payment.session_id and return_url(payment),
+    )
+
+
+def _state(spayon: Extension, order: Order, payment: Any) -> str:
+    if payment is None:
+        return "payable"
+
+    if payment.status != "pending":
+        return str(payment.status)
+
+    asked = (payment.product_id, payment.product_name, payment.price, payment.currency)
+    same = asked == (order.product_id, order.product_name, order.price, order.currency)
+    alive = payment.session_url is not None and spayon.state.clock() < payment.expires_at
+    return "resume" if same and alive else "payable"
+
+
+def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
+    fields = read_fields(order, request.form, page_language(order.language))
+
+    if any(field.error for field in fields):
+        return _show(spayon, order, fields, 422)
+
+    typed: dict[str, Any] = {field.name: field.value for field in fields if field.value}
+    order = replace(order, **typed)
+    here = url_for(".checkout", order_id=order.order_id)
+
+    try:
+        payment = spayon.start_checkout(order)
+
+    except OrderNotPayableError as error:
+        if error.payment.session_id is None:
+            return redirect(here, 303)
+
+        return redirect(return_url(error.payment), 303)
+
+    except (ConfigError, AuthenticationError) as error:
+        logger.error("checkout is not possible: %s", error)  # noqa: TRY400  a setting, not a bug
+        return render_error(spayon, "misconfigured", 503, here)
+
+    except GatewayUnavailableError as error:
+        logger.warning("checkout failed: %s", error)
+        return render_error(spayon, "gateway_unavailable", 503, here)
+
+    except GatewayError as error:
+        logger.error("checkout failed: %s", error)  # noqa: TRY400  the gateway's answer, not a bug
+        return render_error(spayon, "gateway_unexpected", 502, here)
+
+    return redirect(payment.session_url, 303)

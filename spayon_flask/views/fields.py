@@ -1,0 +1,69 @@
+"""Fields: what the checkout page asks the payer for, where the order lacks it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..languages import Language
+from ..orders import MAX_TEXT_LENGTH
+from ..orders import Order
+from ..orders import has_control_characters
+
+
+# As the browsers' own check of type="email", which the payer may not have.
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A form field: its texts, what the payer typed, and what is wrong with that, if anything.
+
+    None is required, since it is unknown what Spayon refuses to do without.
+    """
+
+    name: str
+    label: str
+    type: str
+    autocomplete: str
+    inputmode: str
+    value: str = ""
+    error: str | None = None
+
+
+def read_fields(order: Order, form: Mapping[str, str] | None, language: Language) -> list[Field]:
+    """Return a field for each detail that *order* lacks, filled from *form* where there is one."""
+    _ = language.gettext
+    fields = [
+        Field("email", _("Email for the receipt"), "email", "email", "email"),
+        Field("full_name", _("Full name"), "text", "name", "text"),
+    ]
+    wanted = [field for field in fields if getattr(order, field.name) is None]
+    return wanted if form is None else [_fill(field, form, language) for field in wanted]
+
+
+def _fill(field: Field, form: Mapping[str, str], language: Language) -> Field:
+    value = form.get(field.name, "").strip()
+    return Field(
+        field.name,
+        field.label,
+        field.type,
+        field.autocomplete,
+        field.inputmode,
+        # What cannot be shown again is not worth keeping.
+        "" if has_control_characters(value) else value[: MAX_TEXT_LENGTH * 2],
+        _error(field, value, language) if value else None,
+    )
+
+
+def _error(field: Field, value: str, language: Language) -> str | None:
+    _ = language.gettext
+
+    if len(value) > MAX_TEXT_LENGTH or has_control_characters(value):
+        return _("Please shorten this, and write it in one line.")
+
+    if field.name == "email" and not _EMAIL.fullmatch(value):
+        return _("Please write an email address such as name@example.com.")
+
+    return None

@@ -1,0 +1,75 @@
+"""Pages: what every page of the blueprint has in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask import make_response
+from flask import render_template
+from flask import request
+from flask import url_for
+
+from ..extension import Extension
+from ..languages import Language
+from ..languages import choose_language
+
+
+def page_language(preferred: str | None) -> Language:
+    """Return the payer's language: the order's, else what the browser asks for."""
+    return choose_language(preferred, accept=request.headers.get("Accept-Language"))
+
+
+def render(
+    spayon: Extension, template: str, language: Language, status_code: int = 200, **context: Any
+) -> Response:
+    """Return the page *template*, which no cache keeps and no other site hears of."""
+    settings = spayon.settings
+    response = make_response(
+        render_template(
+            f"spayon/{template}",
+            language=language,
+            _=language.gettext,
+            shop_name=settings.shop_name or request.host,
+            shop_url=settings.shop_url or request.root_path + "/",
+            simulated=settings.simulated,
+            status_code=status_code,
+            **context,
+        ),
+        status_code,
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def render_error(
+    spayon: Extension, reason: str, status_code: int, retry_url: str | None = None
+) -> Response:
+    """Return the error page for *reason*, with a way to try again where there is one."""
+    return render(
+        spayon,
+        "error.html",
+        page_language(None),
+        status_code,
+        reason=reason,
+        retry_url=retry_url,
+    )
+
+
+def retry_url(payment: Any) -> str:
+    """Return the checkout page of a payment's order."""
+    return url_for(".checkout", order_id=payment.order_id)
+
+
+def return_url(payment: Any) -> str:
+    """Return the return page of a payment."""
+    return url_for(".return_page", session_id=payment.session_id)
+
+
+def price_of(payment: Any, language: Language) -> str | None:
+    """Return the price of a payment or an order as the payer writes it, or None."""
+    if payment.price is None or payment.currency is None:
+        return None
+
+    return language.price(payment.price, payment.currency)
