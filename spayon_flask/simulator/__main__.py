@@ -1,0 +1,109 @@
+"""Runs the simulator: `python -m spayon_flask.simulator`."""
+
+import argparse
+import contextlib
+import ipaddress
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from .simulator import Simulator
+
+
+#: Where the simulator listens unless told otherwise.
+PORT = 5001
+
+#: A clock that runs faster would only skip.
+FASTEST = 1_000_000
+
+GREETING = """\
+The Spayon simulator is running. No money moves here.
+
+  API and inspector  {sim.url}
+  SPAYON_API_URL           {sim.url}
+  SPAYON_CLIENT_ID         {sim.client_id}
+  SPAYON_CLIENT_SECRET     {sim.client_secret}
+  SPAYON_CALLBACK_SECRET   {sim.callback_secret}
+
+Ctrl-C ends it.
+"""
+
+WARNING = """\
+Warning: the simulator listens on {host}, so others on the network can reach it. Everybody knows
+its secrets: do not let a shop that sells real goods talk to it.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the simulator until it is told to end."""
+    options = _parser().parse_args(arguments)
+    simulator = Simulator(
+        host=options.host,
+        port=options.port,
+        time_scale=options.time_scale,
+        seed=options.seed,
+        public_url=options.public_url,
+    )
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+
+    try:
+        simulator.start()
+    except OSError as error:
+        print(f"Cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+
+    with contextlib.closing(simulator):
+        print(GREETING.format(sim=simulator), flush=True)
+        if not _is_loopback(options.host):
+            print(WARNING.format(host=options.host), file=sys.stderr, flush=True)
+        ended.wait()
+
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m spayon_flask.simulator",
+        description="A stand-in for the Spayon gateway, for development and tests.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    add(
+        "--port", type=int, default=PORT, help=f"port to listen on (default: {PORT}; 0: a free one)"
+    )
+    add(
+        "--time-scale",
+        type=_scale,
+        default=1.0,
+        metavar="N",
+        help="simulated seconds in a real one; 0 stops the clock",
+    )
+    add("--seed", type=int, metavar="N", help="make ids and chances repeat themselves")
+    add(
+        "--public-url",
+        metavar="URL",
+        help="the address under which payers reach the simulator, if another",
+    )
+    return parser
+
+
+def _scale(text: str) -> float:
+    scale = float(text)
+    if not 0 <= scale <= FASTEST:
+        raise argparse.ArgumentTypeError(f"from 0 to {FASTEST}")
+
+    return scale
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""The simulator's clock: it can be scaled or stepped, and it runs what falls due."""
+
+import heapq
+import itertools
+import logging
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
+
+
+logger = logging.getLogger(__name__)
+
+Action = Callable[[], None]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+#: Time is counted in whole ones, so that 299 seconds and one more are 300.
+MICROSECOND = timedelta(microseconds=1)
+
+#: Threads that carry out what is due, so that one slow shop does not hold up another.
+WORKERS = 8
+
+
+class Clock:
+    """Tell the time, and run each action when its moment has come.
+
+    Until `start` is called there are no threads: whatever is due then runs in the thread of
+    the caller. *scale* is how many of the clock's seconds pass in a real one; 0 stops it, so
+    that only `step` moves it.
+    """
+
+    def __init__(self, *, scale: float = 1.0) -> None:
+        if not 0 <= scale < math.inf:
+            raise ValueError("the time scale must be a number from 0 upward, such as 1 or 60")
+
+        self._condition = threading.Condition()
+        self._stepping = threading.Lock()
+        self._alarms: list[tuple[int, int, Action]] = []
+        self._numbers = itertools.count()
+        self._due: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
+        self._busy = 0
+        self._threads: list[threading.Thread] = []
+        self._scale = scale
+        self._shown, self._read = time.time_ns() // 1000, time.monotonic()
+
+    @property
+    def running(self) -> bool:
+        """Say whether threads of the clock's own run what is due."""
+        return bool(self._threads)
+
+    @property
+    def scale(self) -> float:
+        """Say how many of the clock's seconds pass in a real one."""
+        return self._scale
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        with self._condition:
+            self._shown, self._read = self._time(), time.monotonic()
+            self._scale = scale
+            self._condition.notify_all()
+
+    def now(self) -> datetime:
+        """Return the clock's time, aware and in UTC."""
+        return EPOCH + self._time() * MICROSECOND
+
+    def set(self, moment: datetime) -> None:
+        """Show *moment* from now on; what has fallen due by then runs at once."""
+        with self._condition:
+            self._shown, self._read = _microseconds(moment), time.monotonic()
+            self._condition.notify_all()
+
+    def at(self, moment: datetime, action: Action) -> None:
+        """Run *action* once when *moment* has come."""
+        with self._condition:
+            heapq.heappush(self._alarms, (_microseconds(moment), next(self._numbers), action))
+            self._condition.notify_all()
+
+    def soon(self, action: Action) -> None:
+        """Run *action* as soon as a worker is free; right here if there are no workers."""
+        if not self.running:
+            action()
+            return
+
+        with self._condition:
+            self._busy += 1
+        self._due.put(action)
+
+    def step(self, seconds: float, *, settle: bool = True) -> None:
+        """Move on by *seconds*; what falls due on the way runs in its order and at its own time.
+
+        With *settle* off the clock jumps there at once and does not wait for anything.
+        """
+        if seconds < 0:
+            raise ValueError("the clock cannot be stepped back")
+
+        with self._stepping:
+            if settle:
+                self.settle()
+            target = self._time() + round(seconds * 1_000_000)
+            while True:
+                with self._condition:
+                    stop = self._alarms[0][0] if self._alarms and settle else target
+                    stop = min(stop, target)
+                    self._shown, self._read = max(stop, self._time()), time.monotonic()
+                    self._condition.notify_all()
+
+                if settle:
+                    self.settle()
+                if stop >= target:
+                    return
+
+    def settle(self, timeout: float = 15.0) -> bool:
+        """Wait until nothing is due or under way; say whether that came within *timeout*."""
+        if not self.running:
+            while (action := self._pop()) is not None:
+                action()
+            return True
+
+        with self._condition:
+            return self._condition.wait_for(lambda: not self._busy and not self._late(), timeout)
+
+    def start(self) -> None:
+        """Start the threads that run what is due."""
+        watch = threading.Thread(target=self._watch, name="simulator-clock", daemon=True)
+        work = [
+            threading.Thread(target=self._work, name=f"simulator-worker-{number}", daemon=True)
+            for number in range(WORKERS)
+        ]
+        self._threads = [watch, *work]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, patience: float = 0.3) -> None:
+        """Stop the threads; one that waits for a shop longer than *patience* is left behind."""
+        with self._condition:
+            threads, self._threads = self._threads, []
+            self._condition.notify_all()
+        for _ in threads:
+            self._due.put(None)
+
+        deadline = time.monotonic() + patience
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _time(self) -> int:
+        return self._shown + int((time.monotonic() - self._read) * self._scale * 1_000_000)
+
+    def _late(self) -> bool:
+        return bool(self._alarms) and self._alarms[0][0] <= self._time()
+
+    def _pop(self) -> Action | None:
+        with self._condition:
+            return heapq.heappop(self._alarms)[2] if self._late() else None
+
+    def _watch(self) -> None:
+        with self._condition:
+            while self._threads:
+                while self._late():
+                    self._busy += 1
+                    self._due.put(heapq.heappop(self._alarms)[2])
+                self._condition.wait(self._pause())
+
+    def _pause(self) -> float | None:
+        if not self._alarms or not self._scale:
+            return None
+
+        pause = (self._alarms[0][0] - self._time()) / self._scale / 1_000_000
+        return min(max(pause, 0.0), threading.TIMEOUT_MAX)
+
+    def _work(self) -> None:
+        while (action := self._due.get()) is not None:
+            self._run(action)
+            with self._condition:
+                self._busy -= 1
+                self._condition.notify_all()
+
+    def _run(self, action: Action) -> None:
+        try:
+            action()
+        except Exception:
+            logger.exception("The simulator failed at something that was due")
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND

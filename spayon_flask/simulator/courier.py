@@ -1,0 +1,208 @@
+"""Delivers callbacks: signed, up to three times, held back or in another order if asked to."""
+
+import random
+import threading
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from datetime import timedelta
+from typing import Any
+
+from .causes import likely_cause
+from .clock import Clock
+from .deliveries import Attempt
+from .deliveries import Deliveries
+from .deliveries import Delivery
+from .faults import Faults
+from .reports import Shape
+from .sessions import PaymentSession
+from .signing import damage
+from .signing import sign
+from .transport import Answer
+from .transport import Transport
+from .transport import timed
+
+
+#: Spayon's documentation: up to 3 attempts, 5 minutes apart, until the shop answers 200.
+ATTEMPTS = 3
+APART = timedelta(minutes=5)
+
+#: A callback that was set aside for the next one to overtake sets out by itself after this time.
+PATIENCE = timedelta(seconds=60)
+
+LOST = Answer(None, error="lost on the way")
+
+
+class Courier:
+    """Take reports to the shop over *transport*."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        faults: Faults,
+        shape: Shape,
+        transport: Transport,
+        callback_secret: Callable[[], str],
+    ) -> None:
+        self.deliveries = Deliveries()
+        self.holding = False
+        self._clock = clock
+        self._faults = faults
+        self._shape = shape
+        self._transport = transport
+        self._callback_secret = callback_secret
+        self._lock = threading.Lock()
+        self._held: list[Delivery] = []
+        self._overtaken: list[Delivery] = []
+
+    @property
+    def held(self) -> list[Delivery]:
+        """Return the deliveries that wait to be released."""
+        with self._lock:
+            return list(self._held)
+
+    def make(
+        self,
+        session: PaymentSession,
+        secret: str | None,
+        *,
+        allowed: int = 1,
+        damaged: bool = False,
+        **changes: Any,
+    ) -> Delivery | None:
+        """Make a delivery about *session*, signed with *secret* if any; `None` if it names no URL.
+
+        *changes* are made to the report before it is signed, *damaged* changes a byte afterwards.
+        """
+        url = session.creation.callback_url
+        if url is None:
+            session.note(self._clock.now(), "No callback_url: nobody is told")
+            return None
+
+        body = self._shape.report(session, **changes)
+        signature = sign(body, secret) if secret is not None else ""
+        delivery = Delivery(
+            self.deliveries.number(),
+            session.id,
+            str(changes.get("status", session.status)),
+            url,
+            damage(body) if damaged else body,
+            signature,
+            self._clock.now(),
+            allowed,
+            self._tampering(secret, damaged=damaged),
+        )
+        self.deliveries.add(delivery)
+        return delivery
+
+    def dispatch(self, delivery: Delivery) -> bool:
+        """Send *delivery* on its way; say whether it sets out now, and is not held or late."""
+        with self._lock:
+            if self.holding:
+                delivery.state = "held"
+                self._held.append(delivery)
+                return False
+
+            if self._faults.strike("callback_reordered"):
+                self._overtaken.append(delivery)
+                self._clock.at(self._clock.now() + PATIENCE, lambda: self._catch_up([delivery]))
+                return False
+
+            overtaken, self._overtaken = self._overtaken, []
+
+        late = self._faults.strike("callback_late")
+        if late:
+            self.resume(delivery, self._clock.now() + timedelta(seconds=late.seconds))
+            self._clock.soon(lambda: self._catch_up(overtaken))
+            return False
+
+        self._clock.soon(lambda: self._carry(delivery, overtaken))
+        return True
+
+    def resume(self, delivery: Delivery, due_at: datetime) -> None:
+        """Attempt *delivery* at the moment *due_at*."""
+        delivery.due_at = due_at
+        self._clock.at(due_at, lambda: self._carry(delivery, ()))
+
+    def release(self, order: str = "made", seed: int | None = None) -> list[Delivery]:
+        """Send on what was held, one after the other: as `made`, `reversed` or `shuffled`."""
+        with self._lock:
+            self.holding = False
+            released, self._held = self._held, []
+
+        if order == "reversed":
+            released.reverse()
+        elif order == "shuffled":
+            random.Random(seed).shuffle(released)  # noqa: S311
+
+        for delivery in released:
+            delivery.state = "waiting"
+        self._clock.soon(lambda: self.in_turn(released))
+        return released
+
+    def at_once(self, deliveries: Sequence[Delivery]) -> None:
+        """Attempt all of *deliveries* at the same moment, and wait until all were tried."""
+        gate = threading.Barrier(len(deliveries))
+
+        def go(delivery: Delivery) -> None:
+            gate.wait()
+            self.attempt(delivery)
+
+        threads = [threading.Thread(target=go, args=(one,), daemon=True) for one in deliveries]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def in_turn(self, deliveries: Sequence[Delivery]) -> None:
+        """Attempt all of *deliveries*, one after the other."""
+        for delivery in deliveries:
+            self.attempt(delivery)
+
+    def attempt(self, delivery: Delivery) -> None:
+        """Try once to deliver, and see to the next attempt if there is to be one."""
+        headers = {"Content-Type": "application/json", "X-Signature": delivery.signature}
+        if not delivery.signature:
+            del headers["X-Signature"]
+
+        at = self._clock.now()
+        if self._faults.strike("callback_lost"):
+            answer, seconds = LOST, 0.0
+            cause = "The simulator lost it on purpose."
+        else:
+            answer, seconds = timed(self._transport, delivery.url, delivery.body, headers)
+            cause = likely_cause(answer, tampering=delivery.tampering)
+
+        text = answer.body.decode(errors="replace") if answer.error is None else answer.error
+        if delivery.add(Attempt(at, answer.status_code, seconds, text, cause)):
+            self.resume(delivery, at + APART)
+        delivery.tried.set()
+
+    def _carry(self, delivery: Delivery, overtaken: Sequence[Delivery]) -> None:
+        if self._faults.strike("callback_duplicated"):
+            twin = replace(
+                delivery,
+                number=self.deliveries.number(),
+                allowed=1,
+                attempts=[],
+                tried=threading.Event(),
+                tampering="a duplicate",
+            )
+            self.deliveries.add(twin)
+            self.at_once([delivery, twin])
+        else:
+            self.attempt(delivery)
+        self._catch_up(overtaken)
+
+    def _catch_up(self, overtaken: Sequence[Delivery]) -> None:
+        self.in_turn([delivery for delivery in overtaken if not delivery.attempts])
+
+    def _tampering(self, secret: str | None, *, damaged: bool) -> str:
+        done = ["one byte was changed"] if damaged else []
+        if secret is None:
+            done.append("it was not signed")
+        elif secret != self._callback_secret():
+            done.append("it was signed with another secret")
+
+        return " and ".join(done)

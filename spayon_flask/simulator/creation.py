@@ -1,0 +1,186 @@
+"""The body of `POST /api/product/session`, checked field by field."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from .panel import Panel
+
+
+TEXTS = ("email", "username", "full_name", "order_id", "defaultPaymentMethod", "language")
+URLS = ("callback_url", "return_url", "cancel_url")
+CUSTOM = ("product_name", "price", "currency")
+KNOWN = {*TEXTS, *URLS, *CUSTOM, "product_id", "availablePaymentMethods"}
+
+MAX_TEXT = 2000
+CURRENCY_LETTERS = 3
+
+
+class BadBodyError(Exception):
+    """The body is refused; the message says why, to the developer who sent it."""
+
+
+@dataclass(frozen=True)
+class Creation:
+    """What a shop asked for when it created a payment session."""
+
+    product_name: str
+    price: Decimal
+    currency: str
+    product_id: int | None = None
+    callback_url: str | None = None
+    return_url: str | None = None
+    cancel_url: str | None = None
+    email: str | None = None
+    username: str | None = None
+    full_name: str | None = None
+    order_id: str | None = None
+    language: str | None = None
+    payment_methods: tuple[str, ...] = ()
+    default_payment_method: str | None = None
+    unknown_fields: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_json(cls, raw: bytes, panel: Panel) -> "Creation":
+        """Read *raw*, taking a product or a URL that it leaves out from *panel*."""
+        fields = _object(raw)
+        name, price, currency = _product(fields, panel)
+        urls = {key: _url(fields, key) or getattr(panel, key) for key in URLS}
+        texts = {key: _text(fields, key) for key in TEXTS}
+
+        return cls(
+            product_name=name,
+            price=price,
+            currency=currency,
+            product_id=fields.get("product_id"),
+            payment_methods=_methods(fields),
+            default_payment_method=texts.pop("defaultPaymentMethod"),
+            unknown_fields=tuple(sorted(fields.keys() - KNOWN)),
+            **urls,
+            **texts,
+        )
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
+    except RecursionError:
+        raise BadBodyError("the body is nested too deeply") from None
+    except ValueError as error:
+        raise BadBodyError(f"the body is not JSON: {error}") from None
+
+    if not isinstance(fields, dict):
+        raise BadBodyError('the body must be a JSON object, such as {"product_id": 1}')
+
+    return fields
+
+
+def _no_number(word: str) -> Decimal:
+    raise ValueError(f"{word} is not a number in JSON")
+
+
+def _product(fields: Mapping[str, Any], panel: Panel) -> tuple[str, Decimal, str]:
+    given = [key for key in CUSTOM if fields.get(key) is not None]
+    if fields.get("product_id") is None:
+        missing = [key for key in CUSTOM if key not in given]
+        if missing:
+            raise BadBodyError(
+                f"{' and '.join(missing)} missing: send product_id, or all of {', '.join(CUSTOM)}"
+            )
+        return _name(fields), _price(fields["price"]), _currency(fields["currency"])
+
+    number = fields["product_id"]
+    if given:
+        raise BadBodyError(
+            f"product_id stands in place of {', '.join(given)}: send one or the other"
+        )
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise BadBodyError(f"product_id must be an integer, not {_kind(number)}")
+    if number not in panel.products:
+        known = ", ".join(map(str, sorted(panel.products)))
+        raise BadBodyError(
+            f"product_id {number} is not set up in the admin panel; it knows {known}"
+        )
+
+    product = panel.products[number]
+    return product.name, product.price, product.currency
+
+
+def _name(fields: Mapping[str, Any]) -> str:
+    name = (_text(fields, "product_name") or "").strip()
+    if not name:
+        raise BadBodyError("product_name is empty")
+
+    return name
+
+
+def _price(price: object) -> Decimal:
+    if isinstance(price, bool) or not isinstance(price, int | Decimal):
+        raise BadBodyError(f"price must be a number such as 1000, not {_kind(price)}")
+    if not 0 < price < Decimal(10) ** 15:
+        raise BadBodyError(f"price must be above zero and below a quadrillion, not {price}")
+
+    return Decimal(price)
+
+
+def _currency(currency: object) -> str:
+    if (
+        not isinstance(currency, str)
+        or len(currency) != CURRENCY_LETTERS
+        or not currency.isascii()
+        or not currency.isalpha()
+    ):
+        raise BadBodyError("currency must be three letters such as amd")
+
+    return currency.upper()
+
+
+def _text(fields: Mapping[str, Any], key: str) -> str | None:
+    text = fields.get(key)
+    if text is not None and not isinstance(text, str):
+        raise BadBodyError(f"{key} must be a string, not {_kind(text)}")
+    if text is not None and len(text) > MAX_TEXT:
+        raise BadBodyError(f"{key} is longer than {MAX_TEXT} characters")
+
+    return text
+
+
+def _url(fields: Mapping[str, Any], key: str) -> str | None:
+    url = _text(fields, key)
+    if not url:
+        return None
+
+    try:
+        parts = urlsplit(url)
+        usable = (
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        )
+    except ValueError:
+        usable = False
+    if not usable or any(letter.isspace() for letter in url):
+        raise BadBodyError(
+            f"{key} must be an absolute URL such as https://example.com/pay, not {url[:100]!r}"
+        )
+
+    return url
+
+
+def _methods(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    methods = fields.get("availablePaymentMethods")
+    if methods is None:
+        return ()
+    if not isinstance(methods, list) or not all(isinstance(method, str) for method in methods):
+        raise BadBodyError(
+            'availablePaymentMethods must be a list of strings such as ["visamaster"]'
+        )
+
+    return tuple(methods)
+
+
+def _kind(value: object) -> str:
+    names = {str: "a string", bool: "true or false", list: "a list", dict: "an object"}
+    return names.get(type(value), "null" if value is None else "a number with a fraction")

@@ -1,0 +1,213 @@
+"""The simulated gateway without its web pages: what happens to sessions, and who is told."""
+
+import itertools
+import threading
+from typing import Any
+
+from .cards import CARDS
+from .cards import REASONS
+from .cards import Card
+from .clock import Clock
+from .courier import ATTEMPTS
+from .courier import Courier
+from .creation import Creation
+from .deliveries import Deliveries
+from .deliveries import Delivery
+from .faults import Fault
+from .faults import Faults
+from .history import Requests
+from .panel import Panel
+from .reports import Shape
+from .sessions import PaymentSession
+from .sessions import Sessions
+from .tokens import Tokens
+from .transport import Transport
+from .transport import post
+
+
+class SessionOverError(Exception):
+    """The payment session has reached a terminal state already; `late=True` insists."""
+
+
+class Gateway:
+    """Be Spayon, all but the HTTP."""
+
+    #: The base URL of the imitated API, without a slash at the end.
+    url: str
+    #: Names beside those of this machine under which its pages may be opened.
+    hosts: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        *,
+        client_id: str = "simulator-client",
+        client_secret: str = "simulator-secret",  # noqa: S107 - the same for everybody, by design
+        callback_secret: str = "simulator-callback-secret",  # noqa: S107
+        old_callback_secret: str = "simulator-old-callback-secret",  # noqa: S107
+        time_scale: float = 1.0,
+        seed: int | None = None,
+        transport: Transport = post,
+    ) -> None:
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.callback_secret = callback_secret
+        self.old_callback_secret = old_callback_secret
+        self.seed = seed
+        self.panel = Panel()
+        self.shape = Shape()
+        self.clock = Clock(scale=time_scale)
+        self.faults = Faults(seed=seed)
+        self.tokens = Tokens(seed=seed)
+        self.sessions = Sessions(seed=seed)
+        self.requests = Requests(
+            lambda: (self.client_secret, self.callback_secret, self.old_callback_secret)
+        )
+        self.courier = Courier(
+            self.clock, self.faults, self.shape, transport, lambda: self.callback_secret
+        )
+        #: Set when the simulator stops, to wake what waits for the sake of a fault.
+        self.stopping = threading.Event()
+        self.numbers = itertools.count(1)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Return the callbacks that were made, oldest first."""
+        return self.courier.deliveries
+
+    def create(self, creation: Creation) -> PaymentSession:
+        """Make the payment session that a shop has asked for."""
+        now = self.clock.now()
+        session = self.sessions.create(creation, now)
+        self.clock.at(session.expires_at, lambda: self._expire_in_time(session))
+        if creation.unknown_fields:
+            session.note(now, f"Fields that nobody knows: {', '.join(creation.unknown_fields)}")
+
+        return session
+
+    def find(self, session_id: str) -> PaymentSession | None:
+        """Return the session as it stands at this moment, `None` if there is none of that id."""
+        session = self.sessions.get(session_id)
+        if session is not None:
+            self._expire_in_time(session)
+        return session
+
+    def card(self, name: str) -> Card:
+        """Return the test card of that key (`approved`) or decline code (`05`)."""
+        return next(card for card in CARDS if name in {card.key, *card.declines})
+
+    def attempt(self, session_id: str, card: Card) -> str | None:
+        """Try *card* as the payer does; return the decline code, `None` once it is paid.
+
+        After a decline the session is still payable.
+        """
+        with self.sessions.lock:
+            session = self._payable(session_id, late=False)
+            before = session.attempts.get(card.key, 0)
+            session.attempts[card.key] = before + 1
+            code = card.outcome(before)
+            if code is not None:
+                self.sessions.decline(session, code, REASONS[code], self.clock.now())
+                return code
+
+        self.pay(session_id, wait=False)
+        return None
+
+    def pay(self, session_id: str, *, late: bool = False, wait: bool = True) -> Delivery | None:
+        """Have the session paid; return the callback, having waited for its first attempt.
+
+        *late* pays one that has failed or expired already, as a slow bank may.
+        """
+        return self._finish(session_id, "paid", late=late, wait=wait)
+
+    def decline(
+        self, session_id: str, code: str = "05", *, late: bool = False, wait: bool = True
+    ) -> Delivery | None:
+        """Have one more attempt declined with *code*, after which the payer gives up."""
+        with self.sessions.lock:
+            session = self._payable(session_id, late=late)
+            self.sessions.decline(session, code, REASONS.get(code, "Declined"), self.clock.now())
+
+        return self._finish(session_id, "failed", late=late, wait=wait)
+
+    def abandon(self, session_id: str, *, wait: bool = True) -> Delivery | None:
+        """Have the payer give up: the session fails with the declines it has so far."""
+        return self._finish(session_id, "failed", late=False, wait=wait)
+
+    def expire(self, session_id: str, *, wait: bool = True) -> Delivery | None:
+        """Have the session's 15 minutes be over now."""
+        return self._finish(session_id, "expired", late=False, wait=wait)
+
+    def deliver(
+        self,
+        session_id: str,
+        *,
+        times: int = 1,
+        concurrently: bool = False,
+        secret: str | None = None,
+        signed: bool = True,
+        damaged: bool = False,
+        **changes: Any,
+    ) -> list[Delivery]:
+        """Deliver the session's report once more, or *times* more; return what came of each.
+
+        Each is one attempt, whatever is held. *changes* go into the report before it is signed
+        (`status="failed"`, `price="1"`); *damaged* changes a byte after that; *secret* signs in
+        place of the callback secret, and *signed* off leaves the signature out.
+        """
+        secret = (secret or self.callback_secret) if signed else None
+        session = self.sessions[session_id]
+        made = [
+            self.courier.make(session, secret, damaged=damaged, **changes) for _ in range(times)
+        ]
+        deliveries = [delivery for delivery in made if delivery is not None]
+        (self.courier.at_once if concurrently else self.courier.in_turn)(deliveries)
+        return deliveries
+
+    def hold_callbacks(self) -> None:
+        """Hold every callback back from now on, until `release`."""
+        self.courier.holding = True
+
+    def release(self, order: str = "made", *, wait: bool = True) -> list[Delivery]:
+        """Send on what was held: in the order `made`, `reversed` or `shuffled`."""
+        released = self.courier.release(order, self.seed)
+        if wait:
+            for delivery in released:
+                delivery.wait()
+        return released
+
+    def fault(self, kind: str, **options: Any) -> Fault:
+        """Arm a fault (`faults.KINDS`): `fault("error", on="tokens", code=503, times=2)`."""
+        return self.faults.arm(kind, **options)
+
+    def settle(self, timeout: float = 15.0) -> bool:
+        """Wait until no callback is under way or due; say whether that came within *timeout*."""
+        return self.clock.settle(timeout)
+
+    def _payable(self, session_id: str, *, late: bool) -> PaymentSession:
+        session = self.sessions[session_id]
+        self._expire_in_time(session)
+        if session.status == "paid" or (session.over and not late):
+            raise SessionOverError(f"the payment session {session_id} is {session.status} already")
+
+        return session
+
+    def _expire_in_time(self, session: PaymentSession) -> None:
+        with self.sessions.lock:
+            if session.over or self.clock.now() < session.expires_at:
+                return
+            session.finish("expired", self.clock.now())
+
+        self._report(session, wait=False)
+
+    def _finish(self, session_id: str, status: str, *, late: bool, wait: bool) -> Delivery | None:
+        with self.sessions.lock:
+            session = self._payable(session_id, late=late)
+            session.finish(status, self.clock.now())
+
+        return self._report(session, wait=wait)
+
+    def _report(self, session: PaymentSession, *, wait: bool) -> Delivery | None:
+        delivery = self.courier.make(session, self.callback_secret, allowed=ATTEMPTS)
+        if delivery is not None and self.courier.dispatch(delivery) and wait:
+            delivery.wait()
+        return delivery

@@ -1,0 +1,67 @@
+"""Keeps strangers out: other web sites in the developer's browser, and whatever runs in a page."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask import Response
+from flask import abort
+from flask import request
+
+from .current import current_gateway
+
+
+#: Names of this machine itself, which no web site can be served under.
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+
+#: The hosted page sends payers back to the shop, wherever that is and redirects to.
+PAYERS_FORMS = "form-action 'self' http: https:"
+OWN_FORMS = "form-action 'self'"
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; "
+)
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+def protect(app: Flask) -> None:
+    """Let only a page of the simulator's own command it, and let no page run foreign code."""
+    app.before_request(_refuse_strangers)
+    app.after_request(_add_headers)
+
+
+def _refuse_strangers() -> None:
+    if request.blueprint == "api":
+        return
+
+    # A name that resolves to this machine only since a moment ago is a web site rebinding DNS.
+    host = urlsplit(f"//{request.host}").hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    if host not in LOOPBACK | current_gateway().hosts:
+        abort(
+            403,
+            "This name is not the simulator's: open it as 127.0.0.1, or start it with --public-url",
+        )
+
+    if request.method in SAFE:
+        return
+
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        abort(403, "Another web site has sent this; only the simulator's own pages may.")
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        abort(403, "Another web site has sent this; only the simulator's own pages may.")
+
+
+def _add_headers(response: Response) -> Response:
+    if request.blueprint == "api":
+        return response
+
+    forms = PAYERS_FORMS if request.blueprint == "payment_page" else OWN_FORMS
+    response.headers["Content-Security-Policy"] = POLICY + forms
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response

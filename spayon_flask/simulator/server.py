@@ -1,0 +1,151 @@
+"""The simulator's web server: threads, kept-alive connections, and cuts in the line on request."""
+
+import contextlib
+import socket
+import threading
+from io import BytesIO
+from typing import TYPE_CHECKING
+from typing import Any
+
+from werkzeug.datastructures import Headers
+from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.serving import WSGIRequestHandler
+from werkzeug.test import run_wsgi_app
+
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+#: A response header, never sent, by which the app has the line cut: `drop` or `truncate`.
+WIRE_HEADER = "X-Simulator-Wire"
+
+#: A longer request is refused; nothing that belongs here comes near it.
+MAX_BODY = 1024 * 1024
+
+
+class Handler(WSGIRequestHandler):
+    """Answer one request after the other on a connection that stays open.
+
+    Werkzeug's own handler closes the connection after every answer, so that a client with a
+    pool of connections could not be tested against it.
+    """
+
+    server: "Server"
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def setup(self) -> None:
+        """Remember the connection, to close it when the server stops."""
+        super().setup()
+        self.server.opened(self.connection)
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        self.server.closed(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def run_wsgi(self) -> None:
+        """Answer one request, as far as the app wants it answered."""
+        environ = self.make_environ()
+        body = self._body(environ)
+        if body is None:
+            self.close_connection = True
+            self.send_error(413)
+            return
+
+        environ["wsgi.input"] = BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        self._answer(status, headers, b"".join(chunks))
+
+    def _body(self, environ: dict[str, Any]) -> bytes | None:
+        stream = environ["wsgi.input"]
+        if environ.pop("wsgi.input_terminated", False):
+            environ.pop("HTTP_TRANSFER_ENCODING")
+        else:
+            length = environ.get("CONTENT_LENGTH") or "0"
+            if not length.isdecimal():
+                return None
+            # Read a little more than is taken, or the client would not stay to hear why.
+            stream = BytesIO(stream.read(min(int(length), 8 * MAX_BODY)))
+
+        body: bytes = stream.read(MAX_BODY + 1)
+        return body if len(body) <= MAX_BODY else None
+
+    def _answer(self, status: str, headers: Headers, body: bytes) -> None:
+        wire = headers.get(WIRE_HEADER)
+        if wire == "drop":
+            self._cut()
+            return
+
+        code, _, phrase = status.partition(" ")
+        self.send_response(int(code), phrase)
+        headers.remove(WIRE_HEADER)
+        headers["Content-Length"] = str(len(body))
+        for name, value in headers:
+            self.send_header(name, value)
+
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if wire == "truncate" else body)
+        if wire == "truncate":
+            self._cut()
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        """Keep quiet: the inspector shows every request."""
+
+
+class Server(ThreadedWSGIServer):
+    """Serve *app* on *host* and *port* (0 takes a free one) from `start` until `stop`."""
+
+    def __init__(self, app: "WSGIApplication", host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # Bound here, because werkzeug ends the whole program when a port is taken.
+        with socket.create_server((host, port), family=family, backlog=128) as bound:
+            super().__init__(host, port, app, handler=Handler, fd=bound.fileno())
+
+        #: How many TCP connections have been accepted so far.
+        self.connections = 0
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.05,), name="simulator-server", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering, and close every connection that a client has kept open."""
+        self.shutdown()
+        self._thread.join(1)
+        with self._lock:
+            connections = list(self._open)
+
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def opened(self, connection: socket.socket) -> None:
+        """Count *connection*."""
+        with self._lock:
+            self.connections += 1
+            self._open.add(connection)
+
+    def closed(self, connection: socket.socket) -> None:
+        """Forget *connection*."""
+        with self._lock:
+            self._open.discard(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over a client that has gone away in the middle of something."""

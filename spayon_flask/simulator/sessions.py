@@ -1,0 +1,159 @@
+"""Payment sessions: what was asked for, how it stands, and how it got there."""
+
+import random
+import threading
+import uuid
+from collections import OrderedDict
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import datetime
+from datetime import timedelta
+
+from .creation import Creation
+
+
+#: Spayon's documentation: a session lives 15 minutes.
+LIFETIME = timedelta(minutes=15)
+
+#: Sessions beyond this many are forgotten, the oldest first.
+KEPT = 50_000
+
+#: Steps remembered in one session's timeline.
+STEPS_KEPT = 100
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened to a session, in words."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True)
+class Decline:
+    """A declined attempt to pay."""
+
+    transaction_id: int
+    code: str
+    reason: str
+
+
+@dataclass
+class PaymentSession:
+    """A payment session as the gateway sees it."""
+
+    id: str
+    creation: Creation
+    created_at: datetime
+    status: str = "pending"
+    updated_at: datetime = field(kw_only=True)
+    declines: list[Decline] = field(default_factory=list)
+    attempts: dict[str, int] = field(default_factory=dict)
+    timeline: deque[Step] = field(default_factory=lambda: deque(maxlen=STEPS_KEPT))
+
+    @property
+    def order_id(self) -> str | None:
+        """Return the shop's order number."""
+        return self.creation.order_id
+
+    @property
+    def expires_at(self) -> datetime:
+        """Return when the session's life ends."""
+        return self.created_at + LIFETIME
+
+    @property
+    def over(self) -> bool:
+        """Say whether the session has reached a terminal state."""
+        return self.status != "pending"
+
+    def note(self, at: datetime, text: str) -> None:
+        """Add *text* to the timeline."""
+        self.timeline.append(Step(at, text))
+
+    def finish(self, status: str, at: datetime) -> None:
+        """Move the session to the terminal state *status*."""
+        self.status = status
+        self.updated_at = at
+        self.note(at, f"{status.capitalize()}")
+
+
+class Sessions:
+    """Keep the sessions, newest last; a *seed* makes their ids repeatable."""
+
+    def __init__(self, *, seed: int | None = None) -> None:
+        self._random = random.Random(seed) if seed is not None else None  # noqa: S311
+        self._sessions: OrderedDict[str, PaymentSession] = OrderedDict()
+        self._orders: dict[str, list[PaymentSession]] = {}
+        self._transactions = 160
+        #: Held for every change of a session.
+        self.lock = threading.RLock()
+        #: How many sessions have been created.
+        self.created = 0
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __contains__(self, session_id: object) -> bool:
+        return session_id in self._sessions
+
+    def __getitem__(self, session_id: str) -> PaymentSession:
+        return self._sessions[session_id]
+
+    def __iter__(self) -> Iterator[PaymentSession]:
+        with self.lock:
+            return iter(list(self._sessions.values()))
+
+    def get(self, session_id: str) -> PaymentSession | None:
+        """Return the session, `None` if there is none of that id."""
+        return self._sessions.get(session_id)
+
+    def newest(self, count: int, skip: int = 0) -> list[PaymentSession]:
+        """Return up to *count* sessions, newest first, after the newest *skip*."""
+        with self.lock:
+            ids = reversed(self._sessions)
+            return [
+                self._sessions[key] for index, key in enumerate(ids) if skip <= index < skip + count
+            ]
+
+    def of_order(self, order_id: str) -> list[PaymentSession]:
+        """Return the sessions of the shop's order, oldest first."""
+        with self.lock:
+            return list(self._orders.get(order_id, ()))
+
+    def create(self, creation: Creation, now: datetime) -> PaymentSession:
+        """Make a session for *creation*."""
+        with self.lock:
+            bits = self._random.getrandbits(128) if self._random else None
+            session_id = str(uuid.UUID(int=bits, version=4) if bits is not None else uuid.uuid4())
+            session = PaymentSession(session_id, creation, now, updated_at=now)
+            session.note(now, "Created")
+            self.keep(session)
+            self.created += 1
+
+        return session
+
+    def keep(self, session: PaymentSession) -> None:
+        """Hold on to *session*, at the expense of the oldest one if there are too many."""
+        self._sessions[session.id] = session
+        if session.order_id is not None:
+            self._orders.setdefault(session.order_id, []).append(session)
+        if len(self._sessions) > KEPT:
+            _, old = self._sessions.popitem(last=False)
+            self._forget(old)
+
+    def decline(self, session: PaymentSession, code: str, reason: str, now: datetime) -> None:
+        """Add a declined attempt to *session*."""
+        self._transactions += 1
+        session.declines.append(Decline(self._transactions, code, reason))
+        session.updated_at = now
+        session.note(now, f"Declined: {code}, {reason}")
+
+    def _forget(self, session: PaymentSession) -> None:
+        order = self._orders.get(session.order_id or "", [])
+        if session in order:
+            order.remove(session)
+        if not order:
+            self._orders.pop(session.order_id or "", None)

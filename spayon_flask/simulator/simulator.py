@@ -1,0 +1,84 @@
+"""The simulator: the gateway on a real port, for a program to start, ask and command."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+from typing import Any
+from urllib.parse import urlsplit
+
+from .app import create_app
+from .gateway import Gateway
+from .server import Server
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Simulator(Gateway):
+    """Stand in for Spayon on a real port, from `start` (or `with`) until `stop`.
+
+    *port* 0 takes a free one; *public_url* is the address to be told to payers where it is not
+    that of *host* and *port*. The rest goes to `Gateway`: with *time_scale* so many simulated
+    seconds pass in a real one, 0 is for a clock that only `clock.step` moves; with *seed* ids
+    and chances repeat themselves; *transport* carries the callbacks. Without a `start` nothing
+    listens, `app` can be called as a WSGI app, and everything happens in the caller's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        public_url: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.host = host
+        self.port = port
+        self.app = create_app(self)
+        self._public_url = public_url and public_url.rstrip("/")
+        self._server: Server | None = None
+
+    def __repr__(self) -> str:
+        return f"<Simulator {self.url}>"
+
+    def __enter__(self) -> "Self":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:  # type: ignore[override]
+        """Return the base URL of the imitated API, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self._public_url or f"http://{host}:{self.port}"
+
+    @property
+    def hosts(self) -> frozenset[str]:  # type: ignore[override]
+        """Return the names beside those of this machine under which its pages may be opened."""
+        return frozenset({self.host.lower(), urlsplit(self.url).hostname or ""})
+
+    def start(self) -> "Self":
+        """Listen, and return once a request would be answered."""
+        server = self._server = Server(self.app, self.host, self.port)
+        self.port = server.port
+        self.requests.watch(lambda: server.connections)
+        self.clock.start()
+        server.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop within a second, whatever is under way."""
+        self.stopping.set()
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        self.clock.stop()
+
+    close = stop

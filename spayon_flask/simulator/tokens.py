@@ -1,0 +1,79 @@
+"""Bearer tokens that expire."""
+
+import base64
+import json
+import random
+import secrets
+import threading
+from collections import OrderedDict
+from datetime import datetime
+from datetime import timedelta
+from hashlib import sha256
+
+
+#: Spayon's documentation: a token is good for an hour.
+LIFETIME = 3600
+
+#: More tokens than this are never remembered; the oldest is forgotten first.
+KEPT = 10_000
+
+
+class Tokens:
+    """Issue tokens and tell the living from the dead; a *seed* makes them repeatable."""
+
+    def __init__(self, *, seed: int | None = None) -> None:
+        self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311
+        self._expiry: OrderedDict[str, datetime] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def issue(self, client_id: str, now: datetime, *, lives: float = LIFETIME) -> str:
+        """Return a new token for *client_id* that is good for *lives* seconds from *now* on."""
+        expiry = now + timedelta(seconds=lives)
+        with self._lock:
+            token = _jwt(client_id, now, self._random.getrandbits(64))
+            self._expiry[token] = expiry
+            if len(self._expiry) > KEPT:
+                self._expiry.popitem(last=False)
+
+        return token
+
+    def refusal(self, authorization: str, now: datetime) -> str | None:
+        """Say why the header *authorization* does not open anything; `None` means that it does."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return "an Authorization header with a Bearer token is needed"
+
+        with self._lock:
+            expiry = self._expiry.get(token.strip())
+        if expiry is None:
+            return "the token is unknown"
+
+        return "the token has expired" if expiry <= now else None
+
+    def revoke_all(self) -> None:
+        """Make every token unknown from now on."""
+        with self._lock:
+            self._expiry.clear()
+
+    def dump(self) -> dict[str, str]:
+        """Return what `load` takes back."""
+        with self._lock:
+            return {token: expiry.isoformat() for token, expiry in self._expiry.items()}
+
+    def load(self, dumped: dict[str, str]) -> None:
+        """Take back what `dump` returned."""
+        with self._lock:
+            for token, expiry in dumped.items():
+                self._expiry[token] = datetime.fromisoformat(expiry)
+
+
+def _jwt(client_id: str, now: datetime, nonce: int) -> str:
+    # In the shape of a JWT, because that is what Spayon hands out; nothing verifies the last part.
+    claims = {"sub": client_id, "iat": int(now.timestamp()), "jti": f"{nonce:016x}"}
+    parts = [_part(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    signed = ".".join(parts)
+    return f"{signed}.{_part(sha256(signed.encode()).digest())}"
+
+
+def _part(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,53 @@
+"""Fixtures: a simulator whose clock stands still, a shop that only listens, a bare client."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+
+from .bare import Bare
+from .shop import Shop
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """Run a simulator on a free port; its clock moves only when it is stepped."""
+    with Simulator(time_scale=0, seed=7) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """Run a shop that answers every callback with 200."""
+    with Shop() as listening:
+        yield listening
+
+
+@pytest.fixture
+def stranger(sim: Simulator) -> Iterator[Bare]:
+    """Return a client without a token."""
+    client = Bare(sim.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def api(stranger: Bare) -> Bare:
+    """Return a client with a token."""
+    stranger.log_in()
+    return stranger
+
+
+@pytest.fixture
+def session(sim: Simulator, api: Bare, shop: Shop) -> PaymentSession:
+    """Return a payment session whose callbacks go to the shop."""
+    answer = api.create(
+        order_id="A-1",
+        callback_url=f"{shop.url}/pay/callback",
+        return_url=f"{shop.url}/pay/return?lang=hy",
+        cancel_url=f"{shop.url}/pay/cancel/abc",
+        language="en",
+    )
+    return sim.sessions[answer.json["session_id"]]

@@ -1,0 +1,68 @@
+"""A shop that does nothing but remember the callbacks it was sent."""
+
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
+from types import TracebackType
+from typing import TYPE_CHECKING
+from typing import Any
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class Received:
+    """A POST as it arrived."""
+
+    path: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Shop:
+    """Listen on a free port and answer every POST with `code`."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.code = 200
+        self.headers: dict[str, str] = {}
+        self.gate = threading.Event()
+        self.gate.set()
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                shop.received.append(Received(self.path, body, dict(self.headers)))
+                shop.gate.wait(5)
+                self.send_response(shop.code)
+                for name, value in {"Content-Length": "2", **shop.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> "Self":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
