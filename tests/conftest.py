@@ -1,0 +1,74 @@
+"""Fixtures that every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy import make_url
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from tests.needs import missing
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+POSTGRESQL = os.environ.get(
+    "SPAYON_TESTS_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+)
+MARIADB = os.environ.get("SPAYON_TESTS_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test")
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """A shop on SQLite in memory."""
+    shop = make_shop()
+    yield shop
+    dispose(shop)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str) -> Iterator[str]:
+    """The URL of an empty database on each of the three engines."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'shop.db'}"
+        return
+
+    server = make_url(POSTGRESQL if request.param == "postgresql" else MARIADB)
+    name = f"spayon_test_{worker_id}_{os.getpid()}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+
+    except OperationalError:
+        missing(f"a {request.param} server")
+
+    yield server.set(database=name).render_as_string(hide_password=False)
+
+    with engine.connect() as connection:
+        force = " WITH (FORCE)" if request.param == "postgresql" else ""
+        connection.execute(text(f"DROP DATABASE {name}{force}"))
+
+    engine.dispose()
+
+
+@pytest.fixture
+def any_shop(database_url: str) -> Iterator[Shop]:
+    """A shop on each of the three engines."""
+    shop = make_shop(database_url)
+    yield shop
+    dispose(shop)
+
+
+def dispose(shop: Shop) -> None:
+    """Close every connection of *shop*."""
+    with shop.app.app_context():
+        shop.db.session.remove()
+        shop.db.engine.dispose()
