@@ -17,11 +17,14 @@ from .. import signals
 from ..handlers import Handlers
 from ..models import CallbackMixin
 from ..models import PaymentMixin
+from ..models import table_of
 from ..orders import Order
 from ..reports import Report
+from .changes import Changes
 from .checkouts import Checkouts
 from .checkouts import Claim
 from .checkouts import EarlyReport
+from .endings import Endings
 from .hand_over import HandOver
 from .records import Outcome
 from .records import Records
@@ -29,6 +32,7 @@ from .schedule import Due
 from .schedule import Schedule
 from .statements import Statements
 from .transactions import watch
+from .work_statements import WorkStatements
 
 
 __all__ = ["Claim", "Due", "EarlyReport", "Outcome", "Storage"]
@@ -62,14 +66,14 @@ class Storage:
         self._account = account
         self._session = session
         self._payment_class = payment_class
-        statements = Statements(
-            payment_class.__table__,  # type: ignore[attr-defined]  # the shop's base gives it
-            callback_class.__table__,  # type: ignore[attr-defined]
-        )
-        self._records = Records(account, payment_class, statements, handlers)
+        tables = table_of(payment_class), table_of(callback_class)
+        statements, work = Statements(*tables), WorkStatements(*tables)
+        changes = Changes(account, payment_class, statements, handlers)
+        self._records = Records(account, payment_class, statements, handlers, changes)
+        self._endings = Endings(payment_class, changes)
         self._checkouts = Checkouts(account, payment_class, statements)
-        self._schedule = Schedule(account, payment_class, statements, interval)
-        self._hand_over = HandOver(account, callback_class, statements, handlers)
+        self._schedule = Schedule(account, payment_class, work, interval)
+        self._hand_over = HandOver(account, callback_class, work, handlers)
         watch(session)
 
     def record(
@@ -101,7 +105,7 @@ class Storage:
     def expire_unanswered(self, payment_id: int, *, now: datetime) -> bool:
         """Expire a payment whose creation Spayon never answered; say whether it changed."""
         session = self._session()
-        changed = self._records.expire_unanswered(session, payment_id, now=now)
+        changed = self._endings.expire_unanswered(session, payment_id, now=now)
 
         if changed:
             self._send(signals.payment_expired, payment_id)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from ..handlers import Handlers
 from ..models import CallbackMixin
 from .records import DISPATCH_LEASE
-from .statements import Statements
 from .transactions import with_retries
+from .work_statements import WorkStatements
 
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class HandOver:
         self,
         account: str,
         callback_class: type[CallbackMixin],
-        statements: Statements,
+        statements: WorkStatements,
         handlers: Handlers,
     ) -> None:
         self._account = account

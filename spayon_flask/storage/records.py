@@ -1,4 +1,4 @@
-"""Records: the one way in for what Spayon tells us, and the only writer of a status."""
+"""Records: the one way in for what Spayon tells us."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ from sqlalchemy import CursorResult
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm import make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
 
 from ..handlers import Handlers
 from ..models import PaymentMixin
 from ..reports import Report
-from ..verdicts import APPLIED
 from ..verdicts import UNKNOWN
 from ..verdicts import Decision
 from ..verdicts import judge
-from .statements import NEEDED
+from .changes import Changes
 from .statements import Statements
 from .transactions import LostRaceError
-from .transactions import handlers_only
 from .transactions import with_retries
 
 
@@ -58,12 +54,13 @@ class Records:
         payment_class: type[PaymentMixin],
         statements: Statements,
         handlers: Handlers,
+        changes: Changes,
     ) -> None:
         self._account = account
-        self._payment_class = payment_class
         self._mapper = inspect(payment_class)
         self._statements = statements
         self._handlers = handlers
+        self._changes = changes
 
     def record(
         self,
@@ -89,52 +86,6 @@ class Records:
         }
         return with_retries(session, lambda: self._record(session, report, row, now))
 
-    def expire_unanswered(self, session: Session, payment_id: int, *, now: datetime) -> bool:
-        """Expire a pending payment whose creation Spayon never answered; say whether it changed."""
-
-        def work() -> bool:
-            payment = session.get(self._payment_class, payment_id)
-
-            if payment is None or payment.session_id is not None or payment.status != "pending":
-                return False
-
-            found = {name: getattr(payment, name) for name in NEEDED}
-            self._change(session, found, Decision(APPLIED, "expired"), None, now)
-            session.commit()
-            return True
-
-        return with_retries(session, work)
-
-    def settle_review(
-        self,
-        session: Session,
-        payment_id: int,
-        *,
-        status: str,
-        by: str,
-        because: str,
-        now: datetime,
-    ) -> None:
-        """Move a payment out of review to *status*, `paid` or `failed`, running the handler once.
-
-        Raises `LostRaceError` where it is not under review any more, and `IntegrityError` where
-        another payment of the order is paid.
-        """
-
-        def work() -> None:
-            payment = session.get(self._payment_class, payment_id)
-
-            if payment is None or payment.status != "review":
-                raise LostRaceError
-
-            found = {name: getattr(payment, name) for name in NEEDED}
-            payment.reviewed_by, payment.reviewed_because, payment.reviewed_at = by, because, now
-            session.flush()
-            self._change(session, found, Decision(APPLIED, status, found["review"]), None, now)
-            session.commit()
-
-        with_retries(session, work)
-
     def _record(
         self, session: Session, report: Report, row: dict[str, Any], now: datetime
     ) -> Outcome:
@@ -156,7 +107,7 @@ class Records:
         callback_id = self._claim(connection, row, known_id)
 
         if found is not None and decision.status is not None:
-            self._change(session, found, decision, report, now)
+            self._changes.write(session, found, decision, report, now)
 
         session.commit()
         return Outcome(
@@ -224,95 +175,6 @@ class Records:
             raise LostRaceError from error
 
         return _new_id(result)
-
-    def _change(
-        self,
-        session: Session,
-        found: dict[str, Any],
-        decision: Decision,
-        report: Report | None,
-        now: datetime,
-    ) -> None:
-        """Write the status and run the handlers of it."""
-        connection = session.connection(bind_arguments={"mapper": self._mapper})
-        key = {"the_account": self._account, "the_order_id": found["order_id"]}
-        values = {
-            "session_id": found["session_id"],
-            "status": decision.status,
-            "review": decision.review,
-            "price": found["price"],
-            "currency": found["currency"],
-            "decline_reasons": None,
-            "held_order_id": None,
-            "updated_at": now,
-        }
-
-        if report is not None:
-            values["session_id"] = report.session_id
-            values["decline_reasons"] = list(report.decline_reasons) or None
-
-        if decision.status == "review":
-            values["held_order_id"] = found["held_order_id"]
-
-        if decision.status == "paid":
-            values["held_order_id"] = found["order_id"]
-
-            if found["product_id"] is not None and report is not None:
-                values["price"], values["currency"] = report.price, report.currency
-
-            if found["held_order_id"] is None:
-                connection.execute(self._statements.displace, key)
-
-        guard = {
-            "the_id": found["id"],
-            "the_status": found["status"],
-            "the_superseded": found["superseded"],
-        }
-
-        try:
-            result = connection.execute(self._statements.write_status, values | guard)
-
-        except IntegrityError as error:
-            raise LostRaceError from error
-
-        if result.rowcount != 1:
-            raise LostRaceError
-
-        self._run_handlers(session, found["id"], {**found, **values})
-
-    def _run_handlers(self, session: Session, payment_id: int, values: dict[str, Any]) -> None:
-        handlers = self._handlers.by_status[values["status"]]
-
-        if not handlers:
-            return
-
-        payment = self._load(session, payment_id, values)
-
-        with handlers_only(session):
-            for handler in handlers:
-                handler(payment)
-
-    def _load(self, session: Session, payment_id: int, values: dict[str, Any]) -> PaymentMixin:
-        """Return the payment as an object of *session*, without asking the database for it."""
-        key = self._mapper.identity_key_from_primary_key((payment_id,))
-        payment = session.identity_map.get(key)
-        names = self._mapper.column_attrs.keys()
-
-        if payment is not None:
-            session.expire(payment)
-
-        else:
-            payment = self._mapper.class_manager.new_instance()
-
-        for name in names:
-            if name in values:
-                set_committed_value(payment, name, values[name])
-
-        if payment not in session:
-            make_transient_to_detached(payment)
-            session.add(payment)
-
-        return payment  # type: ignore[no-any-return]  # an identity map holds Any
 
     def _dispatch_at(self, decision: Decision, now: datetime) -> datetime | None:
         wanted = self._handlers.dispatcher is not None and decision.status is not None

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from ..models import PaymentMixin
 from .checkouts import SESSION_LIFETIME
-from .statements import Statements
 from .transactions import with_retries
+from .work_statements import WorkStatements
 
 
 #: The first pause between two questions of reconcile about one payment; it doubles each time.
@@ -41,7 +41,7 @@ class Schedule:
         self,
         account: str,
         payment_class: type[PaymentMixin],
-        statements: Statements,
+        statements: WorkStatements,
         interval: timedelta,
     ) -> None:
         self._account = account

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy import and_
 from sqlalchemy import bindparam
-from sqlalchemy import func
 from sqlalchemy import insert
 from sqlalchemy import literal_column
 from sqlalchemy import or_
@@ -167,54 +166,4 @@ class Statements:
         #: Reports that came before their payment session was known.
         self.find_unknown: Any = select(c.body, c.source, c.secret_index).where(
             c.session_id == bindparam("the_session_id"), c.verdict == "unknown"
-        )
-
-        quiet = or_(p.checked_at.is_(None), p.checked_at <= bindparam("quiet_since"))
-
-        #: The right to ask Spayon about one payment.
-        self.claim_check: Any = (
-            update(payment)
-            .where(p.id == bindparam("the_id"), p.status == "pending", quiet)
-            .values(checked_at=bindparam("checked_at"))
-        )
-
-        #: Payments that reconcile has to ask about.
-        self.find_due: Any = (
-            select(p.id, p.session_id, p.expires_at, p.created_at, p.attempts, p.due_at)
-            .where(p.due_at <= bindparam("the_now"), mine, p.status == "pending", quiet)
-            .order_by(p.due_at)
-            .limit(bindparam("the_limit"))
-            .with_for_update(skip_locked=True)
-        )
-        self.lease: Any = (
-            update(payment)
-            .where(p.id == bindparam("the_id"))
-            .values({name: bindparam(name) for name in ("due_at", "checked_at", "attempts")})
-        )
-        self.postpone: Any = (
-            update(payment)
-            .where(p.id == bindparam("the_id"), p.status == "pending")
-            .values(due_at=bindparam("due_at"))
-        )
-        self.count_due: Any = select(func.count()).where(
-            p.due_at <= bindparam("the_now"), mine, p.status == "pending", quiet
-        )
-
-        #: SQLite has no row locks; a write, even of nothing, takes the lock of the database.
-        self.lock_all: Any = update(payment).where(p.id == -1).values(attempts=0)
-
-        #: Callback rows that the dispatcher has yet to be given.
-        self.find_undispatched: Any = (
-            select(c.id, c.dispatch_at)
-            .where(c.dispatch_at <= bindparam("the_now"), c.account == bindparam("the_account"))
-            .order_by(c.dispatch_at)
-            .limit(bindparam("the_limit"))
-        )
-        self.lease_dispatch: Any = (
-            update(callback)
-            .where(c.id == bindparam("the_id"), c.dispatch_at == bindparam("the_dispatch_at"))
-            .values(dispatch_at=bindparam("dispatch_at"))
-        )
-        self.dispatched: Any = (
-            update(callback).where(c.id == bindparam("the_id")).values(dispatch_at=None)
         )

@@ -14,10 +14,10 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from .errors import GatewayError
-from .errors import GatewayUnavailableError
-from .errors import UnexpectedAnswerError
-from .signals import gateway_called
+from ..errors import GatewayError
+from ..errors import GatewayUnavailableError
+from ..errors import UnexpectedAnswerError
+from ..signals import gateway_called
 
 
 logger = logging.getLogger(__name__)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from datetime import timezone
 from typing import Any
@@ -12,48 +10,30 @@ from typing import Any
 from flask import Blueprint
 from flask import Flask
 from flask import current_app
-from flask import has_request_context
-from flask import request
 from flask_sqlalchemy import SQLAlchemy
 
-from .checkout import Checkout
-from .checkout import Links
-from .client import Client
-from .errors import ConfigError
-from .handlers import Dispatcher
-from .handlers import Handler
-from .handlers import Handlers
-from .handlers import OrderLoader
-from .models import CallbackMixin
-from .models import PaymentMixin
-from .models import make_models
-from .orders import Order
-from .reconcile import JOBS
-from .reconcile import Reconciler
-from .reconcile import Summary
-from .settings import Settings
-from .storage import Storage
-from .tokens import TokenService
-
-
-logger = logging.getLogger(__name__)
+from ..checkout import Links
+from ..client import Client
+from ..errors import ConfigError
+from ..handlers import Dispatcher
+from ..handlers import Handler
+from ..handlers import Handlers
+from ..handlers import OrderLoader
+from ..models import CallbackMixin
+from ..models import PaymentMixin
+from ..models import make_models
+from ..orders import Order
+from ..reconcile import JOBS
+from ..reconcile import Summary
+from ..settings import Settings
+from ..tokens import TokenService
+from .state import AppState
+from .urls import links
 
 
 def utc_now() -> datetime:
     """Return the present as aware UTC."""
     return datetime.now(timezone.utc)
-
-
-@dataclass(frozen=True)
-class AppState:
-    """What belongs to one app: found under the object's name in `app.extensions["spayon"]`."""
-
-    settings: Settings
-    client: Client
-    storage: Storage
-    checkout: Checkout
-    reconciler: Reconciler
-    clock: Callable[[], datetime]
 
 
 class Extension:
@@ -111,25 +91,15 @@ class Extension:
                 "and give the object of a second vendor account another name and config_prefix"
             )
 
-        settings = Settings.from_config(app.config, self.config_prefix)
-
-        if settings.api_url.startswith("http:") and not settings.simulated:
-            logger.warning(
-                "API_URL is plain HTTP, as Spayon's staging is: credentials travel unencrypted"
-            )
-
-        client = Client(settings, self.name)
-        storage = Storage(
+        states[self.name] = AppState.create(
+            Settings.from_config(app.config, self.config_prefix),
             self.name,
             self._db.session,
             self.Payment,
             self.Callback,
             self._handlers,
-            settings.status_interval,
+            self._clock,
         )
-        reconciler = Reconciler(client, storage, self._clock)
-        checkout = Checkout(self.name, client, storage, reconciler.refresh, self._clock)
-        states[self.name] = AppState(settings, client, storage, checkout, reconciler, self._clock)
 
     @property
     def state(self) -> AppState:
@@ -203,7 +173,8 @@ class Extension:
         Raises `OrderNotPayableError`, `GatewayError`, `UncommittedChangesError`, or `ConfigError`
         where the shop's own URLs are unknown or, in production, not HTTPS.
         """
-        self.links("x")
+        # Before a row is written, for links that Spayon would not take.
+        self.links("reference")
         return self.state.checkout.start(order, self.links)
 
     def refresh(self, payment: Any) -> Any:
@@ -227,43 +198,8 @@ class Extension:
         return self.state.reconciler.run(limit=limit, jobs=jobs, progress=progress)
 
     def links(self, reference: str) -> Links:
-        """Return the absolute URLs that Spayon is given for the payment *reference*."""
-        return Links(
-            callback_url=self.url("callback"),
-            return_url=self.url("return_page"),
-            cancel_url=self.url("cancel_page", reference=reference),
-        )
+        """Return the absolute URLs that Spayon is given for the payment *reference*.
 
-    def url(self, endpoint: str, **values: object) -> str:
-        """Return the absolute URL of one of the blueprint's endpoints, as the world sees it."""
-        settings = self.settings
-        base = settings.public_url
-
-        if base is None:
-            if not has_request_context():
-                raise ConfigError(
-                    f"{self.config_prefix}PUBLIC_URL is missing: outside a request nothing else "
-                    "tells under which URL the shop is reached"
-                )
-
-            base = request.root_url.rstrip("/")
-
-            if settings.production and not base.startswith("https:"):
-                raise ConfigError(
-                    f"the shop is reached by {base}, but Spayon takes only https URLs "
-                    f"in production: set {self.config_prefix}PUBLIC_URL, or let ProxyFix read "
-                    "the proxy's headers"
-                )
-
-        adapter = current_app.url_map.bind("localhost")
-        return base + adapter.build(f"{self._mounted_as()}.{endpoint}", values)
-
-    def _mounted_as(self) -> str:
-        for name, blueprint in current_app.blueprints.items():
-            if blueprint is self.blueprint:
-                return name
-
-        raise ConfigError(
-            f"the blueprint of {self.name!r} is not mounted: "
-            "app.register_blueprint(spayon.blueprint, url_prefix='/pay')"
-        )
+        Raises `ConfigError` where they are unknown or, in production, not HTTPS.
+        """
+        return links(self.blueprint, self.settings, self.config_prefix, reference)

@@ -2,126 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import weakref
 from collections.abc import MutableMapping
 from datetime import datetime
-from datetime import timezone
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger
 from sqlalchemy import Boolean
-from sqlalchemy import DateTime
-from sqlalchemy import Dialect
 from sqlalchemy import Index
 from sqlalchemy import Integer
-from sqlalchemy import LargeBinary
-from sqlalchemy import Numeric
 from sqlalchemy import String
+from sqlalchemy import Table
 from sqlalchemy import Text
-from sqlalchemy import TypeDecorator
 from sqlalchemy import UniqueConstraint
+from sqlalchemy import inspect
 from sqlalchemy import text
-from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import declared_attr
 from sqlalchemy.orm import mapped_column
-from sqlalchemy.types import TypeEngine
 
-from .money import MAX_DECIMALS
-from .money import MAX_DIGITS
-from .orders import MAX_ID_LENGTH
-from .orders import MAX_TEXT_LENGTH
-from .reports import MAX_STATUS_LENGTH
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC on every database, to the microsecond."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name in ("mysql", "mariadb"):
-            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
-
-        return dialect.type_descriptor(DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-
-        if value.tzinfo is None:
-            raise ValueError(
-                "a naive datetime: hand in aware UTC, such as datetime.now(timezone.utc)"
-            )
-
-        value = value.astimezone(timezone.utc)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
-        if value is None:
-            return None
-
-        aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return aware.astimezone(timezone.utc)
-
-
-class Price(TypeDecorator[Decimal]):
-    """A `Decimal` that comes back as it was, from SQLite too."""
-
-    impl = Numeric(MAX_DIGITS + MAX_DECIMALS, MAX_DECIMALS)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        numeric = Numeric(MAX_DIGITS + MAX_DECIMALS, MAX_DECIMALS)
-
-        # SQLite has no decimals. Its floats keep 15 digits, which is all that we let in.
-        if dialect.name == "sqlite":
-            numeric.asdecimal = False
-
-        return dialect.type_descriptor(numeric)
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        return float(value) if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any, _: Dialect) -> Decimal | None:
-        if value is None or isinstance(value, Decimal):
-            return value
-
-        # The repr of a float is the shortest text that reads as that float.
-        return Decimal(repr(value))
-
-
-class JsonText(TypeDecorator[Any]):
-    """JSON in a text column: MariaDB would report a JSON column as another type."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, _: Dialect) -> str | None:
-        return None if value is None else json.dumps(value)
-
-    def process_result_value(self, value: str | None, _: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+from ..orders import MAX_ID_LENGTH
+from ..orders import MAX_TEXT_LENGTH
+from ..reports import MAX_STATUS_LENGTH
+from .types import JsonText
+from .types import Price
+from .types import UtcDateTime
+from .types import raw_body
+from .types import row_key
+from .types import text_key
 
 
 def _partial_index(name: str, column: str) -> Index:
     # Most rows have nothing scheduled, so the index stays as small as the work that is left.
     condition = text(f"{column} IS NOT NULL")
     return Index(name, column, postgresql_where=condition, sqlite_where=condition)
-
-
-def _name(length: int) -> String:
-    # MariaDB's usual collation takes "A" and "a" for one and the same id.
-    return String(length).with_variant(
-        mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
-
-
-_key = BigInteger().with_variant(Integer(), "sqlite")
-_body = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 class PaymentMixin:
@@ -137,11 +52,11 @@ class PaymentMixin:
 
     __tablename__ = "spayon_payment"
 
-    id: Mapped[int] = mapped_column(_key, primary_key=True)
-    account: Mapped[str] = mapped_column(_name(64))
-    order_id: Mapped[str] = mapped_column(_name(MAX_ID_LENGTH), index=True)
-    reference: Mapped[str] = mapped_column(_name(64))
-    session_id: Mapped[str | None] = mapped_column(_name(MAX_ID_LENGTH))
+    id: Mapped[int] = mapped_column(row_key, primary_key=True)
+    account: Mapped[str] = mapped_column(text_key(64))
+    order_id: Mapped[str] = mapped_column(text_key(MAX_ID_LENGTH), index=True)
+    reference: Mapped[str] = mapped_column(text_key(64))
+    session_id: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
     session_url: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(16))
     review: Mapped[str | None] = mapped_column(String(64))
@@ -154,7 +69,7 @@ class PaymentMixin:
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    held_order_id: Mapped[str | None] = mapped_column(_name(MAX_ID_LENGTH))
+    held_order_id: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
     superseded: Mapped[bool] = mapped_column(Boolean, default=False)
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -187,13 +102,13 @@ class CallbackMixin:
 
     __tablename__ = "spayon_callback"
 
-    id: Mapped[int] = mapped_column(_key, primary_key=True)
-    account: Mapped[str] = mapped_column(_name(64))
-    session_id: Mapped[str] = mapped_column(_name(MAX_ID_LENGTH))
-    status: Mapped[str] = mapped_column(_name(MAX_STATUS_LENGTH))
+    id: Mapped[int] = mapped_column(row_key, primary_key=True)
+    account: Mapped[str] = mapped_column(text_key(64))
+    session_id: Mapped[str] = mapped_column(text_key(MAX_ID_LENGTH))
+    status: Mapped[str] = mapped_column(text_key(MAX_STATUS_LENGTH))
     source: Mapped[str] = mapped_column(String(16))
     verdict: Mapped[str] = mapped_column(String(16))
-    body: Mapped[bytes] = mapped_column(_body)
+    body: Mapped[bytes] = mapped_column(raw_body)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     secret_index: Mapped[int | None] = mapped_column(Integer)
     dispatch_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -224,3 +139,9 @@ def make_models(base: Any) -> tuple[type[PaymentMixin], type[CallbackMixin]]:
         found = _made[base.metadata] = (payment, callback)
 
     return found
+
+
+def table_of(model: type[PaymentMixin | CallbackMixin]) -> Table:
+    """Return the table of a model class."""
+    table: Table = inspect(model).local_table
+    return table

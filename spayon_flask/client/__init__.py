@@ -5,25 +5,22 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
-from urllib.parse import urlsplit
 
-from .errors import AuthenticationError
-from .errors import InvalidPayloadError
-from .errors import OrderError
-from .errors import RequestRefusedError
-from .errors import SessionNotFoundError
-from .errors import UnexpectedAnswerError
-from .orders import Order
-from .orders import check_id
-from .orders import has_control_characters
-from .reports import Report
-from .settings import Settings
-from .tokens import Token
-from .tokens import TokenService
+from ..errors import AuthenticationError
+from ..errors import InvalidPayloadError
+from ..errors import RequestRefusedError
+from ..errors import SessionNotFoundError
+from ..errors import UnexpectedAnswerError
+from ..orders import Order
+from ..reports import Report
+from ..settings import Settings
+from ..tokens import Token
+from ..tokens import TokenService
+from .payment_sessions import PaymentSession
+from .payment_sessions import read_session
+from .payment_sessions import session_body
 from .transport import Answer
 from .transport import Transport
 
@@ -32,16 +29,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds a token is good for (Spayon's documentation, authentication), where an answer is silent.
 TOKEN_SECONDS = 3600.0
-
-_MAX_URL_LENGTH = 2000
-
-
-@dataclass(frozen=True)
-class PaymentSession:
-    """Spayon's hosted checkout: its identity, and where the payer is sent."""
-
-    session_id: str
-    session_url: str
 
 
 class Client:
@@ -94,7 +81,7 @@ class Client:
         self, order: Order, *, callback_url: str, return_url: str, cancel_url: str
     ) -> PaymentSession:
         """Create a payment session for *order*: `POST /api/product/session`."""
-        body = self._session_body(order)
+        body = session_body(order, self._settings)
         body |= {"callback_url": callback_url, "return_url": return_url, "cancel_url": cancel_url}
         answer = self._send("create", "POST", "/api/product/session", json=body)
 
@@ -105,17 +92,7 @@ class Client:
                 status_code=answer.status,
             )
 
-        data = answer.json_object()
-        session_id = data.get("session_id", data.get("sessionId"))
-        session_url = data.get("session_url", data.get("sessionUrl"))
-
-        try:
-            check_id("session_id", session_id)
-
-        except OrderError as error:
-            raise UnexpectedAnswerError(f"Spayon's answer is unusable: {error}") from None
-
-        return PaymentSession(str(session_id), self._check_url(session_url))
+        return read_session(answer.json_object(), https_only=self._settings.production)
 
     def get_session(self, session_id: str) -> Report:
         """Ask what became of a payment session: `GET /api/product/session/{session_id}`.
@@ -157,48 +134,6 @@ class Client:
             self.tokens.drop(token)
 
         raise AuthenticationError("Spayon refused a token that it had just given out")
-
-    def _session_body(self, order: Order) -> dict[str, Any]:
-        settings = self._settings
-        language = order.language or settings.language
-        methods = order.available_payment_methods or settings.available_payment_methods
-        default = order.default_payment_method or settings.default_payment_method
-        fields = {
-            "product_id": order.product_id,
-            "product_name": order.product_name,
-            "price": None if order.price is None else _number(order.price),
-            "currency": order.currency and order.currency.lower(),
-            "email": order.email,
-            "username": order.username,
-            "full_name": order.full_name,
-            "order_id": order.order_id,
-            "defaultPaymentMethod": default,
-            "availablePaymentMethods": None if methods is None else list(methods),
-            "language": language and settings.language_codes.get(language, language),
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-
-    def _check_url(self, url: object) -> str:
-        try:
-            parts = urlsplit(url) if isinstance(url, str) else None
-            schemes = ("https",) if self._settings.production else ("http", "https")
-            usable = parts and parts.scheme in schemes and parts.hostname and not parts.username
-
-        except ValueError:
-            usable = False
-
-        if not usable or not isinstance(url, str) or len(url) > _MAX_URL_LENGTH:
-            raise UnexpectedAnswerError("Spayon's answer holds no usable session_url")
-
-        if has_control_characters(url) or " " in url or "\\" in url:
-            raise UnexpectedAnswerError("Spayon's session_url holds characters that no URL has")
-
-        return url
-
-
-def _number(price: Decimal) -> int | float:
-    # Exact: at most 15 digits survive a 64-bit float, and its repr is the shortest that does.
-    return int(price) if price == price.to_integral_value() else float(price)
 
 
 def _seconds(value: object) -> float:

@@ -1,0 +1,93 @@
+"""Payment sessions: the body that creates one, and the answer that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import OrderError
+from ..errors import UnexpectedAnswerError
+from ..orders import Order
+from ..orders import check_id
+from ..orders import has_control_characters
+from ..settings import Settings
+
+
+_MAX_URL_LENGTH = 2000
+
+
+@dataclass(frozen=True)
+class PaymentSession:
+    """Spayon's hosted checkout: its identity, and where the payer is sent."""
+
+    session_id: str
+    session_url: str
+
+
+def session_body(order: Order, settings: Settings) -> dict[str, Any]:
+    """Return what Spayon is to be told of *order*, without the shop's URLs.
+
+    Names and spelling of the fields are Spayon's (documentation, create session).
+    """
+    language = order.language or settings.language
+    methods = order.available_payment_methods or settings.available_payment_methods
+    default = order.default_payment_method or settings.default_payment_method
+
+    # The shop's usual choice may not be among what this very order offers.
+    if methods is not None and default not in methods:
+        default = None
+
+    fields = {
+        "product_id": order.product_id,
+        "product_name": order.product_name,
+        "price": None if order.price is None else _number(order.price),
+        "currency": order.currency and order.currency.lower(),
+        "email": order.email,
+        "username": order.username,
+        "full_name": order.full_name,
+        "order_id": order.order_id,
+        "defaultPaymentMethod": default,
+        "availablePaymentMethods": None if methods is None else list(methods),
+        "language": language and settings.language_codes.get(language, language),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def read_session(data: Mapping[str, Any], *, https_only: bool) -> PaymentSession:
+    """Read Spayon's answer, in either spelling of its keys; raises `UnexpectedAnswerError`."""
+    session_id = data.get("session_id", data.get("sessionId"))
+    session_url = data.get("session_url", data.get("sessionUrl"))
+
+    try:
+        check_id("session_id", session_id)
+
+    except OrderError as error:
+        raise UnexpectedAnswerError(f"Spayon's answer is unusable: {error}") from None
+
+    schemes = ("https",) if https_only else ("http", "https")
+    return PaymentSession(str(session_id), _check_url(session_url, schemes))
+
+
+def _check_url(url: object, schemes: tuple[str, ...]) -> str:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        usable = parts and parts.scheme in schemes and parts.hostname and not parts.username
+
+    except ValueError:
+        usable = False
+
+    if not usable or not isinstance(url, str) or len(url) > _MAX_URL_LENGTH:
+        raise UnexpectedAnswerError("Spayon's answer holds no usable session_url")
+
+    if has_control_characters(url) or " " in url or "\\" in url:
+        raise UnexpectedAnswerError("Spayon's session_url holds characters that no URL has")
+
+    return url
+
+
+def _number(price: Decimal) -> int | float:
+    # Exact: at most 15 digits survive a 64-bit float, and its repr is the shortest that does.
+    return int(price) if price == price.to_integral_value() else float(price)

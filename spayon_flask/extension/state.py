@@ -1,0 +1,58 @@
+"""AppState: what belongs to one app, made once in `init_app`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..checkout import Checkout
+from ..client import Client
+from ..handlers import Handlers
+from ..models import CallbackMixin
+from ..models import PaymentMixin
+from ..reconcile import Reconciler
+from ..settings import Settings
+from ..storage import Storage
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AppState:
+    """The settings of one vendor account in one app, and the parts made from them."""
+
+    settings: Settings
+    client: Client
+    storage: Storage
+    checkout: Checkout
+    reconciler: Reconciler
+    clock: Callable[[], datetime]
+
+    @classmethod
+    def create(
+        cls,
+        settings: Settings,
+        account: str,
+        session: Any,
+        payment_class: type[PaymentMixin],
+        callback_class: type[CallbackMixin],
+        handlers: Handlers,
+        clock: Callable[[], datetime],
+    ) -> AppState:
+        """Make the parts from *settings*; *session* is the shop's `db.session`."""
+        if settings.api_url.startswith("http:") and not settings.simulated:
+            logger.warning(
+                "API_URL is plain HTTP, as Spayon's staging is: credentials travel unencrypted"
+            )
+
+        client = Client(settings, account)
+        storage = Storage(
+            account, session, payment_class, callback_class, handlers, settings.status_interval
+        )
+        reconciler = Reconciler(client, storage, clock)
+        checkout = Checkout(account, client, storage, reconciler.refresh, clock)
+        return cls(settings, client, storage, checkout, reconciler, clock)

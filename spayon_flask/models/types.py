@@ -1,0 +1,109 @@
+"""Types of columns that mean the same on every database."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from datetime import timezone
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger
+from sqlalchemy import DateTime
+from sqlalchemy import Dialect
+from sqlalchemy import Integer
+from sqlalchemy import LargeBinary
+from sqlalchemy import Numeric
+from sqlalchemy import String
+from sqlalchemy import Text
+from sqlalchemy import TypeDecorator
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+from ..money import MAX_DECIMALS
+from ..money import MAX_DIGITS
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC on every database, to the microsecond."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+
+        if value.tzinfo is None:
+            raise ValueError(
+                "a naive datetime: hand in aware UTC, such as datetime.now(timezone.utc)"
+            )
+
+        value = value.astimezone(timezone.utc)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
+        if value is None:
+            return None
+
+        aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+        return aware.astimezone(timezone.utc)
+
+
+class Price(TypeDecorator[Decimal]):
+    """A `Decimal` that comes back as it was, from SQLite too."""
+
+    impl = Numeric(MAX_DIGITS + MAX_DECIMALS, MAX_DECIMALS)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        numeric = Numeric(MAX_DIGITS + MAX_DECIMALS, MAX_DECIMALS)
+
+        # SQLite has no decimals. Its floats keep 15 digits, which is all that we let in.
+        if dialect.name == "sqlite":
+            numeric.asdecimal = False
+
+        return dialect.type_descriptor(numeric)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        return float(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, _: Dialect) -> Decimal | None:
+        if value is None or isinstance(value, Decimal):
+            return value
+
+        # The repr of a float is the shortest text that reads as that float.
+        return Decimal(repr(value))
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON in a text column: MariaDB would report a JSON column as another type."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _: Dialect) -> str | None:
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, _: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def text_key(length: int) -> String:
+    """Return the type of a text that identifies something, and so is compared to the letter."""
+    # MariaDB's usual collation takes "A" and "a" for one and the same id.
+    return String(length).with_variant(
+        mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+#: The type of a primary key; SQLite counts up only what is called INTEGER.
+row_key = BigInteger().with_variant(Integer(), "sqlite")
+#: The type of a callback's bytes; BLOB would be one byte too short on MariaDB.
+raw_body = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")

@@ -1,0 +1,128 @@
+"""Changes: the only writer of a payment's status, with the shop's handlers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+from ..handlers import Handlers
+from ..models import PaymentMixin
+from ..reports import Report
+from ..verdicts import Decision
+from .statements import Statements
+from .transactions import LostRaceError
+from .transactions import handlers_only
+
+
+class Changes:
+    """Change payments of *account*, inside a transaction that the caller commits."""
+
+    def __init__(
+        self,
+        account: str,
+        payment_class: type[PaymentMixin],
+        statements: Statements,
+        handlers: Handlers,
+    ) -> None:
+        self._account = account
+        self._mapper = inspect(payment_class)
+        self._statements = statements
+        self._handlers = handlers
+
+    def write(
+        self,
+        session: Session,
+        found: dict[str, Any],
+        decision: Decision,
+        report: Report | None,
+        now: datetime,
+    ) -> None:
+        """Write the status that *decision* gives to the payment *found*, and run its handlers.
+
+        Raises `LostRaceError` where the payment is not any more as it was found.
+        """
+        connection = session.connection(bind_arguments={"mapper": self._mapper})
+        key = {"the_account": self._account, "the_order_id": found["order_id"]}
+        values = {
+            "session_id": found["session_id"],
+            "status": decision.status,
+            "review": decision.review,
+            "price": found["price"],
+            "currency": found["currency"],
+            "decline_reasons": None,
+            "held_order_id": None,
+            "updated_at": now,
+        }
+
+        if report is not None:
+            values["session_id"] = report.session_id
+            values["decline_reasons"] = list(report.decline_reasons) or None
+
+        if decision.status == "review":
+            values["held_order_id"] = found["held_order_id"]
+
+        if decision.status == "paid":
+            values["held_order_id"] = found["order_id"]
+
+            if found["product_id"] is not None and report is not None:
+                values["price"], values["currency"] = report.price, report.currency
+
+            if found["held_order_id"] is None:
+                connection.execute(self._statements.displace, key)
+
+        guard = {
+            "the_id": found["id"],
+            "the_status": found["status"],
+            "the_superseded": found["superseded"],
+        }
+
+        try:
+            result = connection.execute(self._statements.write_status, values | guard)
+
+        except IntegrityError as error:
+            raise LostRaceError from error
+
+        if result.rowcount != 1:
+            raise LostRaceError
+
+        self._run_handlers(session, found["id"], {**found, **values})
+
+    def _run_handlers(self, session: Session, payment_id: int, values: dict[str, Any]) -> None:
+        handlers = self._handlers.by_status[values["status"]]
+
+        if not handlers:
+            return
+
+        payment = self._load(session, payment_id, values)
+
+        with handlers_only(session):
+            for handler in handlers:
+                handler(payment)
+
+    def _load(self, session: Session, payment_id: int, values: dict[str, Any]) -> PaymentMixin:
+        """Return the payment as an object of *session*, without asking the database for it."""
+        key = self._mapper.identity_key_from_primary_key((payment_id,))
+        payment = session.identity_map.get(key)
+        names = self._mapper.column_attrs.keys()
+
+        if payment is not None:
+            session.expire(payment)
+
+        else:
+            payment = self._mapper.class_manager.new_instance()
+
+        for name in names:
+            if name in values:
+                set_committed_value(payment, name, values[name])
+
+        if payment not in session:
+            make_transient_to_detached(payment)
+            session.add(payment)
+
+        return payment  # type: ignore[no-any-return]  # an identity map holds Any
