@@ -11,6 +11,7 @@
   const id = "spayon-status";
   const opened = Date.now();
   let wait = FIRST_WAIT;
+  let asking = false;
   let timer;
 
   const waiting = (region) => ["pending", "slow"].includes(region.dataset.state);
@@ -35,8 +36,9 @@
   async function check() {
     clearTimeout(timer);
     const region = document.getElementById(id);
-    if (!region || !waiting(region)) return;
+    if (asking || !region || !waiting(region)) return;
 
+    asking = true;
     try {
       const answer = await fetch(location.href, {
         cache: "no-store",
@@ -51,6 +53,8 @@
       }
     } catch {
       // The network is away. The payment is not: ask again later, and claim nothing.
+    } finally {
+      asking = false;
     }
     later();
   }

@@ -36,7 +36,7 @@ def read_fields(order: Order, form: Mapping[str, str] | None, language: Language
     """Return a field for each detail that *order* lacks, filled from *form* where there is one."""
     _ = language.gettext
     fields = [
-        Field("email", _("Email for the receipt"), "email", "email", "email"),
+        Field("email", _("Email"), "email", "email", "email"),
         Field("full_name", _("Full name"), "text", "name", "text"),
     ]
     wanted = [field for field in fields if getattr(order, field.name) is None]
