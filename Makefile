@@ -34,5 +34,8 @@ lock: $(VENV)/.ready  ## renew requirements-dev.txt from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.10 --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		--upgrade --all-extras --group dev --group docs --group release pyproject.toml --output-file requirements-dev.txt
 
+bench: $(VENV)/.ready  ## measure, and renew the figures in docs/
+	$(BIN)/python -m tests.benchmarks --write
+
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build

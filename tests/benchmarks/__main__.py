@@ -1,0 +1,57 @@
+"""Run the benchmarks from the command line."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+from tests.benchmarks import callback_figures
+from tests.benchmarks import documents
+from tests.benchmarks import growth
+from tests.benchmarks import imports
+from tests.benchmarks import machine
+from tests.benchmarks import token_renewal
+from tests.benchmarks.contenders import CACHE
+from tests.benchmarks.reports import Figures
+
+
+BENCHMARKS: dict[str, Callable[..., Figures]] = {
+    "callbacks-postgresql": partial(callback_figures.run, "postgresql"),
+    "callbacks-sqlite": partial(callback_figures.run, "sqlite"),
+    "callbacks-mariadb": partial(callback_figures.run, "mariadb"),
+    "growth": growth.run,
+    "tokens": token_renewal.run,
+    "imports": imports.run,
+}
+
+
+def main() -> int:
+    """Run what was asked for; 1 where a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few requests: a look, no proof")
+    parser.add_argument("--only", metavar="NAME", action="append", help="those that start so")
+    parser.add_argument("--write", action="store_true", help="renew the tables and plots in docs/")
+    options = parser.parse_args()
+
+    wanted = tuple(options.only or [""])
+    missed = 0
+    for name, run in BENCHMARKS.items():
+        if not name.startswith(wanted):
+            continue
+
+        figures = run(quick=options.quick)
+        missed += sum(not goal.met for goal in figures.goals)
+        print(figures.text(), flush=True)
+        if options.write:
+            documents.replace(figures.page, figures.name, figures.markdown())
+            if figures.plot is not None:
+                figures.plot()
+
+    if options.write:
+        peers = (CACHE / "spayon-flask-benchmarks").glob("*")
+        documents.replace("performance.md", "machine", machine.describe(*peers))
+
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

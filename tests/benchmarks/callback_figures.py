@@ -1,0 +1,122 @@
+"""The callback benchmark's tables, goals and plots."""
+
+from statistics import median
+
+from tests.benchmarks import callbacks
+from tests.benchmarks.callbacks import Results
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.databases import NAMES
+from tests.benchmarks.documents import Table
+from tests.benchmarks.plots import Bar
+from tests.benchmarks.plots import draw
+from tests.benchmarks.reports import Figures
+from tests.benchmarks.reports import Goal
+from tests.benchmarks.rounds import ratio
+from tests.benchmarks.rounds import spread
+
+
+HEADER = (
+    "requests a second (ratio to the raw driver)",
+    "first delivery",
+    "duplicate",
+    "rejected",
+    "race",
+)
+
+#: Ours, whom we are measured against, the workload, and the least ratio.
+GOALS = (
+    ("ours", "hmac_only", "rejected", 0.95),
+    ("ours", "session_core", "duplicate", 1.10),
+    ("ours", "session_core", "first", 1.00),
+    ("ours_models", "session_models", "first", 1.00),
+    ("ours", "dj_stripe", "first", 4.00),
+)
+
+
+def run(kind: str, *, quick: bool) -> Figures:
+    """Measure callbacks on a database of *kind*."""
+    results = callbacks.measure(
+        kind,
+        rounds=3 if quick else 9,
+        requests=100 if quick else 400,
+        races=20 if quick else 200,
+    )
+    table = Table(HEADER, [_row(results, name) for name in _names(results)])
+    return Figures(
+        name=f"callbacks-{kind}",
+        table=table,
+        goals=[] if kind == "mariadb" else _goals(results, kind),
+        notes=[
+            f"{CONTENDERS[name].title}: {mistakes[0]}"
+            for name, mistakes in results.mistakes.items()
+        ],
+        plot=lambda: _plot(results, kind),
+    )
+
+
+def _names(results: Results) -> list[str]:
+    return [name for name in CONTENDERS if name in results.wall["rejected"]]
+
+
+def _row(results: Results, name: str) -> tuple[str, ...]:
+    cells = []
+    for workload in callbacks.WORKLOADS:
+        seconds = results.wall[workload][name]
+        floor = results.wall[workload].get("raw_driver")
+        against = f" ({ratio(seconds, floor):.2f})" if floor else ""
+        cells.append(f"{1 / median(seconds):,.0f}{against}")
+
+    return (CONTENDERS[name].title, *cells, _race(results, name))
+
+
+def _race(results: Results, name: str) -> str:
+    if name not in results.races:
+        return "-"
+
+    race = results.races[name]
+    if race.exact:
+        return f"exact, {race.bodies} of {race.bodies}"
+
+    return f"{race.shipped} shipped of {race.bodies}"
+
+
+def _goals(results: Results, kind: str) -> list[Goal]:
+    goals = []
+    for ours, theirs, workload, least in GOALS:
+        mine, other = results.wall[workload][ours], results.wall[workload][theirs]
+        if not mine or not other:
+            continue
+
+        cost = results.processor[workload]
+        goals.append(
+            Goal(
+                what=f"{workload} callback, {CONTENDERS[ours].title}, against"
+                f" {CONTENDERS[theirs].title} ({NAMES[kind]})",
+                least=least,
+                value=ratio(mine, other),
+                note=f"by processor time {ratio(cost[ours], cost[theirs]):.2f};"
+                f" rounds within {max(spread(mine), spread(other)):.0%}",
+            )
+        )
+
+    return goals
+
+
+def _plot(results: Results, kind: str) -> None:
+    draw(
+        f"callbacks-{kind}",
+        f"First deliveries a second on {NAMES[kind]}",
+        [
+            Bar(
+                CONTENDERS[name].title,
+                1 / median(results.wall["first"][name]),
+                ours=name.startswith("ours"),
+                note=""
+                if name not in results.races or results.races[name].exact
+                else "(not exact)",
+            )
+            for name in _names(results)
+            if name != "hmac_only"
+        ],
+        unit="/s",
+    )

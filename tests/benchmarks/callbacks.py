@@ -1,0 +1,136 @@
+"""Callbacks over gunicorn: first deliveries, duplicates, rejected ones, and the race."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from dataclasses import field
+
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.contenders import SHIPPED
+from tests.benchmarks.contenders import Contender
+from tests.benchmarks.databases import database
+from tests.benchmarks.databases import number
+from tests.benchmarks.servers import Server
+from tests.benchmarks.servers import Workers
+from tests.benchmarks.servers import manage
+from tests.benchmarks.servers import serve
+
+
+WORKLOADS = ("first", "duplicate", "rejected")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """What became of bodies that were sent eight times at once."""
+
+    bodies: int
+    recorded: int
+    shipped: int
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether each was recorded once and its order shipped once."""
+        return self.recorded == self.shipped == self.bodies
+
+
+@dataclass(kw_only=True)
+class Results:
+    """Seconds a request, by workload and contender, a value per round; and who was not exact."""
+
+    wall: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    processor: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    mistakes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    races: dict[str, Race] = field(default_factory=dict)
+
+
+def measure(
+    kind: str,
+    *,
+    rounds: int,
+    requests: int,
+    races: int,
+    names: Sequence[str] = tuple(CONTENDERS),
+) -> Results:
+    """Run every contender in turn, *rounds* times over, on a database of *kind* each."""
+    results = Results()
+    contenders = [CONTENDERS[name] for name in names if kind in CONTENDERS[name].databases]
+    with ExitStack() as stack:
+        servers = [
+            _start(stack, kind, contender, orders=(rounds + 1) * requests + races)
+            for contender in contenders
+        ]
+        # The round before the first warms caches, prepared statements and pools.
+        for this in range(rounds + 1):
+            turn = this % len(servers)
+            for server in servers[turn:] + servers[:turn]:
+                numbers = range(this * requests, (this + 1) * requests)
+                _run(server, numbers, results, counts=this > 0)
+
+        for server in servers:
+            first = (rounds + 1) * requests
+            _race(server, range(first, first + races), results)
+
+    return results
+
+
+def _start(stack: ExitStack, kind: str, contender: Contender, *, orders: int) -> Server:
+    url = stack.enter_context(database(kind, contender.name))
+    manage(contender, url, "create")
+    manage(contender, url, "fill", 0, orders)
+    return stack.enter_context(serve(contender, url, Workers()))
+
+
+def _run(server: Server, numbers: range, results: Results, *, counts: bool) -> None:
+    contender = server.contender
+    signed = server.requests(numbers)
+    forged = server.requests(numbers, signed=False)
+    for workload, requests, status in (
+        ("first", signed, 200),
+        ("duplicate", signed, 200),
+        ("rejected", forged, contender.rejects_with),
+    ):
+        before = server.processor_seconds()
+        outcome = server.send(requests)
+        if counts:
+            spent = server.processor_seconds() - before
+            results.wall[workload][contender.name].append(outcome.seconds / len(requests))
+            results.processor[workload][contender.name].append(spent / len(requests))
+
+        if outcome.answers != {status: len(requests)}:
+            results.mistakes[contender.name].append(f"{workload}: answers {dict(outcome.answers)}")
+
+        _compare(server, numbers.stop, workload, results)
+
+
+def _compare(server: Server, expected: int, workload: str, results: Results) -> None:
+    contender = server.contender
+    if contender.recorded is None:
+        return
+
+    recorded = number(server.url, contender.recorded)
+    shipped = number(server.url, SHIPPED)
+    if (recorded, shipped) != (expected, expected):
+        results.mistakes[contender.name].append(
+            f"{workload}: {recorded} recorded and {shipped} shipped of {expected}"
+        )
+
+
+def _race(server: Server, numbers: range, results: Results) -> None:
+    """Send every body on eight connections at once; note what was recorded and shipped."""
+    contender = server.contender
+    if contender.recorded is None:
+        return
+
+    recorded = number(server.url, contender.recorded)
+    shipped = number(server.url, SHIPPED)
+    server.send(server.requests(numbers), connections=8, race=True)
+    results.races[contender.name] = Race(
+        bodies=len(numbers),
+        recorded=number(server.url, contender.recorded) - recorded,
+        shipped=number(server.url, SHIPPED) - shipped,
+    )
