@@ -1,10 +1,15 @@
 """Fixtures for the pages."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from playwright.sync_api import Browser
 
+from .browser import Visit
+from .browser import chromium
+from .browser import served
 from .shown import Show
 from .shown import make_app
 from .shown import shown_by
@@ -19,3 +24,23 @@ def app(tmp_path: Path) -> Flask:
 def show(app: Flask) -> Show:
     """Show a page in a state and give its HTML."""
     return shown_by(app)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the pages under the strict policy and give the URL of the shop."""
+    with served(make_app(tmp_path_factory.mktemp("shop"))) as url:
+        yield url
+
+
+@pytest.fixture
+def visit(browser: Browser, home: str) -> Iterator[Visit]:
+    context = browser.new_context()
+    yield Visit(context.new_page(), home)
+    context.close()

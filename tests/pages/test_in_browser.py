@@ -1,0 +1,139 @@
+"""What a payer meets in a real browser: room, weight, policy, and help for those who need it."""
+
+from urllib.parse import urlencode
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser
+
+from spayon_flask.languages import NAMES
+
+from .browser import Visit
+from .shown import STATES
+from .test_templates import HOSTILE
+
+
+pytestmark = pytest.mark.browser
+
+KILOBYTE = 1024
+LONG = "Աննկարագրելիերկարանուն" * 8
+
+#: Width in CSS pixels and size of the text: a small phone, 1280 pixels at 200 % zoom, large text.
+SPACES = [(320, "100%"), (640, "100%"), (320, "200%"), (1280, "200%")]
+
+
+#: What reaches past the right edge once the text has the size asked for.
+OUTSIDE = """size => {
+    document.documentElement.style.fontSize = size;
+    return [...document.querySelectorAll('body, body *:not(svg *)')]
+        .filter(part => part.getBoundingClientRect().right > innerWidth
+            || part.scrollWidth > innerWidth)
+        .map(part => [part.className, part.getBoundingClientRect().right, part.scrollWidth]);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", NAMES)
+def test_axe_finds_nothing_to_complain_about(
+    browser: Browser, home: str, language: str, scheme: str
+) -> None:
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+    )
+    visit = Visit(context.new_page(), home)
+    found = {}
+
+    for page, state in STATES:
+        visit.open(f"/pay/show/{page}/{state}?language={language}")
+        results = Axe().run(visit.page)
+        found[page, state] = [
+            (rule["id"], node["target"], node["failureSummary"])
+            for rule in results.response["violations"]
+            for node in rule["nodes"]
+        ]
+
+    context.close()
+    assert {place: broken for place, broken in found.items() if broken} == {}
+
+
+@pytest.mark.parametrize("language", NAMES)
+def test_nothing_needs_sideways_scrolling(visit: Visit, language: str) -> None:
+    too_wide = []
+
+    for page, state in STATES:
+        title = LONG if state == "paid" else ""
+        visit.open(f"/pay/show/{page}/{state}?language={language}&title={title}")
+
+        for width, text in SPACES:
+            visit.page.set_viewport_size({"width": width, "height": 640})
+            outside = visit.page.evaluate(OUTSIDE, text)
+
+            if outside:
+                too_wide.append((page, state, width, text, outside))
+
+    assert too_wide == []
+
+
+def test_a_page_is_light_and_stays_on_its_own_origin(visit: Visit) -> None:
+    for page, state in STATES:
+        visit.open(f"/pay/show/{page}/{state}?language=hy")
+
+        assert visit.weight() < 30 * KILOBYTE
+        assert all(url.startswith(visit.home) for url in visit.requests)
+        assert sum(url.endswith(".css") for url in visit.requests) == 1
+        assert sum(url.endswith(".js") for url in visit.requests) <= 1
+        assert len(visit.requests) <= 3
+
+
+@pytest.mark.parametrize("title", ["", HOSTILE, "javascript:alert(1)"])
+def test_a_strict_policy_has_nothing_to_refuse(visit: Visit, title: str) -> None:
+    for page, state in STATES:
+        visit.open(f"/pay/show/{page}/{state}?{urlencode({'title': title})}")
+
+        assert visit.complaints == []
+        assert visit.page.locator("img, script:not([src])").count() == 0
+
+
+def test_a_page_does_not_move_while_it_loads(visit: Visit) -> None:
+    visit.page.add_init_script(
+        "window.shift = 0; new PerformanceObserver(list => { for (const entry of"
+        " list.getEntries()) shift += entry.value })"
+        ".observe({type: 'layout-shift', buffered: true})"
+    )
+
+    for page, state in STATES:
+        visit.open(f"/pay/show/{page}/{state}")
+
+        assert visit.page.evaluate("window.shift") == 0
+
+
+def test_the_tab_key_walks_the_checkout_page_in_reading_order(visit: Visit) -> None:
+    page = visit.open("/pay/show/checkout/payable")
+    walked = []
+
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        walked.append(
+            page.evaluate(
+                "(document.activeElement.name || document.activeElement.innerText).trim()"
+            )
+        )
+
+    assert walked == [
+        *("Tsaghik Jewellery", "email", "full_name"),
+        *("Continue to payment", "Back to the shop"),
+    ]
+
+
+def test_what_has_the_focus_is_seen_to_have_it(visit: Visit) -> None:
+    page = visit.open("/pay/show/checkout/payable")
+
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_a_wrong_field_has_the_focus(visit: Visit) -> None:
+    page = visit.open("/pay/show/checkout/wrong")
+
+    assert page.evaluate("document.activeElement.name") == "email"

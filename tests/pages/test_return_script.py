@@ -1,0 +1,207 @@
+"""The return page's script: it asks politely, says the news once, and never pushes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask import abort
+from flask import render_template
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from spayon_flask.languages import Language
+
+from .browser import served
+from .shown import context_of
+from .shown import make_app
+
+
+pytestmark = pytest.mark.browser
+
+MINUTE = 60_000
+
+
+class Payment:
+    """A payment whose *state* a test sets, with the page that shows it."""
+
+    def __init__(self, app: Flask) -> None:
+        self.state = "pending"
+        self.broken = False
+        self.asked = 0
+        app.add_url_rule("/pay/wait", "spayon.wait", self.show)
+
+    def show(self) -> str:
+        self.asked += 1
+
+        if self.broken:
+            abort(503)
+
+        return render_template(
+            "spayon/return.html", **context_of("return", self.state, Language("en"))
+        )
+
+
+@pytest.fixture
+def payment_and_url(tmp_path: Path) -> Iterator[tuple[Payment, str]]:
+    app = make_app(tmp_path)
+    payment = Payment(app)
+
+    with served(app) as url:
+        yield payment, f"{url}/pay/wait"
+
+
+@pytest.fixture
+def payment(payment_and_url: tuple[Payment, str]) -> Payment:
+    return payment_and_url[0]
+
+
+@pytest.fixture
+def url(payment_and_url: tuple[Payment, str]) -> str:
+    return payment_and_url[1]
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """Open the page of a pending payment with a clock that only the test moves."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.clock.install()
+    page.goto(url)
+    yield page
+    context.close()
+
+
+def pass_time(page: Page, milliseconds: int) -> None:
+    """Let time pass in steps in which an answer can arrive."""
+    for _ in range(milliseconds // 2000):
+        page.clock.run_for(2000)
+        page.wait_for_load_state("networkidle")
+
+
+def test_the_page_shows_by_itself_that_the_payment_was_paid(page: Page, payment: Payment) -> None:
+    payment.state = "paid"
+    page.clock.run_for(3000)
+
+    page.get_by_role("heading", name="Payment received").wait_for()
+    assert page.title() == "Payment received · Tsaghik Jewellery"
+
+
+def test_the_news_are_announced_once(page: Page, payment: Payment) -> None:
+    page.evaluate(
+        "window.said = []; new MutationObserver(() => said.push(document.getElementById("
+        "'spayon-announcement').textContent)).observe(document.getElementById("
+        "'spayon-announcement'), {childList: true, characterData: true, subtree: true})"
+    )
+    pass_time(page, 20_000)
+    payment.state = "paid"
+    pass_time(page, 30_000)
+
+    assert page.evaluate("said") == [
+        "Payment received. Thank you! Your payment to Tsaghik Jewellery has arrived."
+    ]
+
+
+def test_a_page_with_the_last_word_asks_no_more(page: Page, payment: Payment) -> None:
+    payment.state = "failed"
+    page.clock.run_for(3000)
+    page.get_by_role("heading", name="The payment did not go through").wait_for()
+    asked = payment.asked
+    pass_time(page, MINUTE)
+
+    assert payment.asked == asked
+
+
+def test_the_script_asks_less_and_less_often(page: Page, payment: Payment) -> None:
+    pass_time(page, 2 * MINUTE)
+
+    assert 5 <= payment.asked <= 20
+
+
+def test_a_page_left_open_falls_silent(page: Page, payment: Payment) -> None:
+    page.clock.fast_forward(30 * MINUTE)
+    pass_time(page, 10_000)
+    asked = payment.asked
+    pass_time(page, MINUTE)
+
+    assert payment.asked == asked
+
+
+def test_an_answer_that_breaks_off_is_no_news(page: Page, payment: Payment) -> None:
+    payment.broken = True
+    pass_time(page, 20_000)
+    assert page.get_by_role("heading").inner_text() == "Confirming your payment"
+
+    payment.broken = False
+    payment.state = "paid"
+    pass_time(page, 20_000)
+    page.get_by_role("heading", name="Payment received").wait_for()
+
+
+def test_a_network_that_is_away_is_no_news(page: Page, payment: Payment) -> None:
+    page.context.set_offline(True)
+    pass_time(page, 20_000)
+
+    assert page.get_by_role("heading").inner_text() == "Confirming your payment"
+
+
+def test_a_hidden_page_waits_until_it_is_seen_again(page: Page, payment: Payment) -> None:
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    asked = payment.asked
+    pass_time(page, 20_000)
+    assert payment.asked == asked
+
+    payment.state = "paid"
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: false});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.get_by_role("heading", name="Payment received").wait_for()
+
+
+def test_nobody_is_taken_anywhere(page: Page, payment: Payment, url: str) -> None:
+    before = page.evaluate("[performance.timeOrigin, history.length]")
+    payment.state = "paid"
+    pass_time(page, 20_000)
+
+    assert page.evaluate("[performance.timeOrigin, history.length]") == before
+    assert page.url == url
+
+
+def test_the_focus_stays_with_the_news(page: Page, payment: Payment) -> None:
+    page.get_by_role("link", name="Check again").focus()
+    payment.state = "paid"
+    pass_time(page, 6000)
+
+    assert page.evaluate("document.activeElement.tagName") == "H1"
+
+
+def test_a_focus_elsewhere_stays_there(page: Page, payment: Payment) -> None:
+    page.get_by_role("link", name="Tsaghik Jewellery").focus()
+    payment.state = "paid"
+    pass_time(page, 6000)
+
+    assert page.evaluate("document.activeElement.innerText") == "Tsaghik Jewellery"
+
+
+def test_a_long_wait_is_explained_and_goes_on(page: Page, payment: Payment) -> None:
+    payment.state = "slow"
+    pass_time(page, 20_000)
+    assert "This takes longer than usual" in page.locator("main").inner_text()
+
+    payment.state = "paid"
+    pass_time(page, 20_000)
+    page.get_by_role("heading", name="Payment received").wait_for()
+
+
+def test_without_scripts_the_payer_asks_by_a_link(
+    browser: Browser, payment: Payment, url: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url)
+    payment.state = "paid"
+    page.get_by_role("link", name="Check again").click()
+
+    assert page.get_by_role("heading").inner_text() == "Payment received"
+    context.close()
