@@ -1,0 +1,98 @@
+"""The arrows of the design: each module imports only what stands below it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import spayon_flask
+
+
+PACKAGE = Path(__file__).parent.parent / "spayon_flask"
+
+#: From top to bottom. A module may import from lower lines, and a package from its own parts.
+LAYERS = [
+    ["__init__"],
+    ["spayon"],
+    ["views", "cli", "testing", "admin"],
+    ["extension"],
+    ["checkout"],
+    ["reconcile"],
+    ["client", "storage"],
+    ["tokens", "models"],
+    ["shared_token"],
+    ["verdicts", "settings", "handlers", "languages"],
+    ["reports", "signing", "config", "signals", "declines", "formats"],
+    ["orders"],
+    ["money"],
+    ["errors"],
+]
+
+HEIGHT = {name: -position for position, layer in enumerate(LAYERS) for name in layer}
+
+#: Who may import what of others.
+ALLOWED = {
+    "flask": {"views", "cli", "extension", "testing", "admin", "spayon", "simulator"},
+    "flask_sqlalchemy": {"extension", "spayon", "testing"},
+    "werkzeug": {"views", "extension", "testing", "simulator"},
+    "sqlalchemy": {"models", "storage"},
+    "requests": {"client"},
+}
+
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    return path.parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    """Return the absolute names of all that a module imports, wherever in it."""
+    found = []
+
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append(node.module or "")
+
+        elif isinstance(node, ast.ImportFrom):
+            here = ["spayon_flask", *path.with_suffix("").parts]
+            base = here[: len(here) - node.level]
+            found += [
+                ".".join([*base, *filter(None, [node.module]), alias.name]) for alias in node.names
+            ]
+
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_imports_only_what_stands_below_it(path: Path) -> None:
+    for name in imports(path):
+        first, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+
+        if first != "spayon_flask" or other == part(path):
+            continue
+
+        assert part(path) != "simulator", f"the simulator imports {name}"
+        assert HEIGHT[other] < HEIGHT[part(path)], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_foreign_packages_stay_in_their_places(path: Path) -> None:
+    for name in imports(path):
+        allowed = ALLOWED.get(name.partition(".")[0])
+        assert allowed is None or part(path) in allowed, f"{path} imports {name}"
+
+
+def test_every_module_has_its_place() -> None:
+    assert {part(path) for path in MODULES} - {"simulator"} <= set(HEIGHT)
+
+
+def test_all_names_of_the_package_exist_and_are_sorted() -> None:
+    assert all(hasattr(spayon_flask, name) for name in spayon_flask.__all__)
+    assert spayon_flask.__all__ == sorted(spayon_flask.__all__)

@@ -1,0 +1,111 @@
+"""Report: what is read from Spayon's words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from spayon_flask import InvalidPayloadError
+from spayon_flask.reports import Report
+from tests.reports import report
+
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+def test_the_documented_paid_callback_is_read() -> None:
+    read = Report.from_json((EXAMPLES / "callback-paid.json").read_bytes())
+
+    assert (read.session_id, read.status) == ("4ae3108a-3a1c-42df-bce9-503bbd70ab24", "paid")
+    assert (read.price, read.currency, read.order_id) == (Decimal(10), "AMD", "ORDER_123456")
+
+
+def test_the_documented_failed_callback_is_read_with_its_decline_reasons() -> None:
+    read = Report.from_json((EXAMPLES / "callback-failed.json").read_bytes())
+
+    assert (read.status, read.price) == ("failed", Decimal(5000))
+    assert read.decline_reasons == (
+        {
+            "transactionId": "161",
+            "responseCode": "1A",
+            "responseReasonEn": "3D-Secure authentication failed",
+        },
+    )
+
+
+def test_the_exact_bytes_are_kept() -> None:
+    body = b' {"status" : "paid", "sessionId":"S1"}\n'
+
+    assert Report.from_json(body).body == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"{",
+        b"\xff\xfe",
+        b'{"sessionId": "S1"}',
+        b'{"status": "paid"}',
+        report(sessionId=""),
+        report(sessionId=17),
+        report(sessionId=["S1"]),
+        report(sessionId="S" * 256),
+        report(sessionId="S\x00"),
+        report(sessionId="S\ud800"),
+        report(sessionId=" S1"),
+        report(status=""),
+        report(status=True),
+        report(status="p" * 65),
+        b'{"sessionId": "S1", "status": "paid", "price": NaN}',
+        b'{"sessionId": "S1", "status": "paid", "price": -Infinity}',
+        b'{"sessionId": "S1", "status": "paid", "status": "failed"}',
+        b'{"sessionId": "S1", "status": "paid", "x": ' + b"[" * 30000 + b"]" * 30000 + b"}",
+        '{"sessionId": "S1", "status": "paid"}'.encode("utf-16"),
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+def test_what_is_no_report_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidPayloadError):
+        Report.from_json(body)
+
+
+def test_a_price_is_exact_even_as_a_json_number() -> None:
+    body = b'{"sessionId": "S1", "status": "paid", "price": 12345678901.2345}'
+
+    assert Report.from_json(body).price == Decimal("12345678901.2345")
+
+
+def test_a_missing_price_is_told_from_an_unreadable_one() -> None:
+    assert not Report.from_json(report(price=None)).has_price
+    assert Report.from_json(report(price="ten")).has_price
+
+
+def test_a_number_with_thousands_of_digits_is_merely_unreadable() -> None:
+    body = b'{"sessionId": "S1", "status": "paid", "price": ' + b"9" * 50_000 + b"}"
+
+    assert Report.from_json(body).price is None
+
+
+def test_an_order_id_may_come_as_a_number() -> None:
+    assert Report.from_json(report(orderId=17)).order_id == "17"
+
+
+@pytest.mark.parametrize("declines", ["x", [1, None], {"a": 1}, [{"responseCode": ["05"]}], 5])
+def test_decline_reasons_of_another_shape_do_no_harm(declines: object) -> None:
+    read = Report.from_json(report(status="failed", declineReasons=declines))
+
+    assert all(not reason for reason in read.decline_reasons)
+
+
+def test_decline_reasons_are_bounded_and_printable() -> None:
+    declines = [{"responseCode": "05\x00", "responseReasonEn": "x" * 9000}] * 100
+    read = Report.from_json(report(status="failed", declineReasons=declines))
+
+    assert len(read.decline_reasons) == 20
+    assert read.decline_reasons[0] == {"responseCode": "05", "responseReasonEn": "x" * 500}

@@ -1,0 +1,142 @@
+"""Settings: what a shop configures, and what it is told when that makes no sense."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cachelib import SimpleCache
+from flask import Flask
+
+from spayon_flask import ConfigError
+from spayon_flask import Settings
+
+
+NEEDED = {
+    "SPAYON_CLIENT_ID": "id-of-the-shop",
+    "SPAYON_CLIENT_SECRET": "hush",
+    "SPAYON_CALLBACK_SECRET": "hushhush",
+}
+
+
+def settings(**config: Any) -> Settings:
+    return Settings.from_config(NEEDED | {f"SPAYON_{key}": value for key, value in config.items()})
+
+
+def test_three_keys_are_enough() -> None:
+    made = settings()
+
+    assert made.api_url == "https://api.spayon.io"
+    assert made.production
+    assert made.timeout == (3.05, 10.0)
+    assert made.status_interval == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("key", sorted(NEEDED))
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str | None) -> None:
+    with pytest.raises(ConfigError, match=f"{key} is missing.*admin panel"):
+        Settings.from_config(NEEDED | {key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("CLIENT_ID", 1.5, "must be text"),
+        ("CLIENT_SECRET", "hush\n", "white space"),
+        ("CALLBACK_SECRET", [], "empty list"),
+        ("CALLBACK_SECRET", ["a", ""], "missing"),
+        ("ENVIRONMENT", "live", "'production' or 'staging'"),
+        ("API_URL", "api.spayon.io", "base URL"),
+        ("API_URL", "ftp://api.spayon.io", "base URL"),
+        ("API_URL", "http://api.spayon.io", "must be https"),
+        ("PUBLIC_URL", "shop.example", "base URL"),
+        ("PUBLIC_URL", "https://shop.example/?a=1", "without query"),
+        ("PUBLIC_URL", "https://user@shop.example", "user name"),
+        ("PUBLIC_URL", "https://shop.example:http", "base URL"),
+        ("PUBLIC_URL", "http://shop.example", "must be https"),
+        ("TIMEOUT", 0, "more than 0"),
+        ("TIMEOUT", "10", "number of seconds"),
+        ("TIMEOUT", [1, 2, 3], "a pair"),
+        ("TIMEOUT", float("nan"), "more than 0"),
+        ("STATUS_INTERVAL", -1, "more than 0"),
+        ("STATUS_INTERVAL", True, "number of seconds"),
+        ("TOKEN_CACHE", "redis://", "cachelib"),
+        ("LANGUAGE", ["en"], "must be text"),
+        ("LANGUAGE_CODES", "hy", "must map"),
+        ("AVAILABLE_PAYMENT_METHODS", "visamaster,,mir", "list of names"),
+        ("AVAILABLE_PAYMENT_METHODS", {}, "list of names"),
+    ],
+)
+def test_a_senseless_setting_is_named_with_the_remedy(key: str, value: Any, remedy: str) -> None:
+    with pytest.raises(ConfigError, match=f"SPAYON_{key} .*{remedy}"):
+        settings(**{key: value})
+
+
+def test_the_default_payment_method_is_one_of_those_on_offer() -> None:
+    with pytest.raises(ConfigError, match="SPAYON_DEFAULT_PAYMENT_METHOD must be one of"):
+        settings(AVAILABLE_PAYMENT_METHODS="visamaster,mir", DEFAULT_PAYMENT_METHOD="cash")
+
+
+def test_an_error_holds_no_secret() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(CLIENT_SECRET="hush\n")
+
+    assert "hush" not in str(caught.value)
+
+
+def test_the_repr_holds_no_secret() -> None:
+    shown = repr(settings(TOKEN_CACHE=SimpleCache()))
+
+    assert not [secret for secret in NEEDED.values() if secret in shown]
+
+
+def test_several_callback_secrets_serve_while_they_are_rotated() -> None:
+    assert settings(CALLBACK_SECRET=["new", "old"]).callback_secrets == ("new", "old")
+
+
+def test_staging_is_plain_http_and_no_production() -> None:
+    made = settings(ENVIRONMENT="staging", PUBLIC_URL="http://shop.example")
+
+    assert made.api_url.startswith("http://staging-spayon-api.")
+    assert not made.production
+
+
+def test_a_simulator_on_this_machine_is_no_production() -> None:
+    made = settings(API_URL="http://127.0.0.1:5001/", PUBLIC_URL="http://127.0.0.1:5000")
+
+    assert (made.api_url, made.production) == ("http://127.0.0.1:5001", False)
+
+
+def test_production_said_in_so_many_words_is_production_even_with_a_simulator() -> None:
+    assert settings(API_URL="http://127.0.0.1:5001", ENVIRONMENT="production").production
+
+
+def test_a_single_timeout_serves_for_connecting_and_reading() -> None:
+    assert settings(TIMEOUT=2).timeout == (2.0, 2.0)
+
+
+def test_settings_come_from_prefixed_environment_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLASK_SPAYON_CLIENT_ID", "12345")
+    monkeypatch.setenv("FLASK_SPAYON_CLIENT_SECRET", "hush")
+    monkeypatch.setenv("FLASK_SPAYON_CALLBACK_SECRET", '["new", "old"]')
+    monkeypatch.setenv("FLASK_SPAYON_TIMEOUT", "[1, 2.5]")
+    monkeypatch.setenv("FLASK_SPAYON_AVAILABLE_PAYMENT_METHODS", "visamaster, mir")
+    app = Flask(__name__)
+    app.config.from_prefixed_env()
+
+    made = Settings.from_config(app.config)
+
+    assert made.client_id == "12345"
+    assert made.callback_secrets == ("new", "old")
+    assert made.timeout == (1.0, 2.5)
+    assert made.available_payment_methods == ("visamaster", "mir")
+
+
+def test_another_prefix_reads_another_account() -> None:
+    config = {key.replace("SPAYON_", "BOOKS_"): value for key, value in NEEDED.items()}
+
+    assert Settings.from_config(config, "BOOKS_").client_id == "id-of-the-shop"

@@ -1,0 +1,116 @@
+"""Verdicts: what a report does to a payment."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from spayon_flask.reports import Report
+from spayon_flask.verdicts import Decision
+from spayon_flask.verdicts import judge
+from tests.reports import report
+
+
+def payment(**fields: Any) -> Any:
+    asked = {
+        "status": "pending",
+        "order_id": "A1",
+        "product_id": None,
+        "price": Decimal(1000),
+        "currency": "AMD",
+        "superseded": False,
+    }
+    return SimpleNamespace(**(asked | fields))
+
+
+def verdict(known: str, status: str, **fields: Any) -> Decision:
+    return judge(payment(status=known), Report.from_json(report(status=status, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("known", "reported"),
+    [
+        ("pending", "failed"),
+        ("pending", "expired"),
+        ("pending", "paid"),
+        ("failed", "paid"),
+        ("expired", "paid"),
+    ],
+)
+def test_a_later_status_applies(known: str, reported: str) -> None:
+    assert verdict(known, reported) == Decision("applied", reported)
+
+
+@pytest.mark.parametrize(
+    ("known", "reported"),
+    [
+        ("failed", "pending"),
+        ("failed", "expired"),
+        ("expired", "failed"),
+        ("paid", "pending"),
+        ("paid", "failed"),
+        ("paid", "expired"),
+        ("review", "paid"),
+        ("review", "failed"),
+    ],
+)
+def test_what_comes_too_late_is_stale(known: str, reported: str) -> None:
+    assert verdict(known, reported) == Decision("stale")
+
+
+@pytest.mark.parametrize("status", ["pending", "failed", "expired", "paid"])
+def test_the_same_status_again_changes_nothing(status: str) -> None:
+    assert verdict(status, status) == Decision("unchanged")
+
+
+@pytest.mark.parametrize("status", ["refunded", "PAID", "review", "applied"])
+def test_a_status_that_spayon_does_not_document_is_ignored(status: str) -> None:
+    assert verdict("pending", status) == Decision("ignored")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"price": None}, "price_missing"),
+        ({"price": "1 000"}, "price_unreadable"),
+        ({"price": "999.99"}, "price_differs"),
+        ({"price": "1000.01"}, "price_differs"),
+        ({"currency": None}, "currency_missing"),
+        ({"currency": 51}, "currency_unreadable"),
+        ({"currency": "USD"}, "currency_differs"),
+        ({"orderId": None}, "order_missing"),
+        ({"orderId": "A2"}, "order_differs"),
+    ],
+)
+def test_a_paid_that_does_not_fit_goes_to_review(fields: dict[str, Any], reason: str) -> None:
+    assert verdict("pending", "paid", **fields) == Decision("review", "review", reason)
+
+
+@pytest.mark.parametrize("status", ["failed", "expired"])
+def test_the_money_guard_is_for_paid_alone(status: str) -> None:
+    assert verdict("pending", status, price="1", currency="USD", orderId="A2").status == status
+
+
+def test_a_product_of_the_admin_panel_takes_its_price_from_spayon() -> None:
+    asked = payment(product_id=7, price=None, currency=None)
+
+    assert judge(asked, Report.from_json(report(price="42"))) == Decision("applied", "paid")
+
+
+def test_a_product_of_the_admin_panel_still_needs_a_price() -> None:
+    asked = payment(product_id=7, price=None, currency=None)
+
+    assert judge(asked, Report.from_json(report(price=None))).review == "price_missing"
+
+
+def test_a_payment_session_that_a_changed_order_left_behind_goes_to_review() -> None:
+    assert judge(payment(superseded=True), Report.from_json(report())).review == "superseded"
+
+
+def test_a_second_payment_of_an_order_goes_to_review() -> None:
+    decision = judge(payment(), Report.from_json(report()), order_is_paid=True)
+
+    assert decision.review == "second_payment"
