@@ -27,10 +27,10 @@ from ..orders import MAX_TEXT_LENGTH
 from ..reports import MAX_STATUS_LENGTH
 from .types import JsonText
 from .types import Price
-from .types import UtcDateTime
 from .types import raw_body
 from .types import row_key
 from .types import text_key
+from .types import utc_moment
 
 
 def _partial_index(name: str, column: str) -> Index:
@@ -66,17 +66,17 @@ class PaymentMixin:
     currency: Mapped[str | None] = mapped_column(String(3))
     language: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
     decline_reasons: Mapped[list[dict[str, str]] | None] = mapped_column(JsonText)
-    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(utc_moment)
+    created_at: Mapped[datetime] = mapped_column(utc_moment)
+    updated_at: Mapped[datetime] = mapped_column(utc_moment)
     held_order_id: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
     superseded: Mapped[bool] = mapped_column(Boolean, default=False)
-    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    checked_at: Mapped[datetime | None] = mapped_column(utc_moment)
+    due_at: Mapped[datetime | None] = mapped_column(utc_moment)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     reviewed_by: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
     reviewed_because: Mapped[str | None] = mapped_column(Text)
-    reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reviewed_at: Mapped[datetime | None] = mapped_column(utc_moment)
 
     @declared_attr.directive
     @classmethod
@@ -109,9 +109,9 @@ class CallbackMixin:
     source: Mapped[str] = mapped_column(String(16))
     verdict: Mapped[str] = mapped_column(String(16))
     body: Mapped[bytes] = mapped_column(raw_body)
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(utc_moment)
     secret_index: Mapped[int | None] = mapped_column(Integer)
-    dispatch_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    dispatch_at: Mapped[datetime | None] = mapped_column(utc_moment)
 
     @declared_attr.directive
     @classmethod

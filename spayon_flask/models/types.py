@@ -24,17 +24,19 @@ from ..money import MAX_DECIMALS
 from ..money import MAX_DIGITS
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC on every database, to the microsecond."""
+# Alembic writes a type into a shop's migration by its module and its repr. Ours go by the names of
+# SQLAlchemy's own types there, so that no migration ever needs this package.
 
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC on every database."""
+
+    __module__ = "sqlalchemy.types"
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name in ("mysql", "mariadb"):
-            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
-
-        return dialect.type_descriptor(DateTime(timezone=True))
+    def __repr__(self) -> str:
+        return "DateTime(timezone=True)"
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -56,11 +58,26 @@ class UtcDateTime(TypeDecorator[datetime]):
         return aware.astimezone(timezone.utc)
 
 
+class MariaDbUtcDateTime(UtcDateTime):
+    """The same on MariaDB, whose plain DATETIME knows whole seconds only."""
+
+    __module__ = "sqlalchemy.dialects.mysql"
+    impl = mysql.DATETIME(fsp=6)
+    cache_ok = True
+
+    def __repr__(self) -> str:
+        return "DATETIME(fsp=6)"
+
+
 class Price(TypeDecorator[Decimal]):
     """A `Decimal` that comes back as it was, from SQLite too."""
 
+    __module__ = "sqlalchemy.types"
     impl = Numeric(MAX_DIGITS + MAX_DECIMALS, MAX_DECIMALS)
     cache_ok = True
+
+    def __repr__(self) -> str:
+        return repr(self.impl_instance)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         numeric = Numeric(MAX_DIGITS + MAX_DECIMALS, MAX_DECIMALS)
@@ -85,8 +102,12 @@ class Price(TypeDecorator[Decimal]):
 class JsonText(TypeDecorator[Any]):
     """JSON in a text column: MariaDB would report a JSON column as another type."""
 
+    __module__ = "sqlalchemy.types"
     impl = Text
     cache_ok = True
+
+    def __repr__(self) -> str:
+        return "Text()"
 
     def process_bind_param(self, value: Any, _: Dialect) -> str | None:
         return None if value is None else json.dumps(value)
@@ -103,6 +124,8 @@ def text_key(length: int) -> String:
     )
 
 
+#: The type of a moment, to the microsecond.
+utc_moment = UtcDateTime().with_variant(MariaDbUtcDateTime(), "mysql", "mariadb")
 #: The type of a primary key; SQLite counts up only what is called INTEGER.
 row_key = BigInteger().with_variant(Integer(), "sqlite")
 #: The type of a callback's bytes; BLOB would be one byte too short on MariaDB.
