@@ -39,7 +39,8 @@ def render(
         status_code,
     )
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Flask-WTF takes a form over HTTPS only where the browser says which page it is on.
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 
