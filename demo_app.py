@@ -32,7 +32,7 @@ from flask import session
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
+from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it says nothing of its types
 from sqlalchemy import JSON
 from sqlalchemy import select
 from sqlalchemy import update
