@@ -26,6 +26,7 @@ from .checkouts import Claim
 from .checkouts import EarlyReport
 from .endings import Endings
 from .hand_over import HandOver
+from .queries import Queries
 from .records import Outcome
 from .records import Records
 from .schedule import Due
@@ -74,6 +75,8 @@ class Storage:
         self._checkouts = Checkouts(account, payment_class, statements)
         self._schedule = Schedule(account, payment_class, work, interval)
         self._hand_over = HandOver(account, callback_class, work, handlers)
+        #: Payments and callbacks as an operator looks for them.
+        self.queries = Queries(account, session, payment_class, callback_class)
         watch(session)
 
     def record(
