@@ -12,6 +12,8 @@ from sqlalchemy import make_url
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from spayon_flask.simulator import Simulator
+from tests.live import shop_at
 from tests.needs import missing
 from tests.shop import Shop
 from tests.shop import make_shop
@@ -65,6 +67,21 @@ def any_shop(database_url: str) -> Iterator[Shop]:
     shop = make_shop(database_url)
     yield shop
     dispose(shop)
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """A simulator on a free port, whose clock moves only when it is stepped."""
+    with Simulator(time_scale=0, seed=1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def live_shop(sim: Simulator, tmp_path: Path) -> Iterator[Shop]:
+    """A shop on a real port, with a file of SQLite, that pays through `sim`."""
+    with shop_at(sim, f"sqlite:///{tmp_path / 'shop.db'}") as shop:
+        yield shop
+        dispose(shop)
 
 
 def dispose(shop: Shop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 from typing import Any
 from urllib.parse import quote
@@ -70,7 +71,7 @@ class Client:
         token = data.get("access_token")
 
         # It becomes a header: a line break in it would be another header.
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
             raise UnexpectedAnswerError("Spayon's answer holds no usable access_token")
 
         # Counted from the question on, since the answer may have been on its way for long.
