@@ -46,12 +46,12 @@ CODES = {
 
 
 def likely_cause(answer: Answer, *, tampering: str = "") -> str:
-    """Say in words why *answer* is not the 200 that ends redelivery; empty if it is one."""
+    """Say in words what is wrong with *answer*; empty if nothing is."""
     code = answer.status_code
     if code is None:
         return ERRORS.get(answer.error or "", f"The shop could not be asked: {answer.error}.")
     if code == HTTPStatus.OK:
-        return ""
+        return f"The shop took it although {tampering}: it must not." if tampering else ""
     if code == HTTPStatus.UNAUTHORIZED and tampering:
         return f"As it should be: {tampering}, and the shop noticed."
 

@@ -35,9 +35,6 @@ class Clock:
     """
 
     def __init__(self, *, scale: float = 1.0) -> None:
-        if not 0 <= scale < math.inf:
-            raise ValueError("the time scale must be a number from 0 upward, such as 1 or 60")
-
         self._condition = threading.Condition()
         self._stepping = threading.Lock()
         self._alarms: list[tuple[int, int, Action]] = []
@@ -45,7 +42,9 @@ class Clock:
         self._due: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
         self._busy = 0
         self._threads: list[threading.Thread] = []
-        self._scale = scale
+        self._scale = _checked(scale)
+        #: How often the clock was set or stepped.
+        self.jumps = 0
         self._shown, self._read = time.time_ns() // 1000, time.monotonic()
 
     @property
@@ -62,7 +61,7 @@ class Clock:
     def scale(self, scale: float) -> None:
         with self._condition:
             self._shown, self._read = self._time(), time.monotonic()
-            self._scale = scale
+            self._scale = _checked(scale)
             self._condition.notify_all()
 
     def now(self) -> datetime:
@@ -73,6 +72,7 @@ class Clock:
         """Show *moment* from now on; what has fallen due by then runs at once."""
         with self._condition:
             self._shown, self._read = _microseconds(moment), time.monotonic()
+            self.jumps += 1
             self._condition.notify_all()
 
     def at(self, moment: datetime, action: Action) -> None:
@@ -102,6 +102,7 @@ class Clock:
         with self._stepping:
             if settle:
                 self.settle()
+            self.jumps += 1
             target = self._time() + round(seconds * 1_000_000)
             while True:
                 with self._condition:
@@ -185,6 +186,13 @@ class Clock:
             action()
         except Exception:
             logger.exception("The simulator failed at something that was due")
+
+
+def _checked(scale: float) -> float:
+    if not 0 <= scale < math.inf:
+        raise ValueError("the time scale must be a number from 0 upward, such as 1 or 60")
+
+    return scale
 
 
 def _microseconds(moment: datetime) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
-from typing import Any
 
 from .causes import likely_cause
 from .clock import Clock
@@ -16,12 +15,10 @@ from .deliveries import Deliveries
 from .deliveries import Delivery
 from .faults import Faults
 from .reports import Shape
-from .sessions import PaymentSession
-from .signing import damage
-from .signing import sign
 from .transport import Answer
 from .transport import Transport
 from .transport import timed
+from .writer import Writer
 
 
 #: Spayon's documentation: up to 3 attempts, 5 minutes apart, until the shop answers 200.
@@ -46,12 +43,11 @@ class Courier:
         callback_secret: Callable[[], str],
     ) -> None:
         self.deliveries = Deliveries()
+        self.writer = Writer(self.deliveries, shape, clock, callback_secret)
         self.holding = False
         self._clock = clock
         self._faults = faults
-        self._shape = shape
         self._transport = transport
-        self._callback_secret = callback_secret
         self._lock = threading.Lock()
         self._held: list[Delivery] = []
         self._overtaken: list[Delivery] = []
@@ -61,40 +57,6 @@ class Courier:
         """Return the deliveries that wait to be released."""
         with self._lock:
             return list(self._held)
-
-    def make(
-        self,
-        session: PaymentSession,
-        secret: str | None,
-        *,
-        allowed: int = 1,
-        damaged: bool = False,
-        **changes: Any,
-    ) -> Delivery | None:
-        """Make a delivery about *session*, signed with *secret* if any; `None` if it names no URL.
-
-        *changes* are made to the report before it is signed, *damaged* changes a byte afterwards.
-        """
-        url = session.creation.callback_url
-        if url is None:
-            session.note(self._clock.now(), "No callback_url: nobody is told")
-            return None
-
-        body = self._shape.report(session, **changes)
-        signature = sign(body, secret) if secret is not None else ""
-        delivery = Delivery(
-            self.deliveries.number(),
-            session.id,
-            str(changes.get("status", session.status)),
-            url,
-            damage(body) if damaged else body,
-            signature,
-            self._clock.now(),
-            allowed,
-            self._tampering(secret, damaged=damaged),
-        )
-        self.deliveries.add(delivery)
-        return delivery
 
     def dispatch(self, delivery: Delivery) -> bool:
         """Send *delivery* on its way; say whether it sets out now, and is not held or late."""
@@ -175,7 +137,9 @@ class Courier:
             cause = likely_cause(answer, tampering=delivery.tampering)
 
         text = answer.body.decode(errors="replace") if answer.error is None else answer.error
-        if delivery.add(Attempt(at, answer.status_code, seconds, text, cause)):
+        again = delivery.add(Attempt(at, answer.status_code, seconds, text, cause))
+        self.deliveries.changes += 1
+        if again:
             self.resume(delivery, at + APART)
         delivery.tried.set()
 
@@ -187,7 +151,6 @@ class Courier:
                 allowed=1,
                 attempts=[],
                 tried=threading.Event(),
-                tampering="a duplicate",
             )
             self.deliveries.add(twin)
             self.at_once([delivery, twin])
@@ -197,12 +160,3 @@ class Courier:
 
     def _catch_up(self, overtaken: Sequence[Delivery]) -> None:
         self.in_turn([delivery for delivery in overtaken if not delivery.attempts])
-
-    def _tampering(self, secret: str | None, *, damaged: bool) -> str:
-        done = ["one byte was changed"] if damaged else []
-        if secret is None:
-            done.append("it was not signed")
-        elif secret != self._callback_secret():
-            done.append("it was signed with another secret")
-
-        return " and ".join(done)

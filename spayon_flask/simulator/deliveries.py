@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import datetime
+from http import HTTPStatus
 
 
 #: Deliveries remembered.
@@ -26,8 +27,8 @@ class Attempt:
 
     @property
     def accepted(self) -> bool:
-        """Say whether the shop answered 200, which alone ends redelivery."""
-        return self.status_code == 200  # noqa: PLR2004 - the one code that Spayon's documentation names
+        """Say whether the shop answered 200: by Spayon's documentation that ends redelivery."""
+        return self.status_code == HTTPStatus.OK
 
 
 @dataclass
@@ -64,6 +65,16 @@ class Delivery:
         """Say whether the shop has answered 200."""
         return self.state == "delivered"
 
+    @property
+    def good(self) -> bool | None:
+        """Say whether the shop did the right thing; `None` as long as it was not asked."""
+        return self.well(self.attempts[-1]) if self.attempts else None
+
+    def well(self, attempt: Attempt) -> bool:
+        """Say whether the shop did the right thing at *attempt*: a forgery is to be refused."""
+        right = HTTPStatus.UNAUTHORIZED if self.tampering else HTTPStatus.OK
+        return attempt.status_code == right
+
     def add(self, attempt: Attempt) -> bool:
         """Record *attempt*; say whether another one is to follow."""
         self.attempts.append(attempt)
@@ -88,6 +99,8 @@ class Deliveries:
         self._lock = threading.Lock()
         #: How many deliveries were made in all.
         self.made = 0
+        #: Another number after anything has changed here.
+        self.changes = 0
 
     def __iter__(self) -> Iterator[Delivery]:
         with self._lock:
@@ -105,6 +118,7 @@ class Deliveries:
         with self._lock:
             self._kept.append(delivery)
             self.made += 1
+            self.changes += 1
 
     def find(self, number: int) -> Delivery | None:
         """Return the delivery with *number*, as long as it is remembered."""

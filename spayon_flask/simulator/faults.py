@@ -70,6 +70,8 @@ class Faults:
         self._numbers = itertools.count(1)
         self._armed: list[Fault] = []
         self._lock = threading.Lock()
+        #: Another number after anything has changed here.
+        self.changes = 0
 
     def __iter__(self) -> "itertools.chain[Fault]":
         with self._lock:
@@ -106,6 +108,7 @@ class Faults:
             luck = random.Random(None if self._seed is None else f"{self._seed}/{number}")  # noqa: S311
             fault = Fault(number, kind, on, times, skip, chance, seconds, code, status, luck=luck)
             self._armed.append(fault)
+            self.changes += 1
 
         return fault
 
@@ -118,3 +121,4 @@ class Faults:
         """Disarm the fault with *number*, or all of them."""
         with self._lock:
             self._armed = [fault for fault in self._armed if number not in {None, fault.number}]
+            self.changes += 1

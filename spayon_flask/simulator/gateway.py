@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-from typing import Any
 
 from .cards import CARDS
 from .cards import REASONS
@@ -13,7 +12,6 @@ from .courier import Courier
 from .creation import Creation
 from .deliveries import Deliveries
 from .deliveries import Delivery
-from .faults import Fault
 from .faults import Faults
 from .history import Requests
 from .panel import Panel
@@ -137,52 +135,6 @@ class Gateway:
         """Have the session's 15 minutes be over now."""
         return self._finish(session_id, "expired", late=False, wait=wait)
 
-    def deliver(
-        self,
-        session_id: str,
-        *,
-        times: int = 1,
-        concurrently: bool = False,
-        secret: str | None = None,
-        signed: bool = True,
-        damaged: bool = False,
-        **changes: Any,
-    ) -> list[Delivery]:
-        """Deliver the session's report once more, or *times* more; return what came of each.
-
-        Each is one attempt, whatever is held. *changes* go into the report before it is signed
-        (`status="failed"`, `price="1"`); *damaged* changes a byte after that; *secret* signs in
-        place of the callback secret, and *signed* off leaves the signature out.
-        """
-        secret = (secret or self.callback_secret) if signed else None
-        session = self.sessions[session_id]
-        made = [
-            self.courier.make(session, secret, damaged=damaged, **changes) for _ in range(times)
-        ]
-        deliveries = [delivery for delivery in made if delivery is not None]
-        (self.courier.at_once if concurrently else self.courier.in_turn)(deliveries)
-        return deliveries
-
-    def hold_callbacks(self) -> None:
-        """Hold every callback back from now on, until `release`."""
-        self.courier.holding = True
-
-    def release(self, order: str = "made", *, wait: bool = True) -> list[Delivery]:
-        """Send on what was held: in the order `made`, `reversed` or `shuffled`."""
-        released = self.courier.release(order, self.seed)
-        if wait:
-            for delivery in released:
-                delivery.wait()
-        return released
-
-    def fault(self, kind: str, **options: Any) -> Fault:
-        """Arm a fault (`faults.KINDS`): `fault("error", on="tokens", code=503, times=2)`."""
-        return self.faults.arm(kind, **options)
-
-    def settle(self, timeout: float = 15.0) -> bool:
-        """Wait until no callback is under way or due; say whether that came within *timeout*."""
-        return self.clock.settle(timeout)
-
     def _payable(self, session_id: str, *, late: bool) -> PaymentSession:
         session = self.sessions[session_id]
         self._expire_in_time(session)
@@ -195,19 +147,19 @@ class Gateway:
         with self.sessions.lock:
             if session.over or self.clock.now() < session.expires_at:
                 return
-            session.finish("expired", self.clock.now())
+            self.sessions.finish(session, "expired", self.clock.now())
 
         self._report(session, wait=False)
 
     def _finish(self, session_id: str, status: str, *, late: bool, wait: bool) -> Delivery | None:
         with self.sessions.lock:
             session = self._payable(session_id, late=late)
-            session.finish(status, self.clock.now())
+            self.sessions.finish(session, status, self.clock.now())
 
         return self._report(session, wait=wait)
 
     def _report(self, session: PaymentSession, *, wait: bool) -> Delivery | None:
-        delivery = self.courier.make(session, self.callback_secret, allowed=ATTEMPTS)
+        delivery = self.courier.writer.write(session, allowed=ATTEMPTS)
         if delivery is not None and self.courier.dispatch(delivery) and wait:
             delivery.wait()
         return delivery

@@ -46,15 +46,14 @@ class Requests:
         self._secrets = secrets
         self._kept: deque[ApiRequest] = deque(maxlen=KEPT)
         self._counts: Counter[str] = Counter()
+        #: How many requests there were, whatever was forgotten since.
+        self.total = 0
         self._lock = threading.Lock()
         self._connections: Callable[[], int] = lambda: 0
 
     def __iter__(self) -> Iterator[ApiRequest]:
         with self._lock:
             return iter(list(self._kept))
-
-    def __len__(self) -> int:
-        return sum(self._counts.values())
 
     @property
     def counts(self) -> dict[str, int]:
@@ -91,6 +90,7 @@ class Requests:
         with self._lock:
             self._kept.append(request)
             self._counts[request.endpoint] += 1
+            self.total += 1
 
     def hide(self, text: str) -> str:
         """Return the beginning of *text* with every secret and token taken out."""

@@ -1,5 +1,6 @@
 """Payment sessions: what was asked for, how it stands, and how it got there."""
 
+import itertools
 import random
 import threading
 import uuid
@@ -73,12 +74,6 @@ class PaymentSession:
         """Add *text* to the timeline."""
         self.timeline.append(Step(at, text))
 
-    def finish(self, status: str, at: datetime) -> None:
-        """Move the session to the terminal state *status*."""
-        self.status = status
-        self.updated_at = at
-        self.note(at, f"{status.capitalize()}")
-
 
 class Sessions:
     """Keep the sessions, newest last; a *seed* makes their ids repeatable."""
@@ -92,6 +87,8 @@ class Sessions:
         self.lock = threading.RLock()
         #: How many sessions have been created.
         self.created = 0
+        #: Another number after anything has changed here.
+        self.changes = 0
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -113,10 +110,7 @@ class Sessions:
     def newest(self, count: int, skip: int = 0) -> list[PaymentSession]:
         """Return up to *count* sessions, newest first, after the newest *skip*."""
         with self.lock:
-            ids = reversed(self._sessions)
-            return [
-                self._sessions[key] for index, key in enumerate(ids) if skip <= index < skip + count
-            ]
+            return list(itertools.islice(reversed(self._sessions.values()), skip, skip + count))
 
     def of_order(self, order_id: str) -> list[PaymentSession]:
         """Return the sessions of the shop's order, oldest first."""
@@ -132,6 +126,7 @@ class Sessions:
             session.note(now, "Created")
             self.keep(session)
             self.created += 1
+            self.changes += 1
 
         return session
 
@@ -147,9 +142,17 @@ class Sessions:
     def decline(self, session: PaymentSession, code: str, reason: str, now: datetime) -> None:
         """Add a declined attempt to *session*."""
         self._transactions += 1
+        self.changes += 1
         session.declines.append(Decline(self._transactions, code, reason))
         session.updated_at = now
         session.note(now, f"Declined: {code}, {reason}")
+
+    def finish(self, session: PaymentSession, status: str, now: datetime) -> None:
+        """Move *session* to the terminal state *status*."""
+        self.changes += 1
+        session.status = status
+        session.updated_at = now
+        session.note(now, status.capitalize())
 
     def _forget(self, session: PaymentSession) -> None:
         order = self._orders.get(session.order_id or "", [])

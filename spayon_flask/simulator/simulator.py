@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .app import create_app
-from .gateway import Gateway
+from .controls import Controls
 from .server import Server
 
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Simulator(Gateway):
+class Simulator(Controls):
     """Stand in for Spayon on a real port, from `start` (or `with`) until `stop`.
 
     *port* 0 takes a free one; *public_url* is the address to be told to payers where it is not

@@ -1,0 +1,188 @@
+"""The control routes, apart from the imitated API: for the inspector's buttons and for programs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+
+from .controls import Controls
+from .current import answered
+from .current import asked
+from .current import current_gateway
+from .current import number
+from .deliveries import Delivery
+from .gateway import SessionOverError
+from .sessions import PaymentSession
+
+
+blueprint = Blueprint("commands", __name__, url_prefix="/_simulator")
+
+#: Ways to deliver a report once more, with what `Controls.deliver` is told for each.
+WAYS: dict[str, dict[str, Any]] = {
+    "again": {},
+    "ten": {"times": 10, "concurrently": True},
+    "byte": {"damaged": True},
+    "unsigned": {"signed": False},
+}
+
+
+@blueprint.get("/version")
+def version() -> ResponseReturnValue:
+    """Tell in short how things are; `version` is another text once anything has happened."""
+    gateway = current_gateway()
+    return jsonify(
+        version=gateway.version,
+        now=gateway.clock.now().isoformat(),
+        scale=gateway.clock.scale,
+        sessions=gateway.sessions.created,
+        deliveries=gateway.deliveries.made,
+        requests=gateway.requests.counts,
+        connections=gateway.requests.connections,
+        holding=gateway.courier.holding,
+        held=len(gateway.courier.held),
+    )
+
+
+@blueprint.post("/sessions/<session_id>/<any(pay, decline, abandon, expire):ending>")
+def end(session_id: str, ending: str) -> ResponseReturnValue:
+    """End a payment session as a payer or the time would."""
+    gateway = current_gateway()
+    fields = asked()
+    late = bool(fields.get("late"))
+    if ending == "pay":
+        delivery = gateway.pay(session_id, late=late)
+    elif ending == "decline":
+        delivery = gateway.decline(session_id, str(fields.get("code", "05")), late=late)
+    elif ending == "abandon":
+        delivery = gateway.abandon(session_id)
+    else:
+        delivery = gateway.expire(session_id)
+
+    session = gateway.sessions[session_id]
+    told = in_short([delivery] if delivery else [])
+    return answered(f"The session is {session.status}. {told}", status=session.status)
+
+
+@blueprint.post("/sessions/<session_id>/deliver")
+def deliver(session_id: str) -> ResponseReturnValue:
+    """Deliver the session's report once more, in one of the ways `WAYS` or out of order."""
+    gateway = current_gateway()
+    way = str(asked().get("way", "again"))
+    session = gateway.sessions[session_id]
+    if way == "order":
+        made = gateway.deliver(session_id) + gateway.deliver(session_id, status="pending")
+    else:
+        made = gateway.deliver(session_id, **_told(gateway, session, way))
+
+    return answered(in_short(made), codes=[delivery.status_code for delivery in made])
+
+
+@blueprint.post("/callbacks/hold")
+def hold() -> ResponseReturnValue:
+    """Hold every callback back from now on."""
+    current_gateway().hold_callbacks()
+    return answered("Callbacks are held until you release them.")
+
+
+@blueprint.post("/callbacks/release")
+def release() -> ResponseReturnValue:
+    """Send on what was held, in the order `made`, `reversed` or `shuffled`."""
+    order = str(asked().get("order", "made"))
+    if order not in {"made", "reversed", "shuffled"}:
+        raise ValueError("order must be made, reversed or shuffled")
+
+    made = current_gateway().release(order)
+    return answered(in_short(made), codes=[delivery.status_code for delivery in made])
+
+
+@blueprint.post("/clock")
+def clock() -> ResponseReturnValue:
+    """Step the clock by so many seconds (`step`), or let it run faster or slower (`scale`)."""
+    gateway = current_gateway()
+    fields = asked()
+    if "scale" in fields:
+        gateway.clock.scale = number(fields, "scale")
+    gateway.clock.step(number(fields, "step"))
+    now = gateway.clock.now()
+    return answered(f"The clock shows {now:%H:%M:%S} UTC.", now=now.isoformat())
+
+
+@blueprint.post("/faults")
+def arm() -> ResponseReturnValue:
+    """Arm a fault."""
+    fields = asked()
+    times = fields.get("times", 1)
+    fault = current_gateway().faults.arm(
+        str(fields.get("kind")),
+        on=fields.get("on"),
+        times=None if times in {None, "all"} else int(number(fields, "times", 1)),
+        skip=int(number(fields, "skip")),
+        chance=number(fields, "chance", 1),
+        seconds=number(fields, "seconds"),
+        code=int(number(fields, "code", 503)),
+        status=str(fields.get("status", "paid")),
+    )
+    return answered(f"Armed: {fault.kind}.", number=fault.number)
+
+
+@blueprint.post("/faults/clear")
+def clear() -> ResponseReturnValue:
+    """Disarm the fault with a `number`, or all of them."""
+    fields = asked()
+    current_gateway().faults.clear(int(number(fields, "number")) if "number" in fields else None)
+    return answered("Disarmed.")
+
+
+@blueprint.post("/shape")
+def shape() -> ResponseReturnValue:
+    """Choose between the forms of an answer that Spayon's documentation leaves open."""
+    fields = asked()
+    if "creation_code" in fields:
+        fields["creation_code"] = int(number(fields, "creation_code"))
+    current_gateway().shape.change(**fields)
+    return answered("The answers have their new shape.")
+
+
+@blueprint.post("/tokens/revoke")
+def revoke() -> ResponseReturnValue:
+    """Make every token unknown."""
+    current_gateway().tokens.revoke_all()
+    return answered("No token is good any more.")
+
+
+@blueprint.errorhandler(KeyError)
+def no_such_session(_: KeyError) -> ResponseReturnValue:
+    """Say that the session is not there."""
+    return answered("There is no such session.", 404)
+
+
+@blueprint.errorhandler(SessionOverError)
+@blueprint.errorhandler(ValueError)
+def not_possible(error: Exception) -> ResponseReturnValue:
+    """Say why a command cannot be carried out."""
+    code = 409 if isinstance(error, SessionOverError) else 400
+    return answered(f"Not possible: {error}.", code)
+
+
+def in_short(deliveries: Sequence[Delivery]) -> str:
+    """Say what came of *deliveries*, in one sentence."""
+    if not deliveries:
+        return "No callback was made."
+
+    counts = Counter(str(one.status_code or one.state) for one in deliveries)
+    listed = ", ".join(f"{what} × {count}" if count > 1 else what for what, count in counts.items())
+    return f"{'Callback' if len(deliveries) == 1 else 'Callbacks'}: {listed}."
+
+
+def _told(gateway: Controls, session: PaymentSession, way: str) -> dict[str, Any]:
+    if way == "old_secret":
+        return {"secret": gateway.old_callback_secret}
+    if way == "price":
+        return {"price": "1" if session.creation.price != 1 else "2"}
+    if way not in WAYS:
+        raise ValueError(f"way must be one of {', '.join(WAYS)}, old_secret, price, order")
+
+    return WAYS[way]

@@ -1,0 +1,242 @@
+"""The control routes: what the inspector's buttons and other programs send."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+
+from .bare import Answer
+from .bare import Bare
+from .shop import Shop
+
+
+Press = Callable[..., Answer]
+
+
+@pytest.fixture
+def press(api: Bare) -> Press:
+    """Press a button as a browser does."""
+
+    def send(path: str, *, origin: str | None = None, **fields: Any) -> Answer:
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "text/html",
+            "Origin": origin or f"http://{api.host}",
+        }
+        return api.ask("POST", f"/_simulator/{path}", urlencode(fields), headers)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [("pay", "paid"), ("decline", "failed"), ("abandon", "failed"), ("expire", "expired")],
+)
+def test_a_session_can_be_ended(
+    api: Bare, shop: Shop, session: PaymentSession, ending: str, status: str
+) -> None:
+    """And the callback has been answered when the command is."""
+    answer = api.post(f"/_simulator/sessions/{session.id}/{ending}", {})
+
+    assert answer.json == {"status": status, "notice": f"The session is {status}. Callback: 200."}
+    assert len(shop.received) == 1
+
+
+def test_a_session_that_is_over_is_left_alone(api: Bare, session: PaymentSession) -> None:
+    """Unless a late payment is asked for."""
+    api.post(f"/_simulator/sessions/{session.id}/expire", {})
+
+    refused = api.post(f"/_simulator/sessions/{session.id}/pay", {})
+    assert refused.code == 409
+    assert "expired already" in refused.json["notice"]
+
+    assert api.post(f"/_simulator/sessions/{session.id}/pay", {"late": True}).code == 200
+
+
+@pytest.mark.parametrize(
+    ("way", "count"),
+    [
+        ("again", 1),
+        ("ten", 10),
+        ("order", 2),
+        ("old_secret", 1),
+        ("byte", 1),
+        ("unsigned", 1),
+        ("price", 1),
+    ],
+)
+def test_a_report_can_be_delivered_in_each_way(
+    api: Bare, shop: Shop, session: PaymentSession, way: str, count: int
+) -> None:
+    """Each is over when the command is answered."""
+    answer = api.post(f"/_simulator/sessions/{session.id}/deliver", {"way": way})
+
+    assert answer.json["codes"] == [200] * count
+    assert len(shop.received) == count
+
+
+def test_an_unknown_way_is_refused(api: Bare, session: PaymentSession) -> None:
+    """The answer lists the ways there are."""
+    answer = api.post(f"/_simulator/sessions/{session.id}/deliver", {"way": "upside down"})
+
+    assert answer.code == 400
+    assert "old_secret" in answer.json["notice"]
+
+
+def test_an_unknown_session_is_not_found(api: Bare) -> None:
+    """With 404, as in the API."""
+    assert api.post("/_simulator/sessions/none/deliver", {}).code == 404
+    assert api.post("/_simulator/sessions/none/pay", {}).code == 404
+
+
+def test_held_callbacks_are_released(
+    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
+) -> None:
+    """And until then nobody hears of the payment."""
+    api.post("/_simulator/callbacks/hold", {})
+    sim.pay(session.id)
+    assert shop.received == []
+    assert api.get("/_simulator/version").json["held"] == 1
+
+    answer = api.post("/_simulator/callbacks/release", {"order": "reversed"})
+    assert answer.json["codes"] == [200]
+
+
+def test_an_unknown_order_releases_nothing(api: Bare) -> None:
+    """The answer lists the orders there are."""
+    answer = api.post("/_simulator/callbacks/release", {"order": "best"})
+
+    assert answer.code == 400
+    assert "shuffled" in answer.json["notice"]
+
+
+def test_the_clock_can_be_stepped(api: Bare, shop: Shop, session: PaymentSession) -> None:
+    """What falls due on the way has happened when the command is answered."""
+    api.post("/_simulator/clock", {"step": 900})
+
+    assert session.status == "expired"
+    assert len(shop.received) == 1
+
+
+def test_the_clock_can_be_scaled(sim: Simulator, api: Bare) -> None:
+    """At any time."""
+    api.post("/_simulator/clock", {"scale": 60})
+
+    assert sim.clock.scale == 60
+
+
+@pytest.mark.parametrize("fields", [{"step": "soon"}, {"step": -1}, {"scale": -1}])
+def test_a_senseless_time_is_refused(api: Bare, fields: dict[str, Any]) -> None:
+    """With 400."""
+    assert api.post("/_simulator/clock", fields).code == 400
+
+
+def test_a_fault_can_be_armed_and_disarmed(sim: Simulator, api: Bare) -> None:
+    """By its kind and its number."""
+    number = api.post("/_simulator/faults", {"kind": "html", "times": "all"}).json["number"]
+    assert [fault.kind for fault in sim.faults] == ["html"]
+
+    api.post("/_simulator/faults/clear", {"number": number})
+    assert list(sim.faults) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"kind": "gremlin"}, {"kind": "html", "on": "moon"}, {"kind": "html", "times": 0}],
+)
+def test_a_senseless_fault_is_refused(api: Bare, fields: dict[str, Any]) -> None:
+    """With 400."""
+    assert api.post("/_simulator/faults", fields).code == 400
+
+
+def test_the_shape_of_answers_can_be_chosen(api: Bare) -> None:
+    """As a form sends it, numbers are text."""
+    api.post("/_simulator/shape", {"creation_code": "201", "creation_keys": "camel"})
+
+    answer = api.create()
+    assert answer.code == 201
+    assert "sessionId" in answer.json
+
+
+def test_a_senseless_shape_changes_nothing(sim: Simulator, api: Bare) -> None:
+    """Not even the part of it that makes sense."""
+    answer = api.post("/_simulator/shape", {"price": "padded", "key_order": "random"})
+
+    assert answer.code == 400
+    assert sim.shape.price == "short"
+
+
+def test_tokens_can_be_revoked(api: Bare) -> None:
+    """As if Spayon had forgotten them."""
+    api.post("/_simulator/tokens/revoke", {})
+
+    assert api.create().code == 401
+
+
+def test_a_button_leads_back_to_its_page(press: Press) -> None:
+    """By a hidden field of the form."""
+    answer = press("callbacks/hold", page="/_simulator/faults")
+
+    assert answer.code == 303
+    assert answer.headers["Location"] == "/_simulator/faults"
+
+
+@pytest.mark.parametrize("page", ["https://evil.example/", "//evil.example", "/pay/x"])
+def test_a_button_leads_nowhere_else(press: Press, page: str) -> None:
+    """Whatever the hidden field says."""
+    assert press("callbacks/hold", page=page).headers["Location"] == "/_simulator/"
+
+
+def test_the_next_page_says_what_came_of_a_button(press: Press, api: Bare) -> None:
+    """Once."""
+    press("clock", step=60)
+
+    assert "The clock shows" in api.get("/_simulator/").text
+    assert "The clock shows" not in api.get("/_simulator/").text
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1"])
+def test_another_web_site_commands_nothing(sim: Simulator, press: Press, origin: str) -> None:
+    """The browser names it in the Origin header."""
+    assert press("callbacks/hold", origin=origin).code == 403
+    assert not sim.courier.holding
+
+
+def test_another_web_site_without_an_origin_commands_nothing(sim: Simulator, api: Bare) -> None:
+    """The browser says so in another header."""
+    headers = {"Sec-Fetch-Site": "cross-site"}
+
+    assert api.ask("POST", "/_simulator/callbacks/hold", headers=headers).code == 403
+    assert not sim.courier.holding
+
+
+@pytest.mark.parametrize("path", ["/", "/_simulator/", "/_simulator/version", "/pay/x"])
+def test_a_name_that_was_rebound_opens_nothing(api: Bare, path: str) -> None:
+    """A web site whose name leads to this machine all of a sudden is still a stranger."""
+    assert api.ask("GET", path, headers={"Host": f"evil.example:{api.host[-5:]}"}).code == 403
+
+
+def test_the_version_is_another_one_after_anything_has_happened(
+    sim: Simulator, api: Bare, session: PaymentSession
+) -> None:
+    """By it a page knows that it is out of date."""
+    versions = [sim.version]
+    for happening in (
+        lambda: sim.attempt(session.id, sim.card("05")),
+        lambda: sim.pay(session.id),
+        lambda: sim.deliver(session.id),
+        lambda: sim.fault("html"),
+        sim.hold_callbacks,
+        sim.release,
+        lambda: sim.clock.step(1),
+        lambda: api.status(session.id),
+    ):
+        happening()
+        versions.append(sim.version)
+
+    assert not any(before == after for before, after in pairwise(versions))

@@ -1,0 +1,184 @@
+"""The inspector's pages, without a browser."""
+
+import re
+
+import pytest
+
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+
+from .bare import Bare
+from .shop import Shop
+
+
+def text(page: str) -> str:
+    """Return the words of a page, without its markup."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_the_front_door_leads_to_the_inspector(stranger: Bare) -> None:
+    """Because the address alone is what people type."""
+    answer = stranger.get("/")
+
+    assert answer.code == 302
+    assert answer.headers["Location"] == "/_simulator/"
+
+
+def test_an_empty_list_says_how_to_begin(stranger: Bare) -> None:
+    """Rather than showing an empty table."""
+    assert "No payment session yet" in stranger.get("/_simulator/").text
+
+
+def test_every_page_says_that_no_money_moves(api: Bare, session: PaymentSession) -> None:
+    """Plainly."""
+    for path in ("", f"sessions/{session.id}", "requests", "deliveries", "faults", "setup"):
+        assert "No money moves" in api.get(f"/_simulator/{path}").text
+
+
+def test_sessions_are_listed_with_what_came_of_their_callbacks(
+    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
+) -> None:
+    """Newest first."""
+    shop.code = 500
+    sim.pay(session.id)
+    sim.clock.step(300)
+    words = text(api.get("/_simulator/").text)
+
+    assert "A-1 Coffee 1,000 AMD paid 500, 500, again at" in words
+
+
+@pytest.mark.parametrize("wanted", ["A-1", "coff", "pending"])
+def test_a_session_can_be_found(api: Bare, session: PaymentSession, wanted: str) -> None:
+    """By its order, its product or its status."""
+    assert session.id in api.get(f"/_simulator/?q={wanted}").text
+
+
+def test_what_is_not_there_is_not_found(api: Bare, session: PaymentSession) -> None:
+    """And the page says so."""
+    assert "Nothing found" in api.get("/_simulator/?q=tea").text
+
+
+def test_a_long_list_has_pages(api: Bare) -> None:
+    """Of fifty."""
+    for number in range(51):
+        api.create(order_id=f"B-{number}")
+
+    first = api.get("/_simulator/").text
+    second = api.get("/_simulator/?page=1").text
+    assert "B-50" in first
+    assert "B-0<" not in first
+    assert "B-0<" in second
+
+
+def test_a_senseless_page_is_the_first_one(api: Bare) -> None:
+    """Not an error."""
+    assert api.get("/_simulator/?page=last").code == 200
+    assert api.get("/_simulator/?page=-1").code == 200
+
+
+def test_a_timeline_tells_the_whole_story(
+    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
+) -> None:
+    """Attempts of the payer, calls of the shop, and callbacks, in their order."""
+    sim.attempt(session.id, sim.card("05"))
+    sim.clock.step(1)
+    api.status(session.id)
+    sim.clock.step(1)
+    shop.code = 404
+    sim.pay(session.id)
+    words = text(api.get(f"/_simulator/sessions/{session.id}").text)
+
+    story = [
+        "Created",
+        "Declined: 05, Do not honor",
+        "GET /api/product/session/{session_id} → 200",
+        "Paid",
+        "Callback paid → 404",
+        "Is the blueprint registered under the prefix in this URL?",
+    ]
+    places = [words.index(part, words.index("Timeline")) for part in story]
+    assert places == sorted(places)
+
+
+def test_a_request_is_shown_without_its_secrets(api: Bare) -> None:
+    """Neither the client secret nor any token."""
+    api.create()
+    sold = api.get("/_simulator/requests/1").text
+    used = api.get("/_simulator/requests/2").text
+
+    assert "simulator-client" in sold
+    assert "simulator-secret" not in sold
+    assert str(api.token) not in sold + used
+    assert "Bearer (hidden)" in used
+
+
+def test_a_delivery_is_shown_with_its_exact_bytes_and_signature(
+    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
+) -> None:
+    """As they were received."""
+    sim.pay(session.id)
+    page = api.get("/_simulator/deliveries/1").text
+
+    (received,) = shop.received
+    assert received.body.decode().replace('"', "&#34;") in page
+    assert received.headers["X-Signature"] in page
+
+
+def test_a_forgery_that_is_refused_is_as_it_should_be(
+    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
+) -> None:
+    """The page says so, in words."""
+    shop.code = 401
+    sim.deliver(session.id, damaged=True)
+
+    words = text(api.get("/_simulator/deliveries/1").text)
+    assert "As it should be: one byte was changed, and the shop noticed." in words
+
+
+def test_a_forgery_that_is_taken_is_a_warning(
+    sim: Simulator, api: Bare, session: PaymentSession
+) -> None:
+    """A shop that answers it with 200 does not check signatures."""
+    sim.deliver(session.id, signed=False)
+
+    words = text(api.get("/_simulator/deliveries/1").text)
+    assert "The shop took it although it was not signed: it must not." in words
+
+
+@pytest.mark.parametrize("path", ["sessions/x", "requests/7", "deliveries/7", "nothing"])
+def test_what_is_forgotten_is_a_page_with_404(stranger: Bare, path: str) -> None:
+    """For a person; for a program it is JSON."""
+    page = stranger.get(f"/_simulator/{path}", Accept="text/html")
+
+    assert page.code == 404
+    assert "To the inspector" in page.text
+    assert stranger.get(f"/_simulator/{path}").json["error"]
+
+
+def test_what_a_shop_sends_is_shown_as_text(sim: Simulator, api: Bare) -> None:
+    """Never as markup, on any page."""
+    evil = "<script>alert(1)</script>"
+    created = api.create(product_name=evil, order_id=evil, email=evil).json
+    pages = ["", f"sessions/{created['session_id']}", "requests", "requests/2"]
+
+    assert not any("<script>alert" in api.get(f"/_simulator/{page}").text for page in pages)
+
+
+def test_no_page_allows_foreign_code(stranger: Bare) -> None:
+    """By its Content-Security-Policy."""
+    policy = stranger.get("/_simulator/").headers["Content-Security-Policy"]
+
+    assert "default-src 'none'" in policy
+    assert "form-action 'self'" in policy
+    assert "unsafe" not in policy
+
+
+def test_secrets_of_ones_own_are_not_shown() -> None:
+    """Only those that everybody knows."""
+    with Simulator(client_secret="own-1", callback_secret="own-2") as sim:
+        page = Bare(sim.url)
+        text = page.get("/_simulator/setup").text
+        page.close()
+
+    assert "own-1" not in text
+    assert "own-2" not in text
