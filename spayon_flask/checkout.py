@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from . import signals
 from .client import Client
@@ -16,6 +15,7 @@ from .errors import GatewayUnavailableError
 from .errors import HandlerError
 from .errors import OrderNotPayableError
 from .errors import UnexpectedAnswerError
+from .models import PaymentMixin
 from .orders import Order
 from .reports import Report
 from .storage import Claim
@@ -64,7 +64,7 @@ class Checkout:
         self._clock = clock
         self._sleep = sleep
 
-    def start(self, order: Order, links: Callable[[str], Links]) -> Any:
+    def start(self, order: Order, links: Callable[[str], Links]) -> PaymentMixin:
         """Return the payment that *order* is paid with; *links* are made from its reference.
 
         Raises `OrderNotPayableError` where the order is paid or under review, and a `GatewayError`
@@ -102,7 +102,9 @@ class Checkout:
 
         raise GatewayUnavailableError("another request is still creating the payment session")
 
-    def _create(self, order: Order, claim: Claim, links: Callable[[str], Links]) -> Any:
+    def _create(
+        self, order: Order, claim: Claim, links: Callable[[str], Links]
+    ) -> PaymentMixin | None:
         """Return the payment, or None where it lost its order while Spayon was asked."""
         urls = links(claim.reference)
 

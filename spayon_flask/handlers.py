@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
+from typing import TypeVar
 
 from .orders import Order
 
@@ -18,6 +19,11 @@ Handler = Callable[[Any], object]
 
 #: Given the id of a callback row, after the commit.
 Dispatcher = Callable[[int], object]
+
+#: A function that a decorator hands back as it was, with its own type.
+OrderLoaderT = TypeVar("OrderLoaderT", bound=OrderLoader)
+HandlerT = TypeVar("HandlerT", bound=Handler)
+DispatcherT = TypeVar("DispatcherT", bound=Dispatcher)
 
 
 @dataclass

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
-from typing import Any
 
 from .client import Client
 from .errors import AuthenticationError
@@ -22,6 +21,7 @@ from .errors import GatewayError
 from .errors import GatewayUnavailableError
 from .errors import HandlerError
 from .errors import SessionNotFoundError
+from .models import PaymentMixin
 from .reports import Report
 from .storage import Due
 from .storage import Storage
@@ -66,7 +66,7 @@ class Reconciler:
         self._storage = storage
         self._clock = clock
 
-    def refresh(self, payment_id: int) -> Any:
+    def refresh(self, payment_id: int) -> PaymentMixin:
         """Return the payment, asked about where it is pending and nobody has asked just now.
 
         Raises a `GatewayError` where Spayon gives no usable answer.

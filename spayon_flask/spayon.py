@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from .cli import create_group
 from .extension import Extension
+from .extension import utc_now
+from .models import CallbackMixin
+from .models import PaymentMixin
 from .views import create_blueprint
 
 
 class Spayon(Extension):
     __doc__ = Extension.__doc__
 
-    def __init__(self, db: SQLAlchemy, **options: Any) -> None:
-        super().__init__(db, **options)
+    def __init__(
+        self,
+        db: SQLAlchemy,
+        *,
+        name: str = "spayon",
+        config_prefix: str = "SPAYON_",
+        payment_class: type[PaymentMixin] | None = None,
+        callback_class: type[CallbackMixin] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__(
+            db,
+            name=name,
+            config_prefix=config_prefix,
+            payment_class=payment_class,
+            callback_class=callback_class,
+            clock=clock,
+        )
         self.blueprint = create_blueprint(self)
 
     def init_app(self, app: Flask) -> None:

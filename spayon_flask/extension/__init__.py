@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from datetime import timezone
-from typing import Any
 
 from flask import Blueprint
 from flask import Flask
@@ -15,10 +14,10 @@ from flask_sqlalchemy import SQLAlchemy
 from ..checkout import Links
 from ..client import Client
 from ..errors import ConfigError
-from ..handlers import Dispatcher
-from ..handlers import Handler
+from ..handlers import DispatcherT
 from ..handlers import Handlers
-from ..handlers import OrderLoader
+from ..handlers import HandlerT
+from ..handlers import OrderLoaderT
 from ..models import CallbackMixin
 from ..models import PaymentMixin
 from ..models import make_models
@@ -72,8 +71,10 @@ class Extension:
         if payment_class is None or callback_class is None:
             payment_class, callback_class = make_models(db.Model)
 
-        self.Payment = payment_class
-        self.Callback = callback_class
+        #: The model class of payments, to query by.
+        self.Payment: type[PaymentMixin] = payment_class
+        #: The model class of what Spayon told us.
+        self.Callback: type[CallbackMixin] = callback_class
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -134,40 +135,40 @@ class Extension:
         """What the shop registered."""
         return self._handlers
 
-    def order_loader(self, function: OrderLoader) -> OrderLoader:
+    def order_loader(self, function: OrderLoaderT) -> OrderLoaderT:
         """Register *function*: it takes an order id and returns an `Order`, or None for a 404."""
         self._handlers.order_loader = function
         return function
 
-    def dispatcher(self, function: Dispatcher) -> Dispatcher:
+    def dispatcher(self, function: DispatcherT) -> DispatcherT:
         """Register *function*: it takes the id of a callback row, after the commit."""
         self._handlers.dispatcher = function
         return function
 
-    def on_paid(self, function: Handler) -> Handler:
+    def on_paid(self, function: HandlerT) -> HandlerT:
         """Register *function* for payments that become paid: once each, in the transaction."""
         return self._register("paid", function)
 
-    def on_failed(self, function: Handler) -> Handler:
+    def on_failed(self, function: HandlerT) -> HandlerT:
         """Register *function* for payments that become failed."""
         return self._register("failed", function)
 
-    def on_expired(self, function: Handler) -> Handler:
+    def on_expired(self, function: HandlerT) -> HandlerT:
         """Register *function* for payments that become expired."""
         return self._register("expired", function)
 
-    def on_review(self, function: Handler) -> Handler:
+    def on_review(self, function: HandlerT) -> HandlerT:
         """Register *function* for payments that a person has to look at."""
         return self._register("review", function)
 
-    def _register(self, status: str, function: Handler) -> Handler:
+    def _register(self, status: str, function: HandlerT) -> HandlerT:
         # A module that is imported twice must not ship the goods twice.
         if function not in self._handlers.by_status[status]:
             self._handlers.by_status[status].append(function)
 
         return function
 
-    def start_checkout(self, order: Order) -> Any:
+    def start_checkout(self, order: Order) -> PaymentMixin:
         """Return the `Payment` to pay *order* with: send the payer to its `session_url`.
 
         Raises `OrderNotPayableError`, `GatewayError`, `UncommittedChangesError`, or `ConfigError`
@@ -177,7 +178,7 @@ class Extension:
         self.links("reference")
         return self.state.checkout.start(order, self.links)
 
-    def refresh(self, payment: Any) -> Any:
+    def refresh(self, payment: PaymentMixin) -> PaymentMixin:
         """Return *payment* as it is now, having asked Spayon where that may be done.
 
         Raises a `GatewayError` where Spayon gives no usable answer.

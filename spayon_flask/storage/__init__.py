@@ -159,13 +159,15 @@ class Storage:
         assert payment is not None  # noqa: S101  payments are only ever pruned when final
         return payment
 
-    def find(self, *, session_id: str | None = None, reference: str | None = None) -> Any:
+    def find(
+        self, *, session_id: str | None = None, reference: str | None = None
+    ) -> PaymentMixin | None:
         """Return the payment with this session id or reference, or None."""
         p = self._payment_class
         key = p.session_id == session_id if session_id is not None else p.reference == reference
         return self._session.scalars(select(p).where(key, p.account == self._account)).one_or_none()
 
-    def standing(self, order_id: str) -> Any:
+    def standing(self, order_id: str) -> PaymentMixin | None:
         """Return the payment that holds an order or is under review, or None."""
         p = self._payment_class
         rows = self._session.scalars(

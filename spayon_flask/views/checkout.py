@@ -127,4 +127,4 @@ def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
         logger.error("checkout failed: %s", error)  # noqa: TRY400  the gateway's answer, not a bug
         return render_error(spayon, "gateway_unexpected", 502, here)
 
-    return redirect(payment.session_url, 303)
+    return redirect(payment.session_url or here, 303)
