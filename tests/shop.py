@@ -9,6 +9,7 @@ from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -170,7 +171,8 @@ def make_shop(database_url: str = "sqlite://", **config: Any) -> Shop:
     for status in ("paid", "failed", "expired", "review"):
         getattr(spayon, f"on_{status}")(handler(status))
 
-    app = Flask("shop")
+    # Not the folder of the demo store, whose templates would take the place of ours.
+    app = Flask("shop", root_path=str(Path(__file__).parent))
     app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI=database_url, SECRET_KEY="test")
     app.config.update(config)
     db.init_app(app)

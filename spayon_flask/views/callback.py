@@ -39,8 +39,13 @@ def create_callback(spayon: Extension) -> RouteCallable:
         state = spayon.state
 
         try:
-            request.max_content_length = MAX_BODY
+            # One byte more, since Werkzeug cuts a body without a length off at the limit.
+            request.max_content_length = MAX_BODY + 1
             body = request.get_data(cache=False)
+
+            if len(body) > MAX_BODY:
+                raise RequestEntityTooLarge
+
             signature = request.headers.get("X-Signature", "")
             secret_index = verify(body, signature, state.settings.callback_secrets)
             report = Report.from_json(body)

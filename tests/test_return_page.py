@@ -1,0 +1,151 @@
+"""The return page: the truth about a payment, from our table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spayon_flask.simulator import Simulator
+from tests.reports import report
+from tests.shop import Shop
+
+
+@pytest.fixture
+def session_id(live_shop: Shop, sim: Simulator) -> str:
+    """A payment session that the payer has been sent to."""
+    live_shop.add_order()
+    live_shop.app.test_client().post("/pay/checkout/A1")
+    return next(iter(sim.sessions)).id
+
+
+def look(shop: Shop, session_id: str = "S1") -> Any:
+    return shop.app.test_client().get("/pay/return", query_string={"session_id": session_id})
+
+
+@pytest.mark.parametrize("query", ["", "session_id", "session_id=%FF", "session_id=%ED%A0%80"])
+def test_a_query_string_that_names_nothing_is_not_found(shop: Shop, query: str) -> None:
+    assert shop.app.test_client().get(f"/pay/return?{query}").status_code == 404
+
+
+@pytest.mark.parametrize("session_id", ["", "nobody", "\x00", "S\x85", "S" * 300, "' OR 1=1 --"])
+def test_an_unknown_session_is_not_found(shop: Shop, session_id: str) -> None:
+    assert look(shop, session_id).status_code == 404
+
+
+def test_returning_from_checkout_does_not_mark_an_order_paid(
+    live_shop: Shop, session_id: str
+) -> None:
+    page = live_shop.app.test_client().get(f"/pay/return?session_id={session_id}&status=paid")
+
+    assert page.status_code == 200
+    assert live_shop.paid_times() == 0
+
+
+def test_while_pending_it_says_neither_paid_nor_failed(live_shop: Shop, session_id: str) -> None:
+    text = look(live_shop, session_id).text.lower()
+
+    assert "failed" not in text
+    assert "declined" not in text
+    assert 'data-state="pending"' in text
+
+
+def test_the_payer_who_is_back_before_the_callback_sees_paid_at_once(
+    live_shop: Shop, sim: Simulator, session_id: str
+) -> None:
+    sim.fault("callback_lost", times=9)
+    sim.pay(session_id)
+
+    assert 'data-state="paid"' in look(live_shop, session_id).text
+    assert live_shop.paid_times() == 1
+    assert [row.source for row in live_shop.callbacks()] == ["status_check"]
+
+
+def test_many_tabs_make_one_status_call_in_an_interval(
+    live_shop: Shop, sim: Simulator, session_id: str
+) -> None:
+    for _ in range(20):
+        look(live_shop, session_id)
+
+    assert sim.requests.count("GET /api/product/session/{session_id}") == 1
+
+    live_shop.clock.step(5)
+    look(live_shop, session_id)
+
+    assert sim.requests.count("GET /api/product/session/{session_id}") == 2
+
+
+def test_a_final_payment_is_not_asked_about(
+    live_shop: Shop, sim: Simulator, session_id: str
+) -> None:
+    sim.pay(session_id)
+    sim.requests.reset()
+
+    look(live_shop, session_id)
+
+    assert sim.requests.count() == 0
+
+
+@pytest.mark.parametrize("fault", ["error", "drop_before", "html", "truncated"])
+def test_with_the_gateway_in_trouble_pending_is_the_truth(
+    live_shop: Shop, sim: Simulator, session_id: str, fault: str
+) -> None:
+    sim.fault(fault, on="status")
+    page = look(live_shop, session_id)
+
+    assert page.status_code == 200
+    assert 'data-state="pending"' in page.text
+
+
+def test_a_handler_that_fails_leaves_the_payment_pending_and_the_page_standing(
+    live_shop: Shop, sim: Simulator, session_id: str
+) -> None:
+    def fail(_status: str, _payment: Any) -> None:
+        raise RuntimeError("no stock")
+
+    live_shop.handle = fail
+    sim.fault("callback_lost", times=9)
+    sim.pay(session_id)
+
+    assert 'data-state="pending"' in look(live_shop, session_id).text
+
+    live_shop.handle = None
+    live_shop.clock.step(5)
+
+    assert 'data-state="paid"' in look(live_shop, session_id).text
+    assert live_shop.paid_times() == 1
+
+
+def test_a_declined_payment_says_why_and_offers_another_try(shop: Shop) -> None:
+    shop.add_payment()
+    shop.deliver(
+        report(
+            status="failed",
+            declineReasons=[
+                {
+                    "transactionId": 161,
+                    "responseCode": "1A",
+                    "responseReasonEn": "3D-Secure authentication failed",
+                },
+                {"responseCode": "SP-99", "responseReasonEn": "Card is <b>tired</b>"},
+            ],
+        )
+    )
+    text = look(shop).text
+
+    assert 'data-state="failed"' in text
+    assert "/pay/checkout/A1" in text
+    assert "Card is &lt;b&gt;tired&lt;/b&gt;" in text
+
+
+@pytest.mark.parametrize("status", ["expired", "review"])
+def test_every_other_ending_has_its_page(shop: Shop, status: str) -> None:
+    shop.add_payment(status=status)
+
+    assert f'data-state="{status}"' in look(shop).text
+
+
+def test_it_is_kept_by_no_cache(shop: Shop) -> None:
+    shop.add_payment()
+
+    assert look(shop).headers["Cache-Control"] == "no-store"
