@@ -46,7 +46,7 @@ def catalogue(code: str) -> GNUTranslations:
 class Language:
     """Speak one of the languages of the pages.
 
-    Times are shown in *zone*; where none is known, in UTC, and then they say so.
+    Times are shown in *zone*, or in UTC where none is known; times in UTC say so.
     """
 
     code: str
@@ -77,9 +77,11 @@ class Language:
 
     def time(self, moment: datetime) -> str:
         """Write the time of day of the aware *moment*."""
-        clock = format_time(moment.astimezone(self.zone or timezone.utc))
+        local = moment.astimezone(self.zone or timezone.utc)
+        clock = format_time(local)
 
-        return clock if self.zone else f"{clock} UTC"
+        # UTC is what software falls back to: hardly a payer's own clock shows it.
+        return f"{clock} UTC" if local.tzname() == "UTC" else clock
 
     def date(self, moment: datetime) -> str:
         """Write the day of the aware *moment*."""

@@ -9,6 +9,7 @@ from .callback import create_callback
 from .cancel_page import create_cancel_page
 from .checkout import create_checkout
 from .csrf import exempt_from_csrf
+from .language import page_language
 from .return_page import create_return_page
 
 
@@ -21,6 +22,11 @@ def create_blueprint(spayon: Extension) -> Blueprint:
         template_folder="templates",
     )
     callback = create_callback(spayon)
+
+    # For macros.html, which a shop's own pages import without any context of ours.
+    blueprint.add_app_template_global(
+        lambda code=None: page_language(spayon.settings, code), "spayon_language"
+    )
 
     # Spayon must not be redirected: it signs one POST, and follows nothing that we know of.
     blueprint.add_url_rule(

@@ -11,7 +11,7 @@ from flask.typing import RouteCallable
 
 from ..extension import Extension
 from ..orders import has_control_characters
-from .pages import page_language
+from .language import page_language
 from .pages import price_of
 from .pages import render
 from .pages import render_error
@@ -30,7 +30,7 @@ def create_cancel_page(spayon: Extension) -> RouteCallable:
         if payment is None:
             return render_error(spayon, "unknown_payment", 404)
 
-        language = page_language(payment.language)
+        language = page_language(spayon.settings, payment.language)
         left = _left(spayon, payment)
         payable = payment.status == "pending" and left > timedelta(0) and not payment.superseded
         return render(

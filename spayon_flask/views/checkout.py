@@ -23,7 +23,7 @@ from ..orders import Order
 from ..orders import has_control_characters
 from .fields import Field
 from .fields import read_fields
-from .pages import page_language
+from .language import page_language
 from .pages import price_of
 from .pages import render
 from .pages import render_error
@@ -46,7 +46,9 @@ def create_checkout(spayon: Extension) -> RouteCallable:
         if request.method == "POST":
             return _pay(spayon, order)
 
-        return _show(spayon, order, read_fields(order, None, page_language(order.language)))
+        return _show(
+            spayon, order, read_fields(order, None, page_language(spayon.settings, order.language))
+        )
 
     return checkout
 
@@ -67,7 +69,7 @@ def _load(spayon: Extension, order_id: str) -> Order | None:
 def _show(
     spayon: Extension, order: Order, fields: list[Field], status_code: int = 200
 ) -> ResponseReturnValue:
-    language = page_language(order.language)
+    language = page_language(spayon.settings, order.language)
     payment = spayon.state.storage.standing(order.order_id)
     return render(
         spayon,
@@ -97,12 +99,17 @@ def _state(spayon: Extension, order: Order, payment: Any) -> str:
 
 
 def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
-    fields = read_fields(order, request.form, page_language(order.language))
+    fields = read_fields(order, request.form, page_language(spayon.settings, order.language))
 
     if any(field.error for field in fields):
         return _show(spayon, order, fields, 422)
 
     typed: dict[str, Any] = {field.name: field.value for field in fields if field.value}
+
+    # The hosted page speaks as this page did, unless the shop has decided on a language.
+    if order.language is None and spayon.settings.language is None:
+        typed["language"] = page_language(spayon.settings, None).code
+
     order = replace(order, **typed)
     here = url_for(".checkout", order_id=order.order_id)
 
@@ -117,14 +124,14 @@ def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
 
     except (ConfigError, AuthenticationError) as error:
         logger.error("checkout is not possible: %s", error)  # noqa: TRY400  a setting, not a bug
-        return render_error(spayon, "misconfigured", 503, here)
+        return render_error(spayon, "misconfigured", 503, here, order.language)
 
     except GatewayUnavailableError as error:
         logger.warning("checkout failed: %s", error)
-        return render_error(spayon, "gateway_unavailable", 503, here)
+        return render_error(spayon, "gateway_unavailable", 503, here, order.language)
 
     except GatewayError as error:
         logger.error("checkout failed: %s", error)  # noqa: TRY400  the gateway's answer, not a bug
-        return render_error(spayon, "gateway_unexpected", 502, here)
+        return render_error(spayon, "gateway_unexpected", 502, here, order.language)
 
     return redirect(payment.session_url or here, 303)

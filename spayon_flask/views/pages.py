@@ -12,12 +12,7 @@ from flask import url_for
 
 from ..extension import Extension
 from ..languages import Language
-from ..languages import choose_language
-
-
-def page_language(preferred: str | None) -> Language:
-    """Return the payer's language: the order's, else what the browser asks for."""
-    return choose_language(preferred, accept=request.headers.get("Accept-Language"))
+from .language import page_language
 
 
 def render(
@@ -45,13 +40,20 @@ def render(
 
 
 def render_error(
-    spayon: Extension, reason: str, status_code: int, retry_url: str | None = None
+    spayon: Extension,
+    reason: str,
+    status_code: int,
+    retry_url: str | None = None,
+    language: str | None = None,
 ) -> Response:
-    """Return the error page for *reason*, with a way to try again where there is one."""
+    """Return the error page for *reason*, with a way to try again where there is one.
+
+    *language* is the order's, where there is an order.
+    """
     return render(
         spayon,
         "error.html",
-        page_language(None),
+        page_language(spayon.settings, language),
         status_code,
         reason=reason,
         retry_url=retry_url,

@@ -15,7 +15,7 @@ from ..errors import SpayonError
 from ..extension import Extension
 from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
-from .pages import page_language
+from .language import page_language
 from .pages import price_of
 from .pages import render
 from .pages import render_error
@@ -40,7 +40,7 @@ def create_return_page(spayon: Extension) -> RouteCallable:
             return render_error(spayon, "unknown_payment", 404)
 
         payment = _refreshed(spayon, payment)
-        language = page_language(payment.language)
+        language = page_language(spayon.settings, payment.language)
         return render(
             spayon,
             "return.html",

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 from flask_talisman import Talisman  # type: ignore[import-untyped]
 from playwright.sync_api import Browser
+from playwright.sync_api import ConsoleMessage
+from playwright.sync_api import Dialog
 from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
@@ -80,11 +81,16 @@ class Visit:
         self.complaints: list[str] = []
 
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("console", self.listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", self.close)
 
-    def close(self, dialog: Any) -> None:
+    def listen(self, message: ConsoleMessage) -> None:
+        # Browsers ask every site for a favicon; whether there is one is the shop's business.
+        if not message.location["url"].endswith("/favicon.ico"):
+            self.complaints.append(message.text)
+
+    def close(self, dialog: Dialog) -> None:
         self.complaints.append(f"a dialog opened: {dialog.message}")
         dialog.dismiss()
 
