@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 
-def report(session_id: str = "S1", status: str = "paid", **fields: Any) -> bytes:
+def report(session_id: str = "S1", status: object = "paid", **fields: Any) -> bytes:
     """Return the body of a callback; a field that is None is left out."""
     data = {
         "sessionId": session_id,

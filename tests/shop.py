@@ -74,7 +74,7 @@ class Shop:
     def paid_times(self, order_id: str = "A1") -> int:
         """Return how often the goods of an order were given out, by the database."""
         with self.app.app_context():
-            return int(self.db.session.get(self.orders, order_id).paid_times)
+            return int(self.db.session.get_one(self.orders, order_id).paid_times)
 
     def add_payment(
         self, session_id: str | None = "S1", order_id: str = "A1", **values: Any
@@ -161,7 +161,7 @@ def make_shop(database_url: str = "sqlite://", **config: Any) -> Shop:
             shop.handled.append((payment.order_id, status))
 
             if status == "paid":
-                db.session.get(ShopOrder, payment.order_id).paid_times += 1
+                db.session.get_one(ShopOrder, payment.order_id).paid_times += 1
 
             if shop.handle is not None:
                 shop.handle(status, payment)

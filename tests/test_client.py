@@ -28,7 +28,7 @@ from spayon_flask import SessionNotFoundError
 from spayon_flask import Settings
 from spayon_flask import UnexpectedAnswerError
 from spayon_flask.client import Client
-from spayon_flask.client import PaymentSession
+from spayon_flask.client.payment_sessions import PaymentSession
 from spayon_flask.signals import gateway_called
 from spayon_flask.simulator import Simulator
 from tests.shop import CONFIG

@@ -13,7 +13,12 @@ from spayon_flask import OrderError
 
 
 def order(**fields: Any) -> Order:
-    custom = {"order_id": "A1", "product_name": "Tea", "price": Decimal(10), "currency": "AMD"}
+    custom: dict[str, Any] = {
+        "order_id": "A1",
+        "product_name": "Tea",
+        "price": Decimal(10),
+        "currency": "AMD",
+    }
     return Order(**(custom | fields))
 
 
@@ -34,7 +39,7 @@ def test_an_order_cannot_be_changed() -> None:
 
 def test_an_order_takes_keywords_only() -> None:
     with pytest.raises(TypeError):
-        Order("A1")  # type: ignore[misc]
+        Order("A1")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("price", [10.0, 10, "10"])

@@ -294,7 +294,7 @@ class TestSharedCache:
 
             set = add = delete = get  # type: ignore[assignment]
 
-        tokens = TokenService(gateway, cache=Broken())
+        tokens = TokenService(gateway, cache=Broken())  # type: ignore[arg-type]
 
         assert (tokens.get(), tokens.get()) == ("token-1", "token-1")
         assert "TOKEN_CACHE" in caplog.text

@@ -26,6 +26,17 @@ MAX_BODY = 64 * 1024
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 
 
+def _read_body() -> bytes:
+    # One byte more, since Werkzeug cuts a body without a length off at the limit.
+    request.max_content_length = MAX_BODY + 1
+    body = request.get_data(cache=False)
+
+    if len(body) > MAX_BODY:
+        raise RequestEntityTooLarge
+
+    return body
+
+
 def create_callback(spayon: Extension) -> RouteCallable:
     """Return the view that takes Spayon's callbacks for *spayon*."""
 
@@ -39,13 +50,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
         state = spayon.state
 
         try:
-            # One byte more, since Werkzeug cuts a body without a length off at the limit.
-            request.max_content_length = MAX_BODY + 1
-            body = request.get_data(cache=False)
-
-            if len(body) > MAX_BODY:
-                raise RequestEntityTooLarge
-
+            body = _read_body()
             signature = request.headers.get("X-Signature", "")
             secret_index = verify(body, signature, state.settings.callback_secrets)
             report = Report.from_json(body)
