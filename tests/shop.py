@@ -132,8 +132,8 @@ class Shop:
         return answer.status_code
 
 
-def make_shop(database_url: str = "sqlite://", **config: Any) -> Shop:
-    """Return a shop on the database at *database_url*, with empty tables."""
+def make_shop(database_url: str = "sqlite://", *, fresh: bool = True, **config: Any) -> Shop:
+    """Return a shop on the database at *database_url*: *fresh*, or as another process left it."""
 
     class Base(DeclarativeBase):
         pass
@@ -180,8 +180,9 @@ def make_shop(database_url: str = "sqlite://", **config: Any) -> Shop:
     app.register_blueprint(spayon.blueprint, url_prefix="/pay")
     shop = Shop(app, db, spayon, ShopOrder, clock)
 
-    with app.app_context():
-        db.drop_all()
-        db.create_all()
+    if fresh:
+        with app.app_context():
+            db.drop_all()
+            db.create_all()
 
     return shop

@@ -1,0 +1,142 @@
+"""What the promise tests share: clean shops, instances on other hosts, simultaneous calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+from typing import TypeVar
+
+from sqlalchemy import event
+
+from spayon_flask import Order
+from spayon_flask.simulator import Simulator
+from tests.conftest import dispose
+from tests.shop import Clock
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+_T = TypeVar("_T")
+
+
+class Clean:
+    """Empty one shop again and again: building one takes longer than most tests."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    def shop(self) -> Shop:
+        """Return the shop with empty tables, no handlers of a test, and its clock at noon."""
+        shop = self._shop
+        shop.clock.now = Clock().now
+        shop.handled.clear()
+        shop.handle = None
+        shop.spayon.handlers.dispatcher = None
+        shop.app.config["SPAYON_PUBLIC_URL"] = "http://shop.test"
+
+        with shop.app.app_context():
+            for model in (shop.spayon.Callback, shop.spayon.Payment, shop.orders):
+                shop.db.session.execute(shop.db.delete(model))
+
+            shop.db.session.commit()
+
+        return shop
+
+
+class Fleet:
+    """Instances of shops, each with its own app, engine and connections."""
+
+    def __init__(self) -> None:
+        self._shops: list[Shop] = []
+
+    def join(self, shop: Shop, **config: Any) -> Shop:
+        """Return one more instance on the database of *shop*, with its clock and its gateway."""
+        url = shop.app.config["SQLALCHEMY_DATABASE_URI"]
+        config = {"SPAYON_API_URL": shop.app.config["SPAYON_API_URL"]} | config
+        twin = make_shop(url, fresh=False, **config)
+        twin.clock.now = shop.clock.now
+        self._shops.append(twin)
+        return twin
+
+    def close(self) -> None:
+        """Close all connections."""
+        for shop in self._shops:
+            dispose(shop)
+
+
+def at_once(calls: Sequence[Callable[[], _T]]) -> list[_T]:
+    """Return what *calls* return, having begun all of them at the same moment."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], _T]) -> _T:
+        gate.wait(30)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+@contextmanager
+def statements(shop: Shop) -> Iterator[list[str]]:
+    """Collect the SQL that *shop* executes inside the block."""
+    executed: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        executed.append(statement)
+
+    with shop.app.app_context():
+        engine = shop.db.engine
+
+    event.listen(engine, "before_cursor_execute", note)
+
+    try:
+        yield executed
+
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def order(order_id: str = "A1", price: str = "1000", **fields: Any) -> Order:
+    """Return an order as the shop's loader makes it."""
+    values = {"product_name": "Tea", "price": Decimal(price), "currency": "AMD"} | fields
+    return Order(order_id=order_id, **values)
+
+
+def start(shop: Shop, order: Order) -> Any:
+    """Start a checkout; return the payment, detached."""
+    with shop.app.app_context():
+        payment = shop.spayon.start_checkout(order)
+        shop.db.session.expunge(payment)
+        return payment
+
+
+def refresh(shop: Shop, session_id: str = "S1") -> str:
+    """Ask the gateway as the return page does; return the payment's status."""
+    with shop.app.app_context():
+        payment = shop.db.session.scalars(
+            shop.db.select(shop.spayon.Payment).filter_by(session_id=session_id)
+        ).one()
+        return str(shop.spayon.refresh(payment).status)
+
+
+def payments(shop: Shop, order_id: str = "A1") -> list[Any]:
+    """Return all payments of an order, oldest first, detached."""
+    with shop.app.app_context():
+        model = shop.spayon.Payment
+        found = shop.db.session.scalars(
+            shop.db.select(model).filter_by(order_id=order_id).order_by(model.id)
+        ).all()
+        shop.db.session.expunge_all()
+        return list(found)
+
+
+def pass_time(shop: Shop, gateway: Simulator, seconds: float) -> None:
+    """Let *seconds* pass for the shop and for the gateway."""
+    shop.clock.step(seconds)
+    gateway.clock.step(seconds)
