@@ -18,9 +18,7 @@ SERVERS = {
     "postgresql": os.environ.get(
         "SPAYON_TESTS_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
     ),
-    "mariadb": os.environ.get(
-        "SPAYON_TESTS_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test"
-    ),
+    "mariadb": os.environ.get("SPAYON_TESTS_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test"),
 }
 
 ENGINES = ("sqlite", *SERVERS)

@@ -25,6 +25,7 @@ from .checkouts import Checkouts
 from .checkouts import Claim
 from .checkouts import EarlyReport
 from .endings import Endings
+from .guard import watch_handlers
 from .hand_over import HandOver
 from .queries import Queries
 from .records import Outcome
@@ -78,6 +79,7 @@ class Storage:
         #: Payments and callbacks as an operator looks for them.
         self.queries = Queries(account, session, payment_class, callback_class)
         watch(session)
+        watch_handlers(session)
 
     def record(
         self, report: Report, *, source: str, now: datetime, secret_index: int | None = None

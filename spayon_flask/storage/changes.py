@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -15,9 +16,9 @@ from ..handlers import Handlers
 from ..models import PaymentMixin
 from ..reports import Report
 from ..verdicts import Decision
+from .guard import handlers_only
 from .statements import Statements
 from .transactions import LostRaceError
-from .transactions import handlers_only
 
 
 class Changes:
@@ -91,17 +92,19 @@ class Changes:
         if result.rowcount != 1:
             raise LostRaceError
 
-        self._run_handlers(session, found["id"], {**found, **values})
+        self._run_handlers(session, connection, {**found, **values})
 
-    def _run_handlers(self, session: Session, payment_id: int, values: dict[str, Any]) -> None:
+    def _run_handlers(
+        self, session: Session, connection: Connection, values: dict[str, Any]
+    ) -> None:
         handlers = self._handlers.by_status[values["status"]]
 
         if not handlers:
             return
 
-        payment = self._load(session, payment_id, values)
+        payment = self._load(session, values["id"], values)
 
-        with handlers_only(session):
+        with handlers_only(session, connection):
             for handler in handlers:
                 handler(payment)
 

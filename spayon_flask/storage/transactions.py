@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from typing import TypeVar
 
@@ -26,13 +24,16 @@ _T = TypeVar("_T")
 MAX_TRIES = 5
 
 _WRITTEN = "spayon.written"
-_HANDLER = "spayon.handler"
 
 #: PostgreSQL: serialization failure, deadlock, lock not available.
 _SQLSTATES = ("40001", "40P01", "55P03")
 
-#: MariaDB: lock wait time-out, deadlock, record has changed since last read.
-_ERRNOS = (1205, 1213, 1020)
+#: MariaDB: lock wait time-out.
+_STATEMENT_ERRNOS = (1205,)
+
+#: MariaDB: deadlock, record has changed since last read. It rolls back all of the transaction, and
+#: lets the next statement begin another.
+_TRANSACTION_ERRNOS = (1213, 1020)
 
 
 class LostRaceError(Exception):
@@ -45,8 +46,6 @@ def watch(session: scoped_session[Any]) -> None:
         ("after_flush", _note_flush),
         ("do_orm_execute", _note_statement),
         ("after_transaction_end", _forget),
-        ("before_commit", _refuse_commit),
-        ("after_soft_rollback", _refuse_rollback),
     ):
         if not event.contains(session, name, listener):
             event.listen(session, name, listener)
@@ -105,59 +104,24 @@ def is_transient(error: BaseException | None) -> bool:
     if not isinstance(error, DBAPIError):
         return False
 
-    original = error.orig
-    arguments: tuple[object, ...] = getattr(original, "args", ())
     return (
-        error.connection_invalidated
-        or getattr(original, "sqlstate", None) in _SQLSTATES
-        or (bool(arguments) and arguments[0] in _ERRNOS)
-        or "database is locked" in str(original)
+        loses_transaction(error)
+        or getattr(error.orig, "sqlstate", None) in _SQLSTATES
+        or _errno(error) in _STATEMENT_ERRNOS
+        or "database is locked" in str(error.orig)
     )
 
 
-@contextmanager
-def handlers_only(session: Session) -> Iterator[None]:
-    """Run the shop's handlers; raise `HandlerError` where they fail or end the transaction."""
-    began = session.get_transaction()
-    session.info[_HANDLER] = began
-
-    try:
-        yield
-        session.flush()
-
-    except HandlerError:
-        raise
-
-    except Exception as error:
-        raise HandlerError(f"the handler failed with {type(error).__name__}") from error
-
-    finally:
-        ended = (
-            session.info.pop(_HANDLER, None) is not began or session.get_transaction() is not began
-        )
-
-    if ended:
-        raise _ended()
-
-
-def _ended() -> HandlerError:
-    return HandlerError(
-        "the handler ended the transaction: it must neither commit, roll back nor close "
-        "db.session, because its work and the record of the payment are committed together"
+def loses_transaction(error: BaseException | None) -> bool:
+    """Say whether the database drops what was written before *error*, without another word."""
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or _errno(error) in _TRANSACTION_ERRNOS
     )
 
 
-def _refuse_commit(session: Session) -> None:
-    # A savepoint is the handler's own affair.
-    if session.info.get(_HANDLER) is not None and not session.in_nested_transaction():
-        session.info[_HANDLER] = None
-        raise _ended()
-
-
-def _refuse_rollback(session: Session, previous: SessionTransaction) -> None:
-    if session.info.get(_HANDLER) is previous:
-        session.info[_HANDLER] = None
-        raise _ended()
+def _errno(error: DBAPIError) -> object:
+    arguments: tuple[object, ...] = getattr(error.orig, "args", ())
+    return arguments[0] if arguments else None
 
 
 def _note_flush(session: Session, _: object) -> None:

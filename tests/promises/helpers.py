@@ -104,7 +104,11 @@ def statements(shop: Shop) -> Iterator[list[str]]:
 
 def order(order_id: str = "A1", price: str = "1000", **fields: Any) -> Order:
     """Return an order as the shop's loader makes it."""
-    values = {"product_name": "Tea", "price": Decimal(price), "currency": "AMD"} | fields
+    values: dict[str, Any] = {
+        "product_name": "Tea",
+        "price": Decimal(price),
+        "currency": "AMD",
+    } | fields
     return Order(order_id=order_id, **values)
 
 

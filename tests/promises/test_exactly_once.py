@@ -1,0 +1,171 @@
+"""Promise 2: the report, the status and what the handler writes, together and once."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from spayon_flask import HandlerError
+from spayon_flask import UncommittedChangesError
+from spayon_flask.simulator import Simulator
+from tests.promises.helpers import Fleet
+from tests.promises.helpers import at_once
+from tests.promises.helpers import order
+from tests.promises.helpers import refresh
+from tests.promises.helpers import start
+from tests.promises.helpers import statements
+from tests.reports import report
+from tests.shop import Shop
+
+
+class TestExactlyOnce:
+    """However often, in whatever number at the same time, and whatever the handler does."""
+
+    def test_deliveries_one_after_the_other_have_one_effect(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        assert [any_shop.deliver(report()) for _ in range(5)] == [200] * 5
+
+        assert any_shop.paid_times() == 1
+        assert any_shop.handled == [("A1", "paid")]
+        assert len(any_shop.callbacks()) == 1
+
+    def test_simultaneous_deliveries_to_several_instances_have_one_effect(
+        self, any_shop: Shop, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        instances = [any_shop, fleet.join(any_shop), fleet.join(any_shop)]
+        calls = [lambda s=instance: s.deliver(report()) for instance in instances * 4]
+
+        assert at_once(calls) == [200] * 12
+
+        assert any_shop.paid_times() == 1
+        assert [row.verdict for row in any_shop.callbacks()] == ["applied"]
+
+    def test_a_callback_and_a_status_check_at_once_have_one_effect(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+        gateway.hold_callbacks()
+        gateway.pay(payment.session_id, wait=False)
+        body = gateway.deliveries.of(payment.session_id)[0].body
+        twin = fleet.join(any_shop)
+
+        answers = at_once(
+            [
+                lambda: str(any_shop.deliver(body)),
+                lambda: refresh(twin, payment.session_id),
+                lambda: str(twin.deliver(body)),
+            ]
+        )
+
+        assert answers == ["200", "paid", "200"]
+        assert any_shop.paid_times() == 1
+        assert len(any_shop.callbacks()) == 1
+
+    def test_a_handler_that_raises_leaves_nothing_and_runs_again(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        any_shop.handle = _fail
+
+        assert any_shop.deliver(report()) == 500
+
+        assert any_shop.paid_times() == 0
+        assert any_shop.payment().status == "pending"
+        assert any_shop.callbacks() == []
+
+        any_shop.handle = None
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.paid_times() == 1
+
+    def test_a_status_check_starts_clean_after_a_handler_that_raised(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+        any_shop.handle = _fail
+        assert gateway.pay(payment.session_id).status_code == 500  # type: ignore[union-attr]
+
+        with pytest.raises(HandlerError):
+            refresh(any_shop, payment.session_id)
+
+        assert any_shop.payment(payment.session_id).status == "pending"
+
+        any_shop.handle = None
+        any_shop.clock.step(6)
+        assert refresh(any_shop, payment.session_id) == "paid"
+        assert any_shop.paid_times() == 1
+
+    def test_every_handler_of_a_status_runs_or_none_counts(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        ran = []
+
+        @any_shop.spayon.on_paid
+        def second(_: object) -> None:
+            ran.append("second")
+
+            if len(ran) == 1:
+                raise RuntimeError
+
+        try:
+            assert [any_shop.deliver(report()) for _ in range(3)] == [500, 200, 200]
+
+        finally:
+            any_shop.spayon.handlers.by_status["paid"].remove(second)
+
+        assert ran == ["second", "second"]
+        assert any_shop.paid_times() == 1
+
+    def test_changes_of_the_caller_are_never_committed_along(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        with any_shop.app.app_context():
+            any_shop.db.session.add(any_shop.orders(id="A2", price="1", currency="AMD"))
+
+            with pytest.raises(UncommittedChangesError, match="commit them or roll them back"):
+                any_shop.spayon.start_checkout(order())
+
+            any_shop.db.session.rollback()
+
+    def test_a_duplicate_costs_one_statement(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        any_shop.deliver(report())
+
+        with statements(any_shop) as executed:
+            assert any_shop.deliver(report()) == 200
+
+        assert len(executed) == 1
+
+    def test_a_first_delivery_costs_three_statements_beside_the_shops_own(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        with statements(any_shop) as executed:
+            assert any_shop.deliver(report()) == 200
+
+        assert len([sql for sql in executed if "shop_order" not in sql]) == 3
+
+    def test_a_failing_handler_is_named_in_the_log(
+        self, any_shop: Shop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        any_shop.handle = _fail
+
+        with caplog.at_level(logging.ERROR):
+            any_shop.deliver(report())
+
+        assert "the handler failed with RuntimeError" in caplog.text
+
+
+def _fail(_: str, __: object) -> None:
+    raise RuntimeError("no goods left")
