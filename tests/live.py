@@ -16,7 +16,7 @@ from tests.shop import make_shop
 
 
 @contextmanager
-def shop_at(sim: Simulator, database_url: str, **config: object) -> Iterator[Shop]:
+def shop_at(sim: Simulator, database_url: str, **config: Any) -> Iterator[Shop]:
     """Yield a shop that listens where its `SPAYON_PUBLIC_URL` says, and pays through *sim*.
 
     Its clock shows what that of *sim* shows now, and moves only when it is stepped.

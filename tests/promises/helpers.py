@@ -102,11 +102,11 @@ def statements(shop: Shop) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def order(order_id: str = "A1", price: str = "1000", **fields: Any) -> Order:
+def order(order_id: str = "A1", price: str | None = "1000", **fields: Any) -> Order:
     """Return an order as the shop's loader makes it."""
     values: dict[str, Any] = {
         "product_name": "Tea",
-        "price": Decimal(price),
+        "price": price and Decimal(price),
         "currency": "AMD",
     } | fields
     return Order(order_id=order_id, **values)

@@ -1,0 +1,189 @@
+"""Promise 4: no goods for a `paid` that is not what was asked for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from spayon_flask.simulator import Simulator
+from tests.promises.helpers import order
+from tests.promises.helpers import payments
+from tests.promises.helpers import refresh
+from tests.promises.helpers import start
+from tests.reports import report
+from tests.shop import Shop
+
+
+#: What is changed in a `paid` for order A1 at 1000 AMD (None: left out), and why it is doubted.
+DOUBTS: list[tuple[dict[str, Any], str]] = [
+    ({"price": None}, "price_missing"),
+    ({"price": ""}, "price_unreadable"),
+    ({"price": "free"}, "price_unreadable"),
+    ({"price": "1000,00"}, "price_unreadable"),
+    ({"price": "1e3"}, "price_unreadable"),
+    ({"price": "+1000"}, "price_unreadable"),
+    ({"price": "-1000"}, "price_unreadable"),
+    ({"price": "١٠٠٠"}, "price_unreadable"),
+    ({"price": True}, "price_unreadable"),
+    ({"price": ["1000"]}, "price_unreadable"),
+    ({"price": {"value": 1000}}, "price_unreadable"),
+    ({"price": "0"}, "price_unreadable"),
+    ({"price": "1"}, "price_differs"),
+    ({"price": "1000.0001"}, "price_differs"),
+    ({"price": 999}, "price_differs"),
+    ({"price": "1000000"}, "price_differs"),
+    ({"currency": None}, "currency_missing"),
+    ({"currency": "dram"}, "currency_unreadable"),
+    ({"currency": 51}, "currency_unreadable"),
+    ({"currency": "RUB"}, "currency_differs"),
+    ({"orderId": None}, "order_missing"),
+    ({"orderId": ["A1"]}, "order_missing"),
+    ({"orderId": "A2"}, "order_differs"),
+    ({"orderId": "a0"}, "order_differs"),
+    ({"orderId": "A1 "}, "order_differs"),
+]
+
+#: Prices at the edge of what is let in: 15 digits, 4 decimals.
+EXACT = [
+    "999999999999999",
+    "100000000000001",
+    "12345678901.2345",
+    "99999999999.9999",
+    "0.0001",
+    "0.1",
+    "4503599627370.01",
+    "1000.10",
+]
+
+
+class TestMoneyGuard:
+    """A `paid` whose price, currency or order is in doubt goes to a person."""
+
+    def test_a_doubtful_paid_goes_to_review(self, any_shop: Shop) -> None:
+        for number, (changes, reason) in enumerate(DOUBTS):
+            order_id, session_id = f"A{number}", f"S{number}"
+            any_shop.add_order(order_id)
+            any_shop.add_payment(session_id, order_id)
+            fields = {"orderId": order_id} | changes
+
+            assert any_shop.deliver(report(session_id, **fields)) == 200
+
+            payment = any_shop.payment(session_id)
+            assert (payment.status, payment.review) == ("review", reason), changes
+            assert any_shop.handled[-1] == (order_id, "review")
+            assert any_shop.paid_times(order_id) == 0
+
+        assert {row.verdict for row in any_shop.callbacks()} == {"review"}
+
+    def test_spellings_of_one_amount_are_equal(self, any_shop: Shop) -> None:
+        spellings = [
+            (price, currency)
+            for price in ("10", 10, "10.00", 10.0, "10.0000", "010")
+            for currency in ("AMD", "amd")
+        ]
+
+        for number, (price, currency) in enumerate(spellings):
+            order_id, session_id = f"A{number}", f"S{number}"
+            any_shop.add_order(order_id)
+            any_shop.add_payment(session_id, order_id, price=Decimal(10))
+
+            any_shop.deliver(report(session_id, price=price, currency=currency, orderId=order_id))
+
+            assert any_shop.payment(session_id).status == "paid", price
+            assert any_shop.paid_times(order_id) == 1
+
+    @pytest.mark.parametrize("status", ["failed", "expired"])
+    def test_the_guard_is_for_paid_alone(self, any_shop: Shop, status: str) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        any_shop.deliver(report(status=status, price="1", currency="RUB", orderId="B9"))
+
+        assert any_shop.payment().status == status
+
+    def test_a_status_check_is_guarded_as_a_callback_is(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+        gateway.hold_callbacks()
+        gateway.sessions[payment.session_id].creation.__dict__["price"] = Decimal(1)
+        gateway.pay(payment.session_id, wait=False)
+
+        assert refresh(any_shop, payment.session_id) == "review"
+        assert any_shop.payment(payment.session_id).review == "price_differs"
+
+    def test_prices_are_exact_on_the_wire_and_in_the_database(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        for price in EXACT:
+            any_shop.add_order(price)
+            payment = start(any_shop, order(price, price=price))
+
+            assert gateway.sessions[payment.session_id].creation.price == Decimal(price)
+            assert any_shop.payment(payment.session_id).price == Decimal(price)
+
+            gateway.pay(payment.session_id)
+            assert any_shop.payment(payment.session_id).status == "paid"
+
+    def test_the_last_of_fifteen_digits_counts(self, any_shop: Shop) -> None:
+        for price in EXACT:
+            any_shop.add_order(price)
+            any_shop.add_payment(price, price, price=Decimal(price))
+            unit = Decimal(1).scaleb(Decimal(price).as_tuple().exponent)  # type: ignore[arg-type]
+
+            any_shop.deliver(report(price, orderId=price, price=str(Decimal(price) + unit)))
+
+            assert any_shop.payment(price).status == "review"
+
+    def test_a_product_of_the_admin_panel_takes_its_price_from_spayon(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        wanted = order(product_id=2, product_name=None, currency=None, price=None)
+        payment = start(any_shop, wanted)
+        assert any_shop.payment(payment.session_id).price is None
+
+        gateway.pay(payment.session_id)
+
+        paid = any_shop.payment(payment.session_id)
+        assert (paid.status, paid.price, paid.currency) == ("paid", Decimal("1500.50"), "AMD")
+
+    def test_a_product_of_the_admin_panel_needs_a_price_all_the_same(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(product_id=2, product_name=None, price=None, currency=None)
+
+        any_shop.deliver(report(price="cheap"))
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.review) == ("review", "price_unreadable")
+
+    def test_an_order_under_review_cannot_be_paid_again(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+        gateway.deliver(payment.session_id, status="paid", price="1")
+
+        answer = any_shop.app.test_client().post("/pay/checkout/A1")
+
+        assert answer.status_code == 303
+        assert payment.session_id in answer.location
+        assert len(payments(any_shop)) == 1
+
+    def test_a_review_handler_that_fails_leaves_nothing(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        def fail(*_: object) -> None:
+            raise RuntimeError
+
+        any_shop.handle = fail
+        assert any_shop.deliver(report(price="1")) == 500
+        assert any_shop.payment().status == "pending"
+
+        any_shop.handle = None
+        assert any_shop.deliver(report(price="1")) == 200
+        assert any_shop.payment().status == "review"

@@ -1,0 +1,104 @@
+"""Promise 1: callbacks and status checks go one way, and it alone writes a status."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import spayon_flask
+from spayon_flask.simulator import Simulator
+from tests.promises.helpers import order
+from tests.promises.helpers import refresh
+from tests.promises.helpers import start
+from tests.promises.helpers import statements
+from tests.reports import report
+from tests.shop import Shop
+
+
+PACKAGE = Path(spayon_flask.__file__).parent
+
+WRITES_STATUS = re.compile(r"UPDATE spayon_payment SET .*\bstatus ?=.*WHERE", re.DOTALL)
+
+
+class TestOneWayIn:
+    """What Spayon tells us is one thing, however we hear of it."""
+
+    def test_a_callback_and_a_status_check_leave_the_same_behind(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        left = []
+
+        for order_id, by_callback in (("A1", True), ("A2", False)):
+            any_shop.add_order(order_id)
+            payment = start(any_shop, order(order_id))
+
+            if not by_callback:
+                gateway.fault("callback_lost")
+
+            gateway.pay(payment.session_id)
+            refresh(any_shop, payment.session_id)
+            left.append((any_shop.payment(payment.session_id), any_shop.callbacks()[-1]))
+
+        (paid, called), (paid_too, asked) = left
+        assert (called.source, asked.source) == ("callback", "status_check")
+
+        for name in ("status", "review", "price", "currency", "decline_reasons", "due_at"):
+            assert getattr(paid, name) == getattr(paid_too, name)
+
+        assert (called.status, called.verdict) == (asked.status, asked.verdict)
+        assert any_shop.handled == [("A1", "paid"), ("A2", "paid")]
+
+    def test_a_callback_after_a_status_check_is_a_repetition(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+        gateway.fault("callback_lost")
+        gateway.pay(payment.session_id)
+        refresh(any_shop, payment.session_id)
+
+        gateway.deliver(payment.session_id)
+
+        assert [row.source for row in any_shop.callbacks()] == ["status_check"]
+        assert any_shop.paid_times() == 1
+
+    def test_a_status_is_written_only_over_the_one_that_was_decided_upon(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        with statements(any_shop) as executed:
+            any_shop.deliver(report(status="failed"))
+            any_shop.deliver(report(status="paid"))
+
+        writes = [sql for sql in executed if WRITES_STATUS.search(sql)]
+        assert len(writes) == 2
+        assert all("spayon_payment.status =" in sql.split("WHERE")[1] for sql in writes)
+
+    def test_one_module_alone_writes_a_status(self) -> None:
+        writers = {
+            path.relative_to(PACKAGE).as_posix()
+            for path in PACKAGE.rglob("*.py")
+            if "simulator" not in path.parts and _writes_status(ast.parse(path.read_text()))
+        }
+
+        assert writers == {"storage/changes.py"}
+
+
+def _writes_status(tree: ast.AST) -> bool:
+    """Say whether a module executes `write_status`, or sets the `status` of some object."""
+    for node in ast.walk(tree):
+        read = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+
+        if read and node.attr == "write_status":
+            return True
+
+        targets: list[Any] = getattr(node, "targets", []) or [getattr(node, "target", None)]
+
+        if any(isinstance(each, ast.Attribute) and each.attr == "status" for each in targets):
+            return True
+
+    return False
