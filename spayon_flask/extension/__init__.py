@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from datetime import timezone
@@ -23,6 +24,7 @@ from ..models import PaymentMixin
 from ..models import make_models
 from ..orders import Order
 from ..reconcile import JOBS
+from ..reconcile import Step
 from ..reconcile import Summary
 from ..settings import Settings
 from ..tokens import TokenService
@@ -190,13 +192,15 @@ class Extension:
         *,
         limit: int | None = None,
         jobs: int = JOBS,
-        progress: Callable[[], object] | None = None,
+        progress: Callable[[Step], object] | None = None,
+        stop: threading.Event | None = None,
     ) -> Summary:
         """Ask Spayon about every pending payment that is due, at most *limit*; say what changed.
 
-        *jobs* status calls run at once; *progress* is called after each payment.
+        *jobs* status calls run at once; *progress* is called with each payment that is done. Once
+        *stop* is set, what is under way is finished, and the rest left for another run.
         """
-        return self.state.reconciler.run(limit=limit, jobs=jobs, progress=progress)
+        return self.state.reconciler.run(limit=limit, jobs=jobs, progress=progress, stop=stop)
 
     def links(self, reference: str) -> Links:
         """Return the absolute URLs that Spayon is given for the payment *reference*.

@@ -135,9 +135,11 @@ class Storage:
         """Say whether the caller, and nobody else, may ask about a pending payment now."""
         return self._schedule.claim_check(self._session(), payment_id, now=now)
 
-    def lease_due(self, *, now: datetime, limit: int) -> Sequence[Due]:
-        """Take payments that are due to be asked about."""
-        return self._schedule.lease_due(self._session(), now=now, limit=limit)
+    def lease_due(
+        self, *, now: datetime, limit: int, due_by: datetime | None = None
+    ) -> Sequence[Due]:
+        """Take payments that are due to be asked about, and were so at *due_by* already."""
+        return self._schedule.lease_due(self._session(), now=now, limit=limit, due_by=due_by)
 
     def count_due(self, *, now: datetime) -> int:
         """Return how many payments are due to be asked about."""

@@ -63,8 +63,13 @@ class Schedule:
 
         return with_retries(session, work)
 
-    def lease_due(self, session: Session, *, now: datetime, limit: int) -> Sequence[Due]:
-        """Take at most *limit* payments that are due; each comes again after a longer pause."""
+    def lease_due(
+        self, session: Session, *, now: datetime, limit: int, due_by: datetime | None = None
+    ) -> Sequence[Due]:
+        """Take at most *limit* payments that are due; each comes again after a longer pause.
+
+        *due_by* leaves those out that became due later than that.
+        """
 
         def work() -> Sequence[Due]:
             connection = session.connection(bind_arguments={"mapper": self._mapper})
@@ -76,7 +81,7 @@ class Schedule:
                 self._statements.find_due,
                 {
                     "the_account": self._account,
-                    "the_now": now,
+                    "the_now": due_by or now,
                     "quiet_since": now - self._interval,
                     "the_limit": limit,
                 },

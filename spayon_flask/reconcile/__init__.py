@@ -1,0 +1,88 @@
+"""Reconcile: ask Spayon about pending payments, and hand the answers to storage."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from ..client import Client
+from ..errors import SessionNotFoundError
+from ..models import PaymentMixin
+from ..reports import Report
+from ..storage import Storage
+from .run import Run
+from .summary import Step
+from .summary import Summary
+
+
+__all__ = ["JOBS", "Reconciler", "Step", "Summary"]
+
+#: Status calls under way at once, where the caller names no other number.
+JOBS = 4
+
+
+class Reconciler:
+    """Ask about payments through *client*, with the times of *clock*."""
+
+    def __init__(self, client: Client, storage: Storage, clock: Callable[[], datetime]) -> None:
+        self._client = client
+        self._storage = storage
+        self._clock = clock
+
+    def refresh(self, payment_id: int) -> PaymentMixin:
+        """Return the payment, asked about where it is pending and nobody has asked just now.
+
+        Raises a `GatewayError` where Spayon gives no usable answer.
+        """
+        payment = self._storage.get(payment_id)
+        now = self._clock()
+
+        if payment.status != "pending":
+            return payment
+
+        if payment.session_id is None:
+            # Nothing to ask about; `reconcile` expires it in its time.
+            return payment
+
+        session_id, ends_at = payment.session_id, payment.expires_at
+
+        if self._storage.claim_check(payment_id, now=now):
+            report = self._ask(session_id, ends_at or now, now)
+
+            if report is not None:
+                self._storage.record(report, source="status_check", now=now)
+
+        return self._storage.get(payment_id)
+
+    def run(
+        self,
+        *,
+        limit: int | None = None,
+        jobs: int = JOBS,
+        progress: Callable[[Step], object] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Summary:
+        """Ask about every payment that is due, at most *limit*, with *jobs* calls at once.
+
+        Then hand over what the dispatcher has yet to get. *progress* is called with each payment
+        that is done. Once *stop* is set, what is under way is finished, and nothing more begun.
+        """
+        return Run(
+            self._ask,
+            self._storage,
+            self._clock,
+            jobs=jobs,
+            limit=limit,
+            progress=progress,
+            stop=stop,
+        ).go()
+
+    def _ask(self, session_id: str, ends_at: datetime, now: datetime) -> Report | None:
+        """Return what Spayon says, or None where it knows no such session, which may yet live."""
+        try:
+            return self._client.get_session(session_id)
+
+        except SessionNotFoundError:
+            over = now >= ends_at
+            return Report(session_id=session_id, status="expired", body=b"") if over else None

@@ -1,0 +1,220 @@
+"""Run: one pass over the payments that are due."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
+from datetime import datetime
+from datetime import timedelta
+
+from ..errors import AuthenticationError
+from ..errors import GatewayError
+from ..errors import GatewayUnavailableError
+from ..reports import Report
+from ..storage import Due
+from ..storage import Storage
+from .summary import Step
+from .summary import Summary
+
+
+logger = logging.getLogger(__name__)
+
+#: Where Spayon asks to wait, a run waits no longer than so many seconds, and ends otherwise.
+PATIENCE = 10.0
+
+#: However long Spayon asks to wait, a payment is asked about again after so many seconds.
+_LONGEST_WAIT = 24 * 3600.0
+
+Ask = Callable[[str, datetime, datetime], Report | None]
+
+
+class Run:
+    """Take the payments that are due now, *ask* about each, and give the answers to *storage*.
+
+    At most *limit* payments, *jobs* calls at once. *progress* is called with each payment that is
+    done; once *stop* is set, what is under way is finished and the rest left for another run.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        storage: Storage,
+        clock: Callable[[], datetime],
+        *,
+        jobs: int,
+        limit: int | None,
+        progress: Callable[[Step], object] | None,
+        stop: threading.Event | None,
+    ) -> None:
+        self.summary = Summary()
+        self._ask = ask
+        self._storage = storage
+        self._clock = clock
+        self._jobs = jobs
+        self._left = limit
+        self._progress = progress
+        self._stop = stop or threading.Event()
+        # Of payments that become due later there is no end: another run takes those.
+        self._began = clock()
+        self._ready: deque[Due] = deque()
+        self._under_way: dict[Future[Report | None], Due] = {}
+        self._ended = False
+        self._resume_at: datetime | None = None
+
+    def go(self) -> Summary:
+        """Run to the end, and return what was done."""
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="reconcile") as pool:
+            while self._fill(pool) or self._under_way:
+                self._collect()
+
+        while self._ready:
+            self._put_back(self._ready.popleft())
+
+        self._hand_over()
+        return self.summary
+
+    def _fill(self, pool: ThreadPoolExecutor) -> bool:
+        """Put the free threads to work; say whether there may be more."""
+        while len(self._under_way) < self._jobs:
+            if not self._ended and not self._under_way:
+                self._wait()
+
+            if self._ended or self._stop.is_set() or self._resume_at is not None:
+                return False
+
+            due = self._next()
+
+            if due is None:
+                return False
+
+            if due.session_id is None:
+                self._expire(due)
+
+            else:
+                future = pool.submit(self._ask, due.session_id, due.ends_at, self._clock())
+                self._under_way[future] = due
+
+        return True
+
+    def _next(self) -> Due | None:
+        if not self._ready and self._left != 0:
+            # Not more than is soon begun: a lease does not last long.
+            batch = self._jobs * 2 if self._left is None else min(self._jobs * 2, self._left)
+            now = self._clock()
+            self._ready.extend(self._storage.lease_due(now=now, due_by=self._began, limit=batch))
+
+            if self._left is not None:
+                self._left -= len(self._ready)
+
+        return self._ready.popleft() if self._ready else None
+
+    def _wait(self) -> None:
+        """Keep quiet for as long as Spayon wished, unless that is too long for one run."""
+        if self._resume_at is None:
+            return
+
+        seconds = (self._resume_at - self._clock()).total_seconds()
+
+        if seconds > PATIENCE or (seconds > 0 and self._stop.wait(seconds)):
+            self._ended = True
+
+        else:
+            self._resume_at = None
+
+    def _collect(self) -> None:
+        done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+
+        for future in done:
+            due = self._under_way.pop(future)
+            self.summary.asked += 1
+
+            try:
+                self._record(due, future.result())
+
+            except AuthenticationError as error:
+                if not self.summary.refused:
+                    logger.error("reconcile stops: %s", error)  # noqa: TRY400  the cause is no bug
+
+                self.summary.refused = self._ended = True
+                self._put_back(due)
+
+            except GatewayError as error:
+                self._leave(due, error)
+
+            except Exception:
+                # One payment must not keep the others waiting; the next run tries again.
+                logger.exception("not recorded", extra={"payment_id": due.payment_id})
+                self._fail(due)
+
+    def _record(self, due: Due, report: Report | None) -> None:
+        status = None
+
+        if report is not None:
+            now = self._clock()
+            status = self._storage.record(report, source="status_check", now=now).status
+
+        self._done(due, status=status)
+
+    def _expire(self, due: Due) -> None:
+        """End a payment that has no payment session, and will have none."""
+        try:
+            now = self._clock()
+            over = now >= due.ends_at
+            changed = over and self._storage.expire_unanswered(due.payment_id, now=now)
+            self._done(due, status="expired" if changed else None)
+
+        except Exception:
+            logger.exception("not recorded", extra={"payment_id": due.payment_id})
+            self._fail(due)
+
+    def _leave(self, due: Due, error: GatewayError) -> None:
+        logger.warning("no status: %s", error, extra={"payment_id": due.payment_id})
+        self.summary.unanswered += 1
+        self._done(due, problem=str(error))
+
+        if isinstance(error, GatewayUnavailableError) and error.retry_after:
+            seconds = min(error.retry_after, _LONGEST_WAIT)
+            self._resume_at = self._clock() + timedelta(seconds=seconds)
+            self._postpone(due, self._resume_at)
+
+    def _put_back(self, due: Due) -> None:
+        self.summary.put_back += 1
+        self._postpone(due, self._resume_at or self._clock())
+
+    def _postpone(self, due: Due, until: datetime) -> None:
+        try:
+            self._storage.postpone(due.payment_id, until=until)
+
+        except Exception:
+            logger.exception("not put back; it is due again by itself")
+
+    def _fail(self, due: Due) -> None:
+        self.summary.failed += 1
+        self._done(due, problem="could not be recorded: see the log")
+
+    def _done(self, due: Due, *, status: str | None = None, problem: str | None = None) -> None:
+        self.summary.changed.update([status] if status else [])
+
+        if self._progress is not None:
+            self._progress(Step(due.payment_id, due.session_id, status, problem))
+
+    def _hand_over(self) -> None:
+        """Give the dispatcher what it has yet to get, each row once in this run."""
+        seen: set[int] = set()
+
+        while not self._stop.is_set():
+            leased = self._storage.lease_undispatched(now=self._clock(), limit=100)
+
+            if seen.intersection(leased) or not leased:
+                return
+
+            for callback_id in leased:
+                self.summary.handed_over += self._storage.hand_over(callback_id)
+
+            seen.update(leased)

@@ -1,0 +1,380 @@
+"""Reconcile: every due payment is asked about, and every answer has its place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from spayon_flask import GatewayUnavailableError
+from spayon_flask.reconcile import Step
+from spayon_flask.reconcile import Summary
+from tests.conftest import dispose
+from tests.gateway import Gateway
+from tests.gateway import Says
+from tests.gateway import paid
+from tests.gateway import token
+from tests.many import add_many
+from tests.reports import report
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """A gateway that says "paid" unless told otherwise."""
+    with Gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def shop(gateway: Gateway, tmp_path: Path) -> Iterator[Shop]:
+    """A shop that asks this gateway."""
+    shop = make_shop(f"sqlite:///{tmp_path / 'shop.db'}", SPAYON_API_URL=gateway.url)
+    yield shop
+    dispose(shop)
+
+
+def reconcile(shop: Shop, **options: Any) -> Summary:
+    """Run reconcile in the shop."""
+    with shop.app.app_context():
+        return shop.spayon.reconcile(**options)
+
+
+def own_order(session_id: str) -> Says:
+    """Say that a payment session S<n> is paid for the order A<n>."""
+    return Says(report(session_id, orderId=f"A{session_id[1:]}"))
+
+
+def test_a_paid_session_is_recorded_and_its_handler_runs_once(shop: Shop, gateway: Gateway) -> None:
+    add_many(shop, 1)
+
+    summary = reconcile(shop)
+
+    assert (summary.asked, dict(summary.changed), summary.exit_code) == (1, {"paid": 1}, 0)
+    assert shop.paid_times() == 1
+    assert [row.source for row in shop.callbacks()] == ["status_check"]
+
+
+def test_all_that_is_due_is_asked_about(shop: Shop, gateway: Gateway) -> None:
+    gateway.statuses = own_order
+    add_many(shop, 12)
+
+    summary = reconcile(shop)
+
+    assert summary.changed == {"paid": 12}
+    assert set(gateway.asked.values()) == {1}
+
+
+def test_at_most_limit_payments_are_asked_about(shop: Shop, gateway: Gateway) -> None:
+    gateway.statuses = own_order
+    add_many(shop, 12)
+
+    assert reconcile(shop, limit=5).asked == 5
+    assert reconcile(shop).asked == 7
+
+
+def test_never_more_than_jobs_calls_run_at_once(shop: Shop, gateway: Gateway) -> None:
+    gate = threading.Barrier(3)
+
+    def together(session_id: str) -> Says:
+        gate.wait(5)
+        return own_order(session_id)
+
+    gateway.statuses = together
+    add_many(shop, 9)
+
+    assert reconcile(shop, jobs=3).asked == 9
+    assert gateway.at_once == 3
+
+
+def test_a_session_that_is_still_pending_is_asked_about_after_a_longer_pause_each_time(
+    shop: Shop, gateway: Gateway
+) -> None:
+    gateway.statuses = lambda session_id: Says(report(session_id, "pending"))
+    add_many(shop, 1)
+    pauses = []
+
+    for _ in range(4):
+        assert reconcile(shop).exit_code == 0
+        pauses.append(shop.payment().due_at - shop.clock())
+        shop.clock.now = shop.payment().due_at
+
+    assert pauses == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
+
+
+def test_a_session_that_spayon_does_not_know_is_pending_until_its_time_is_over(
+    shop: Shop, gateway: Gateway
+) -> None:
+    gateway.statuses = lambda _: Says(code=404)
+    add_many(shop, 1)
+
+    assert reconcile(shop).changed == {}
+    assert shop.payment().status == "pending"
+
+    shop.clock.step(15 * 60)
+
+    assert reconcile(shop).changed == {"expired": 1}
+    assert shop.handled == [("A1", "expired")]
+
+
+def test_a_payment_that_was_never_answered_ends_cleanly(shop: Shop, gateway: Gateway) -> None:
+    shop.add_order()
+    payment_id = shop.add_payment(None, due_at=shop.clock() + timedelta(minutes=15))
+
+    assert reconcile(shop).changed == {}
+    shop.clock.step(15 * 60)
+    summary = reconcile(shop)
+
+    assert (summary.asked, dict(summary.changed)) == (0, {"expired": 1})
+    assert shop.handled == [("A1", "expired")]
+
+    with shop.app.app_context():
+        payment = shop.db.session.get(shop.spayon.Payment, payment_id)
+        assert payment is not None
+        assert (payment.status, payment.held_order_id) == ("expired", None)
+
+
+def test_refused_credentials_end_the_run_with_1_and_leave_the_payments_due(
+    shop: Shop, gateway: Gateway
+) -> None:
+    gateway.tokens = lambda _: Says(code=401)
+    add_many(shop, 8)
+
+    summary = reconcile(shop, jobs=2)
+
+    assert (summary.refused, summary.exit_code) == (True, 1)
+    assert summary.asked <= 4
+
+    gateway.tokens, gateway.statuses = token, own_order
+    shop.clock.step(5)
+    assert reconcile(shop).changed == {"paid": 8}
+
+
+def test_a_short_retry_after_is_waited_for(shop: Shop, gateway: Gateway) -> None:
+    calls: list[str] = []
+
+    def busy(session_id: str) -> Says:
+        calls.append(session_id)
+        busy_now = len(calls) == 1
+        return Says(code=429, headers={"Retry-After": "7"}) if busy_now else own_order(session_id)
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            shop.clock.step(timeout or 0)
+            return False
+
+    waited: list[float] = []
+    gateway.statuses = busy
+    add_many(shop, 3)
+
+    summary = reconcile(shop, jobs=1, stop=Stop())
+
+    assert waited == [7]
+    assert (summary.unanswered, dict(summary.changed)) == (1, {"paid": 2})
+
+
+def test_a_long_retry_after_ends_the_run_and_postpones_what_it_held(
+    shop: Shop, gateway: Gateway
+) -> None:
+    gateway.statuses = lambda _: Says(code=429, headers={"Retry-After": "600"})
+    add_many(shop, 8)
+
+    summary = reconcile(shop, jobs=2)
+
+    assert summary.asked == 2
+    assert summary.exit_code == 2
+    assert shop.payment("S1").due_at == shop.clock() + timedelta(seconds=600)
+    assert sum(gateway.asked.values()) == 2
+
+
+@pytest.mark.parametrize("code", [500, 502, 503])
+def test_a_server_error_leaves_the_payment_pending_and_asks_about_the_others(
+    shop: Shop, gateway: Gateway, code: int
+) -> None:
+    gateway.statuses = lambda each: Says(code=code) if each == "S1" else own_order(each)
+    add_many(shop, 3)
+
+    summary = reconcile(shop)
+
+    assert (summary.unanswered, summary.exit_code) == (1, 2)
+    assert summary.changed == {"paid": 2}
+    assert shop.payment("S1").status == "pending"
+
+
+def test_a_time_out_leaves_the_payment_pending(gateway: Gateway) -> None:
+    shop = make_shop(SPAYON_API_URL=gateway.url, SPAYON_TIMEOUT=(1, 0.1))
+    late = threading.Event()
+
+    def hang(session_id: str) -> Says:
+        late.wait(30)
+        return paid(session_id)
+
+    gateway.statuses = hang
+    add_many(shop, 1)
+
+    summary = reconcile(shop)
+    late.set()
+
+    assert (summary.unanswered, summary.exit_code) == (1, 2)
+    assert shop.payment().status == "pending"
+    dispose(shop)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Says(b"<html>"),
+        Says(b"[]"),
+        Says(b"\xff"),
+        Says(report("another")),
+        Says(code=302, headers={"Location": "http://127.0.0.1:9/"}),
+        Says(code=403),
+    ],
+)
+def test_a_nonsensical_answer_counts_as_none(shop: Shop, gateway: Gateway, said: Says) -> None:
+    gateway.statuses = lambda _: said
+    add_many(shop, 1)
+
+    summary = reconcile(shop)
+
+    assert (summary.unanswered, summary.exit_code) == (1, 2)
+    assert shop.payment().status == "pending"
+
+
+def test_a_handler_that_fails_does_not_keep_the_others_waiting(
+    shop: Shop, gateway: Gateway
+) -> None:
+    def fail(_: str, payment: Any) -> None:
+        if payment.order_id == "A2":
+            raise RuntimeError("out of stock")
+
+    gateway.statuses = own_order
+    shop.handle = fail
+    add_many(shop, 3)
+
+    summary = reconcile(shop)
+
+    assert (summary.failed, summary.exit_code, dict(summary.changed)) == (1, 1, {"paid": 2})
+    assert shop.payment("S2").status == "pending"
+
+
+def test_a_database_error_for_one_payment_does_not_end_the_run(
+    shop: Shop, gateway: Gateway
+) -> None:
+    def break_s2(_: Any, __: Any, statement: str, values: Any, ___: Any, ____: Any) -> None:
+        if statement.startswith("INSERT") and "S2" in str(values):
+            raise OSError("disk full")
+
+    gateway.statuses = own_order
+    add_many(shop, 3)
+
+    with shop.app.app_context():
+        event.listen(shop.db.engine, "before_cursor_execute", break_s2)
+
+    summary = reconcile(shop)
+
+    assert (summary.failed, summary.exit_code, dict(summary.changed)) == (1, 1, {"paid": 2})
+
+
+def test_once_stop_is_set_what_is_under_way_is_finished_and_the_rest_left_due(
+    shop: Shop, gateway: Gateway
+) -> None:
+    stop = threading.Event()
+
+    def stopping(session_id: str) -> Says:
+        stop.set()
+        return own_order(session_id)
+
+    gateway.statuses = stopping
+    add_many(shop, 10)
+
+    summary = reconcile(shop, jobs=2, stop=stop)
+
+    assert 1 <= summary.changed["paid"] <= 2
+    assert (summary.put_back, summary.exit_code) == (4 - summary.asked, 2)
+    shop.clock.step(5)
+    assert reconcile(shop).asked == 10 - summary.asked
+
+
+def test_progress_hears_of_each_payment_when_it_is_done(shop: Shop, gateway: Gateway) -> None:
+    gateway.statuses = lambda each: Says(code=500) if each == "S1" else own_order(each)
+    add_many(shop, 2)
+    steps: list[Step] = []
+
+    reconcile(shop, progress=steps.append)
+
+    assert {step.session_id: step.status for step in steps} == {"S1": None, "S2": "paid"}
+    assert [bool(step.problem) for step in steps if step.session_id == "S1"] == [True]
+
+
+def test_a_payment_that_becomes_due_during_the_run_is_left_for_the_next(
+    shop: Shop, gateway: Gateway
+) -> None:
+    def slow(session_id: str) -> Says:
+        shop.clock.step(120)
+        return Says(report(session_id, "pending"))
+
+    gateway.statuses = slow
+    add_many(shop, 3)
+
+    assert reconcile(shop, jobs=1).asked == 3
+
+
+def test_a_dispatcher_that_fails_is_tried_once_a_run(shop: Shop, gateway: Gateway) -> None:
+    tried: list[int] = []
+
+    @shop.spayon.dispatcher
+    def dispatch(callback_id: int) -> None:
+        tried.append(callback_id)
+        shop.clock.step(3600)
+        raise RuntimeError("the queue is away")
+
+    add_many(shop, 1)
+    shop.deliver(report())
+    shop.clock.step(3600)
+
+    assert reconcile(shop).handed_over == 0
+    assert len(tried) == 2
+
+
+def test_refresh_asks_once_an_interval_however_often_it_is_called(
+    shop: Shop, gateway: Gateway
+) -> None:
+    gateway.statuses = lambda each: Says(report(each, "pending"))
+    add_many(shop, 1)
+
+    with shop.app.app_context():
+        payment = shop.db.session.scalars(shop.db.select(shop.spayon.Payment)).one()
+
+        for _ in range(5):
+            shop.spayon.refresh(payment)
+
+        shop.clock.step(5)
+        shop.spayon.refresh(payment)
+
+    assert gateway.asked == {"S1": 2}
+
+
+def test_refresh_raises_where_spayon_gives_no_answer(shop: Shop, gateway: Gateway) -> None:
+    gateway.statuses = lambda _: Says(code=503)
+    add_many(shop, 1)
+
+    with shop.app.app_context():
+        payment = shop.db.session.scalars(shop.db.select(shop.spayon.Payment)).one()
+
+        with pytest.raises(GatewayUnavailableError):
+            shop.spayon.refresh(payment)
+
+
+def test_the_summary_says_what_changed() -> None:
+    summary = Summary(asked=5, unanswered=1, handed_over=2)
+    summary.changed.update(["paid", "paid", "expired"])
+
+    assert str(summary) == "asked 5; changed 1 expired, 2 paid; unanswered 1; handed over 2"
