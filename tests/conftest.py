@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import create_engine
 from sqlalchemy import make_url
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from spayon_flask.simulator import Simulator
 from tests.live import shop_at
 from tests.needs import missing
+from tests.pages.browser import chromium
 from tests.shop import Shop
 from tests.shop import make_shop
 
@@ -23,6 +25,13 @@ POSTGRESQL = os.environ.get(
     "SPAYON_TESTS_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 )
 MARIADB = os.environ.get("SPAYON_TESTS_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once: Playwright runs only once in a process."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from flask import Flask
 from playwright.sync_api import Browser
 
 from .browser import Visit
-from .browser import chromium
 from .browser import served
 from .shown import Show
 from .shown import make_app
@@ -24,12 +23,6 @@ def app(tmp_path: Path) -> Flask:
 def show(app: Flask) -> Show:
     """Show a page in a state and give its HTML."""
     return shown_by(app)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="session")
