@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
@@ -384,21 +385,21 @@ def main() -> None:
     """Keep the store open until Ctrl-C."""
     parser = argparse.ArgumentParser(description="Open Maran, the demo store of spayon-flask.")
     parser.add_argument("--port", type=int, default=5000, help="where it listens (5000)")
-    listening = listen(parser.parse_args().port)
-    host, port = listening.getsockname()
-
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    app = create_app()
-    print(f"The store:         http://{host}:{port}/")
-    print(f"Behind the scenes: http://{host}:{port}/behind-the-scenes")
-    print(f"Payments go to:    {app.config.get('SPAYON_API_URL', 'Spayon')}")
-    print("Ctrl-C ends it.", flush=True)
 
-    try:
-        make_server(host, port, app, threaded=True, fd=listening.fileno()).serve_forever()
-    except KeyboardInterrupt:
-        print("\nThe store is closed.")
+    with suppress(KeyboardInterrupt), listen(arguments.port) as listening:
+        host, port = listening.getsockname()
+        app = create_app()
+        server = make_server(host, port, app, threaded=True, fd=listening.fileno())
+        print(f"The store:         http://{host}:{port}/")
+        print(f"Behind the scenes: http://{host}:{port}/behind-the-scenes")
+        print(f"Payments go to:    {app.config.get('SPAYON_API_URL', 'Spayon')}")
+        print("Ctrl-C ends it.", flush=True)
+        server.serve_forever()
+
+    print("\nThe store is closed.")
 
 
 if __name__ == "__main__":

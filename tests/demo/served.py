@@ -1,0 +1,124 @@
+"""The demo store over real HTTP: as a person starts it, and as a host runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo_app import SIMULATOR
+from demo_app import create_app
+from demo_app import db
+from spayon_flask.simulator import Simulator
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """Give a process of its own *settings*, and whatever else this one has."""
+    own = {f"FLASK_{key}": str(value) for key, value in settings.items()}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("FLASK_")}
+
+    return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **own}
+
+
+@dataclass
+class Running:
+    """`python demo_app.py` in a folder of its own, and what it has printed so far."""
+
+    process: subprocess.Popen[str]
+    printed: str
+
+    @property
+    def store(self) -> str:
+        """Give the URL of the store."""
+        return self.url("The store")
+
+    @property
+    def simulator(self) -> str:
+        """Give the URL of the simulator."""
+        return self.url("Payments go to")
+
+    def url(self, what: str) -> str:
+        """Give the URL that was printed for *what*."""
+        found = re.search(rf"^{what}: +(http\S+?)/?$", self.printed, re.MULTILINE)
+        assert found, self.printed
+
+        return found.group(1)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> str:
+        """Stop it as Ctrl-C does; give the rest of what it prints."""
+        self.process.send_signal(how)
+
+        return self.process.communicate(timeout=10)[0]
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Running]:
+    """Run a copy of `demo_app.py`, which keeps its data beside itself, in *folder*."""
+    shutil.copy(ROOT / "demo_app.py", folder)
+    shutil.copytree(ROOT / "templates", folder / "templates", dirs_exist_ok=True)
+    command = [sys.executable, "demo_app.py", *(arguments or ["--port", "0"])]
+
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment(SIMULATOR_PORT=0),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        printed = ""
+
+        while "Ctrl-C" not in printed:
+            line = process.stdout.readline()
+            assert line, (folder / "log").read_text()
+            printed += line
+
+        try:
+            yield Running(process, printed)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def under_gunicorn(simulator: Simulator, folder: Path) -> Iterator[str]:
+    """Run the store in two processes of four threads, paying at *simulator*; give its URL."""
+    settings = {**SIMULATOR, "SPAYON_API_URL": simulator.url}
+
+    # Made before, or both processes would make the tables.
+    app = create_app(str(folder), **settings)
+    with app.app_context():
+        db.engine.dispose()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        bind = f"fd://{listening.fileno()}"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", f"demo_app:create_app({str(folder)!r})"),
+                *("--bind", bind, "--workers", "2", "--threads", "4", "--log-level", "warning"),
+            ],
+            cwd=ROOT,
+            env=environment(**settings),
+            pass_fds=[listening.fileno()],
+        )
+
+    try:
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -1,0 +1,48 @@
+"""`python demo_app.py`: what it says, and that Ctrl-C leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+import requests
+
+from .served import started
+
+
+def listens(url: str) -> bool:
+    """Say whether anybody listens at *url*."""
+    host, port = url.removeprefix("http://").split(":")
+
+    with socket.socket() as asking:
+        return asking.connect_ex((host, int(port))) == 0
+
+
+def test_it_opens_the_store_beside_a_simulator(tmp_path: Path) -> None:
+    with started(tmp_path) as demo:
+        assert "Maran" in requests.get(demo.store, timeout=5).text
+        assert demo.simulator in requests.get(f"{demo.store}/behind-the-scenes", timeout=5).text
+        assert listens(demo.simulator)
+        assert (tmp_path / "instance" / "demo.db").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_and_takes_the_simulator_along(tmp_path: Path, how: signal.Signals) -> None:
+    with started(tmp_path) as demo:
+        assert "The store is closed." in demo.stop(how)
+        assert demo.process.returncode == 0
+        assert not listens(demo.store)
+        assert not listens(demo.simulator)
+        assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_port_that_is_taken_is_said_and_another_one_found(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        with started(tmp_path, "--port", port) as demo:
+            assert f"Port {port} is taken" in demo.printed
+            assert f":{port}" not in demo.store
+            assert requests.get(demo.store, timeout=5).ok

@@ -1,0 +1,308 @@
+"""The whole purchase in Chromium, in the store that `python demo_app.py` opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from demo_app import TEXTS
+from spayon_flask.languages import NAMES
+from spayon_flask.languages import Language
+
+from .served import Running
+from .served import started
+
+
+pytestmark = pytest.mark.browser
+
+every_language = pytest.mark.parametrize("language", NAMES)
+with_and_without_javascript = pytest.mark.parametrize("javascript", [True, False])
+
+DECLINED, SECURE = "bank", "secure"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with started(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+class Payer:
+    """A person with a browser of their own, who reads *language*."""
+
+    def __init__(self, browser: Browser, demo: Running, language: str = "en", **context: Any):
+        self.context = browser.new_context(
+            base_url=demo.store, locale=language, reduced_motion="reduce", **context
+        )
+        self.demo = demo
+        self.texts = TEXTS[language]
+        self.say = Language(language).gettext
+        self.page: Page = self.context.new_page()
+        self.strangers: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.note(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def note(self, url: str) -> None:
+        if not url.startswith((self.demo.store, self.demo.simulator)):
+            self.strangers.append(url)
+
+    def open(self, path: str) -> None:
+        self.page.goto(path)
+
+    def order(self, *slugs: str) -> None:
+        """Put products into the basket and order them."""
+        for slug in slugs:
+            self.open("/")
+            self.page.locator(f"button[value={slug}]").click()
+
+        self.page.get_by_role("button", name=self.texts["place"]).click()
+
+    def go_to_pay(self) -> None:
+        """Go from the order's page through the checkout page to the hosted one."""
+        self.page.locator(".panel .button").click()
+        self.page.get_by_role("button", name=self.say("Continue to payment")).click()
+        expect(self.page.locator("#number")).to_be_visible()
+
+    def pay(self, card: str = "approved") -> None:
+        """Try *card* on the hosted page."""
+        self.page.locator(f'a[href="?card={card}"]').click()
+        self.page.locator("button[name=pay]").click()
+
+    def give_up(self) -> None:
+        """End without paying."""
+        self.page.locator("button[name=give_up]").click()
+
+    def heading(self, message: str) -> None:
+        """See the heading of one of the package's pages, however long the result takes."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(self.say(message))
+
+    def state(self, state: str) -> None:
+        """See in the history how the latest order stands."""
+        self.open("/orders")
+        expect(self.page.locator(".badge").first).to_have_text(self.texts[f"state_{state}"])
+        self.page.locator(".what a").first.click()
+        expect(self.page.locator(".state")).to_contain_text(self.texts[f"note_{state}"])
+
+
+@every_language
+@with_and_without_javascript
+def test_from_the_catalogue_to_a_paid_order(
+    browser: Browser, demo: Running, language: str, javascript: bool
+) -> None:
+    payer = Payer(browser, demo, language, java_script_enabled=javascript)
+    payer.order("thyme", "gata")
+    payer.go_to_pay()
+    payer.pay()
+    payer.heading("Payment received")
+    payer.state("paid")
+    payer.open("/behind-the-scenes")
+
+    expect(payer.page.locator(".report")).to_contain_text("applied")
+    expect(payer.page.locator(".report pre")).to_contain_text('"status":"paid"')
+    assert payer.strangers == []
+    assert payer.complaints == []
+
+
+@with_and_without_javascript
+def test_a_declined_order_can_be_paid_after_all(
+    browser: Browser, demo: Running, javascript: bool
+) -> None:
+    payer = Payer(browser, demo, java_script_enabled=javascript)
+    payer.order("apricot")
+    payer.go_to_pay()
+    payer.pay(DECLINED)
+    payer.pay(SECURE)
+    payer.give_up()
+    payer.heading("The payment did not go through")
+    expect(payer.page.locator(".spayon-declines li")).to_have_count(2)
+    payer.state("failed")
+
+    payer.go_to_pay()
+    payer.pay()
+    payer.heading("Payment received")
+    payer.state("paid")
+    assert payer.complaints == []
+
+
+@with_and_without_javascript
+def test_a_payment_that_was_left_is_resumed(
+    browser: Browser, demo: Running, javascript: bool
+) -> None:
+    payer = Payer(browser, demo, java_script_enabled=javascript)
+    payer.order("jazzve")
+    payer.go_to_pay()
+    hosted = payer.page.url
+    payer.page.locator(".bill-back a").click()
+    payer.heading("You have not paid yet")
+    expect(payer.page.locator("time")).to_be_visible()
+
+    payer.page.get_by_role("link", name="Continue to payment").click()
+    expect(payer.page).to_have_url(hosted)
+
+    payer.pay()
+    payer.heading("Payment received")
+    payer.state("paid")
+    assert payer.complaints == []
+
+
+def test_a_second_tab_is_offered_the_same_payment(browser: Browser, demo: Running) -> None:
+    payer = Payer(browser, demo)
+    payer.order("thyme")
+    order = payer.page.url
+    payer.go_to_pay()
+    hosted = payer.page.url
+    payer.open(order)
+    payer.page.locator(".panel .button").click()
+    expect(payer.page.get_by_role("heading", name="You have started to pay")).to_be_visible()
+    payer.page.get_by_role("button", name="Continue to payment").click()
+
+    expect(payer.page).to_have_url(hosted)
+
+
+def press(page: Page, target: str) -> None:
+    """Reach *target* with the Tab key alone, see where the focus is, and press Enter."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+
+        if page.evaluate("target => document.activeElement.matches(target)", target):
+            break
+
+    else:
+        pytest.fail(f"{target} is not reached by the keyboard on {page.url}")
+
+    outline = page.evaluate(
+        "() => [document.activeElement, document.activeElement.closest('.card')].some("
+        "e => e && getComputedStyle(e).outlineStyle !== 'none')"
+    )
+    assert outline, f"nothing shows that {target} has the focus"
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_the_whole_purchase_with_the_keyboard_alone(browser: Browser, demo: Running) -> None:
+    payer = Payer(browser, demo)
+    payer.open("/")
+
+    for target in (
+        ".card h2 a[href$=nardi]",
+        "button[name=add]",
+        ".panel .button",
+        ".panel .button",
+        ".spayon-button-primary",
+        "button[name=pay]",
+    ):
+        press(payer.page, target)
+
+    payer.heading("Payment received")
+    payer.state("paid")
+
+
+def store_pages(payer: Payer) -> Iterator[str]:
+    """Bring the store and the payment pages into every state, one after the other."""
+    for path in ("/", "/goods/rug", "/basket", "/orders", "/behind-the-scenes", "/no-such-page"):
+        payer.open(path)
+        yield path
+
+    payer.open("/")
+    payer.page.locator("button[value=pomegranate]").click()
+    yield "a basket"
+    payer.page.locator(".panel .button").click()
+    yield "an order"
+    order = payer.page.url
+    payer.page.locator(".panel .button").click()
+    yield "checkout"
+    payer.page.locator(".spayon-button-primary").click()
+    payer.page.locator(".bill-back a").click()
+    yield "cancel"
+    payer.page.locator(".spayon-button-primary").click()
+    payer.pay(DECLINED)
+    payer.give_up()
+    payer.heading("The payment did not go through")
+    yield "a failed payment"
+    payer.open(order)
+    yield "a failed order"
+    payer.go_to_pay()
+    payer.pay()
+    payer.heading("Payment received")
+    yield "a paid payment"
+    payer.open(order)
+    yield "a paid order"
+    payer.open("/orders")
+    yield "a history"
+    payer.open("/behind-the-scenes")
+    yield "payments"
+
+
+#: What is cut off on the right, for somebody who cannot scroll sideways.
+CUT = (
+    "() => [...document.querySelectorAll('body *')]"
+    ".filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)"
+)
+
+#: Width in CSS pixels and size of the text: a small phone, and text twice as large.
+SPACES = [(320, "100%"), (640, "200%"), (1280, "200%")]
+
+
+@dataclass
+class Looks:
+    """What was found wrong with each page, by how it was looked at."""
+
+    axe: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    cut: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    strangers: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def looks(request: pytest.FixtureRequest, browser: Browser, demo: Running) -> Looks:
+    """Walk through the store once in each language, and look at every page in every way."""
+    payer = Payer(browser, demo, request.param)
+    found = Looks(strangers=payer.strangers, complaints=payer.complaints)
+    page = payer.page
+
+    for name in store_pages(payer):
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            violations = Axe().run(page).response["violations"]
+            found.axe[name, scheme] = [
+                (rule["id"], node["target"], node["failureSummary"])
+                for rule in violations
+                for node in rule["nodes"]
+            ]
+
+        for width, text in SPACES:
+            page.set_viewport_size({"width": width, "height": 700})
+            page.evaluate("size => document.documentElement.style.fontSize = size", text)
+            found.cut[name, width] = page.evaluate(CUT)
+
+    payer.context.close()
+    return found
+
+
+def test_axe_finds_nothing_to_complain_about(looks: Looks) -> None:
+    assert {place: broken for place, broken in looks.axe.items() if broken} == {}
+
+
+def test_nothing_needs_sideways_scrolling(looks: Looks) -> None:
+    assert {place: cut for place, cut in looks.cut.items() if cut} == {}
+
+
+def test_the_policy_stops_nothing_that_a_page_needs(looks: Looks) -> None:
+    not_found = [text for text in looks.complaints if "404 (NOT FOUND)" in text]
+
+    # The one page that is not there is looked at on purpose.
+    assert looks.complaints == not_found[:1]
+
+
+def test_nothing_comes_from_elsewhere(looks: Looks) -> None:
+    assert looks.strangers == []

@@ -1,0 +1,166 @@
+"""The whole purchase over real HTTP: gunicorn, the simulator, and a payer with no browser."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+import requests
+
+from demo_app import Stock
+from demo_app import create_app
+from demo_app import db
+from spayon_flask.simulator import Simulator
+
+from ..shop import CONFIG
+from .served import under_gunicorn
+
+
+APPROVED, DECLINED, SECURE = "4111 1111 1111 1111", "4000 0000 0000 0002", "4000 0000 0000 3220"
+
+
+class Payer:
+    """Walk through the store with HTTP alone, on to the hosted page and back."""
+
+    def __init__(self, store: str) -> None:
+        self.http = requests.Session()
+        self.url, self.text = store, ""
+
+    def open(self, url: str) -> str:
+        """Open *url*, and give the text of the page."""
+        return self.show(self.http.get(urljoin(self.url, url), timeout=10))
+
+    def send(self, url: str, **fields: str) -> str:
+        """Send a form of the page that is open to *url*, and give the text of the next page."""
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.text)
+        fields |= {"csrf_token": token.group(1)} if token else {}
+
+        return self.show(self.http.post(urljoin(self.url, url), data=fields, timeout=10))
+
+    def follow(self, words: str) -> str:
+        """Follow the link that says *words*."""
+        found = re.search(rf'<a[^>]* href="([^"]+)"[^>]*>[^<]*{words}', self.text)
+        assert found, self.text
+
+        return self.open(html.unescape(found.group(1)))
+
+    def show(self, answer: requests.Response) -> str:
+        answer.raise_for_status()
+        self.url, self.text = answer.url, answer.text
+
+        return self.text
+
+    def order(self, **quantities: str) -> str:
+        """Put *quantities* into the basket and order them; give the URL of the order's page."""
+        self.open("/")
+        self.send("/basket", **quantities)
+        self.send("/orders")
+
+        return self.url
+
+    def go_to_pay(self) -> None:
+        """Go from the order's page through the checkout page to the hosted one."""
+        self.follow("Pay ")
+        self.send(self.url, email="ani@example.com")
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def payer(simulator: Simulator, tmp_path: Path) -> Iterator[Payer]:
+    with under_gunicorn(simulator, tmp_path) as store:
+        payer = Payer(store)
+        yield payer
+        payer.http.close()
+
+
+def left(folder: Path, slug: str) -> int:
+    """Read from the database how much is left of a product."""
+    app = create_app(str(folder), **CONFIG)
+
+    with app.app_context():
+        found = db.session.get_one(Stock, slug).left
+        db.session.remove()
+        db.engine.dispose()
+
+    return found
+
+
+def test_from_the_catalogue_to_a_paid_order(
+    payer: Payer, simulator: Simulator, tmp_path: Path
+) -> None:
+    order = payer.order(gata="2", duduk="1")
+    payer.go_to_pay()
+    assert payer.url.startswith(simulator.url)
+
+    payer.send(payer.url, number=APPROVED)
+    simulator.settle()
+    assert "Payment received" in payer.open(payer.url)
+    assert "Thank you! We are packing it now." in payer.open(order)
+    assert "<code>applied</code>" in payer.open("/behind-the-scenes")
+    assert (left(tmp_path, "gata"), left(tmp_path, "duduk")) == (16, 4)
+
+
+def test_a_callback_that_comes_ten_times_takes_the_goods_off_the_shelf_once(
+    payer: Payer, simulator: Simulator, tmp_path: Path
+) -> None:
+    payer.order(gata="2")
+    payer.go_to_pay()
+    payer.send(payer.url, number=APPROVED)
+    simulator.settle()
+    session_id = payer.url.rsplit("=", 1)[1]
+    deliveries = simulator.deliver(session_id, times=10, concurrently=True)
+
+    assert [attempt.accepted for one in deliveries for attempt in one.attempts] == [True] * 10
+    assert left(tmp_path, "gata") == 16
+
+
+def test_a_declined_order_can_be_paid_after_all(
+    payer: Payer, simulator: Simulator, tmp_path: Path
+) -> None:
+    order = payer.order(gata="1")
+    payer.go_to_pay()
+    payer.send(payer.url, number=DECLINED)
+    payer.send(payer.url, number=SECURE)
+    payer.send(payer.url, give_up="1")
+    simulator.settle()
+    assert "The payment did not go through" in payer.open(payer.url)
+    assert "Payment failed" in payer.open(order)
+    assert left(tmp_path, "gata") == 18
+
+    payer.go_to_pay()
+    payer.send(payer.url, number=APPROVED)
+    simulator.settle()
+    assert "Thank you! We are packing it now." in payer.open(order)
+    assert left(tmp_path, "gata") == 17
+
+
+def test_a_payment_that_was_left_is_resumed(payer: Payer, simulator: Simulator) -> None:
+    order = payer.order(gata="1")
+    payer.go_to_pay()
+    hosted = payer.url
+    assert "You have not paid yet" in payer.follow("← ")
+
+    payer.follow("Continue to payment")
+    assert payer.url == hosted
+
+    payer.send(payer.url, number=APPROVED)
+    simulator.settle()
+    assert "Thank you! We are packing it now." in payer.open(order)
+
+
+def test_only_the_callback_needs_no_token(payer: Payer) -> None:
+    payer.order(gata="1")
+    payer.follow("Pay ")
+    callback = urljoin(payer.url, "/pay/callback")
+    refused = [requests.post(url, timeout=10).status_code for url in (payer.url, callback)]
+
+    assert refused == [400, 401]
