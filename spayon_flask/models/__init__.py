@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import BigInteger
 from sqlalchemy import Boolean
@@ -19,6 +20,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy import inspect
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import MappedAsDataclass
 from sqlalchemy.orm import declared_attr
 from sqlalchemy.orm import mapped_column
 
@@ -123,6 +125,8 @@ class CallbackMixin:
         )
 
 
+_Mixin = TypeVar("_Mixin")
+
 #: The classes made for each shop's metadata: two vendor accounts share the two tables.
 _made: MutableMapping[Any, tuple[type[PaymentMixin], type[CallbackMixin]]] = (
     weakref.WeakKeyDictionary()
@@ -134,11 +138,22 @@ def make_models(base: Any) -> tuple[type[PaymentMixin], type[CallbackMixin]]:
     found = _made.get(base.metadata)
 
     if found is None:
-        payment = type("SpayonPayment", (PaymentMixin, base), {"__doc__": PaymentMixin.__doc__})
-        callback = type("SpayonCallback", (CallbackMixin, base), {"__doc__": CallbackMixin.__doc__})
+        payment = _map("SpayonPayment", PaymentMixin, base)
+        callback = _map("SpayonCallback", CallbackMixin, base)
         found = _made[base.metadata] = (payment, callback)
 
     return found
+
+
+def _map(name: str, mixin: type[_Mixin], base: Any) -> type[_Mixin]:
+    members = {"__doc__": mixin.__doc__, "metadata": base.metadata}
+
+    # What inherits from such a base becomes a dataclass, which our mixins cannot.
+    if issubclass(base, MappedAsDataclass):
+        mapped: type[_Mixin] = base.registry.mapped(type(name, (mixin,), members))
+        return mapped
+
+    return type(name, (mixin, base), members)
 
 
 def table_of(model: type[PaymentMixin | CallbackMixin]) -> Table:

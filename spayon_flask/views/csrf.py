@@ -11,14 +11,11 @@ from flask.typing import RouteCallable
 
 def exempt_from_csrf(blueprint: Blueprint, callback: RouteCallable) -> None:
     """Exempt *callback*, and no other view of *blueprint*, from the app's CSRFProtect, if any."""
-    exempted: set[int] = set()
-
     # Not at registration: the app may set up CSRFProtect later. A preprocessor of the URL runs
     # before every before_request function, so also before CSRFProtect's.
     @blueprint.url_value_preprocessor
     def exempt(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
         protect = current_app.extensions.get("csrf")
 
-        if protect is not None and id(protect) not in exempted:
+        if protect is not None:
             protect.exempt(callback)
-            exempted.add(id(protect))

@@ -1,0 +1,251 @@
+"""Flask itself: factories, several apps, prefixes, and a shop's own ways with SQLAlchemy."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+from flask import Blueprint
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBaseNoMeta
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import MappedAsDataclass
+from sqlalchemy.orm import declarative_base
+from sqlalchemy.orm import mapped_column
+
+from spayon_flask import CallbackMixin
+from spayon_flask import PaymentMixin
+from spayon_flask import Spayon
+from tests.neighbours.shop import Gateway
+from tests.neighbours.shop import Parts
+from tests.neighbours.shop import make_app
+from tests.neighbours.shop import make_parts
+from tests.neighbours.shop import mount
+
+
+def buy(app: Flask, gateway: Gateway, order_id: str = "A1", at: str = "/pay") -> str:
+    """Pay an order to the end; return the URL that Spayon was given for callbacks."""
+    gateway.shop = app
+    session = gateway.session_at(app.test_client().post(f"{at}/checkout/{order_id}"))
+    gateway.pay(session.id)
+    return str(session.creation.callback_url)
+
+
+def test_one_object_serves_several_apps_in_a_process(gateway: Gateway) -> None:
+    parts = make_parts()
+    apps = [make_app(parts, **gateway.config()) for _ in range(2)]
+
+    for number, app in enumerate(apps):
+        buy(app, gateway, f"A{number}")
+
+    assert parts.paid == ["A0", "A1"]
+
+    for number, app in enumerate(apps):
+        with app.app_context():
+            found = parts.db.session.scalars(parts.db.select(parts.spayon.Payment))
+            assert [payment.order_id for payment in found] == [f"A{number}"]
+
+
+def test_apps_of_one_object_keep_their_own_settings(gateway: Gateway) -> None:
+    parts = make_parts()
+    names = ["one", "two"]
+    apps = [make_app(parts, SPAYON_CLIENT_ID=name) for name in names]
+
+    for name, app in zip(names, apps, strict=True):
+        with app.app_context():
+            assert parts.spayon.settings.client_id == name
+
+
+def test_a_blueprint_inside_the_shop_s_own_blueprint_gets_its_whole_prefix(
+    gateway: Gateway,
+) -> None:
+    parts = make_parts()
+    app = make_app(**gateway.config())
+    parts.db.init_app(app)
+    parts.spayon.init_app(app)
+    outer = Blueprint("outer", "outer", url_prefix="/tea")
+    outer.register_blueprint(parts.spayon.blueprint, url_prefix="/pay")
+    app.register_blueprint(outer)
+
+    with app.app_context():
+        parts.db.create_all()
+
+    assert buy(app, gateway, at="/tea/pay") == "http://shop.test/tea/pay/callback"
+    assert parts.paid == ["A1"]
+
+
+def test_application_root_is_part_of_the_urls(gateway: Gateway) -> None:
+    parts = make_parts()
+    app = make_app(parts, APPLICATION_ROOT="/shop", SPAYON_PUBLIC_URL=None, **gateway.config())
+    client = app.test_client()
+    page = client.get("/pay/checkout/A1", base_url="http://shop.test/shop").text
+
+    answer = client.post("/pay/checkout/A1", base_url="http://shop.test/shop")
+
+    creation = gateway.session_at(answer).creation
+    assert creation.callback_url == "http://shop.test/shop/pay/callback"
+    assert creation.return_url == "http://shop.test/shop/pay/return"
+    assert 'href="/shop/pay/static/spayon.css' in page
+
+
+def modern() -> SQLAlchemy:
+    """A shop whose models have a DeclarativeBase."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    return SQLAlchemy(model_class=Base)
+
+
+def without_metaclass() -> SQLAlchemy:
+    """A shop whose models have a base without a metaclass."""
+
+    class Base(DeclarativeBaseNoMeta):
+        pass
+
+    return SQLAlchemy(model_class=Base)
+
+
+def dataclasses() -> SQLAlchemy:
+    """A shop whose models are dataclasses."""
+
+    class Base(MappedAsDataclass, DeclarativeBase):
+        pass
+
+    try:
+        return SQLAlchemy(model_class=Base)
+
+    except InvalidRequestError:
+        pytest.skip("Flask-SQLAlchemy 3.1 takes no such base with SQLAlchemy 2.1")
+
+
+def classic() -> SQLAlchemy:
+    """A shop whose models have a base of SQLAlchemy 1."""
+    return SQLAlchemy(model_class=declarative_base())
+
+
+def named() -> SQLAlchemy:
+    """A shop whose metadata names its constraints."""
+    return SQLAlchemy(
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(column_0_label)s",
+                "uq": "uq_%(table_name)s_%(constraint_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        )
+    )
+
+
+def in_a_schema() -> SQLAlchemy:
+    """A shop whose tables are in a schema."""
+    return SQLAlchemy(metadata=MetaData(schema="main"))
+
+
+@pytest.mark.parametrize(
+    "make_db", [modern, without_metaclass, dataclasses, classic, named, in_a_schema]
+)
+def test_a_purchase_ends_paid_whatever_the_shop_s_models_are_like(
+    make_db: Any, gateway: Gateway
+) -> None:
+    parts = make_parts(make_db())
+    app = make_app(parts, **gateway.config())
+
+    buy(app, gateway)
+
+    assert parts.paid == ["A1"]
+
+    with app.app_context():
+        payment = parts.db.session.scalars(parts.db.select(parts.spayon.Payment)).one()
+        assert payment.status == "paid"
+
+
+def make_own(db: SQLAlchemy, base: Any) -> Parts:
+    """Return the parts of a shop with model classes of its own."""
+
+    class Payment(PaymentMixin, base):  # type: ignore[misc]  # any base
+        __tablename__ = "tea_payment"
+        cups: Mapped[int] = mapped_column(default=3)
+
+    class Callback(CallbackMixin, base):  # type: ignore[misc]
+        __tablename__ = "tea_callback"
+
+    return make_parts(db, payment_class=Payment, callback_class=Callback)
+
+
+def test_a_shop_brings_model_classes_of_its_own(gateway: Gateway) -> None:
+    db = modern()
+    parts = make_own(db, db.Model)
+    app = make_app(parts, **gateway.config())
+
+    @parts.spayon.on_paid
+    def pour(payment: Any) -> None:
+        payment.cups -= 1
+
+    buy(app, gateway)
+
+    with app.app_context():
+        assert db.session.scalars(db.select(parts.spayon.Payment)).one().cups == 2
+        assert {"tea_payment", "tea_callback"} == set(db.metadata.tables)
+
+
+def test_a_prefix_of_the_tables_names_the_keys_too() -> None:
+    parts = make_own(db := modern(), db.Model)
+    table = parts.db.metadata.tables["tea_payment"]
+
+    names = {str(key.name) for key in table.constraints if key.name}
+    names |= {str(index.name) for index in table.indexes}
+
+    assert names
+    assert all("tea_payment" in name for name in names)
+
+
+def test_own_classes_stand_in_a_second_database(gateway: Gateway, tmp_path: Any) -> None:
+    db = modern()
+
+    class Model(db.Model):  # type: ignore[name-defined,misc]
+        __abstract__ = True
+        __bind_key__ = "payments"
+
+    parts = make_own(db, Model)
+    url = f"sqlite:///{tmp_path / 'payments.db'}"
+    app = make_app(parts, SQLALCHEMY_BINDS={"payments": url}, **gateway.config())
+
+    buy(app, gateway)
+
+    assert parts.paid == ["A1"]
+
+
+def test_two_objects_of_one_shop_share_the_two_tables() -> None:
+    db = modern()
+    one, two = Spayon(db), Spayon(db, name="second", config_prefix="SECOND_")
+
+    assert one.Payment is two.Payment
+    assert set(db.metadata.tables) == {"spayon_payment", "spayon_callback"}
+
+
+def test_a_shop_module_that_is_imported_twice_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        db = modern()
+        assert Spayon(db).Payment is Spayon(db).Payment
+
+
+def test_an_app_made_twice_by_a_factory_mounts_the_blueprint_twice(gateway: Gateway) -> None:
+    parts = make_parts()
+
+    def create_app() -> Flask:
+        app = make_app(**gateway.config())
+        mount(parts, app)
+        return app
+
+    first, second = create_app(), create_app()
+
+    for app in (first, second):
+        assert app.test_client().get("/pay/checkout/A1").status_code == 200

@@ -1,0 +1,144 @@
+"""cachelib and Flask-Caching with a real Redis: one token for several processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import redis
+from cachelib import RedisCache
+from flask_caching import Cache
+
+from tests.needs import missing
+from tests.neighbours.shop import Gateway
+from tests.neighbours.shop import make_app
+from tests.neighbours.shop import make_parts
+from tests.neighbours.shop import mount
+
+
+REDIS = os.environ.get("SPAYON_TESTS_REDIS", "redis://127.0.0.1:6379/15")
+REDIS_OPTIONS = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS}
+ROOT = Path(__file__).parents[2]
+
+#: What each worker process runs.
+WORKER = """
+import sys
+from cachelib import RedisCache
+from redis import Redis
+from spayon_flask import Settings
+from spayon_flask.client import Client
+
+_, redis_url, prefix, api_url = sys.argv
+cache = RedisCache(Redis.from_url(redis_url), key_prefix=prefix)
+settings = Settings.from_config({
+    "SPAYON_CLIENT_ID": "simulator-client",
+    "SPAYON_CLIENT_SECRET": "simulator-secret",
+    "SPAYON_CALLBACK_SECRET": "x",
+    "SPAYON_API_URL": api_url,
+    "SPAYON_TOKEN_CACHE": cache,
+})
+sys.stdin.readline()
+print(Client(settings).tokens.get())
+"""
+
+
+@pytest.fixture
+def prefix() -> Iterator[str]:
+    """A prefix of keys in Redis; what begins with it is removed afterwards."""
+    server = redis.Redis.from_url(REDIS)
+
+    try:
+        server.ping()
+
+    except redis.ConnectionError:
+        missing("a Redis server")
+
+    chosen = f"spayon-test-{uuid.uuid4()}:"
+    yield chosen
+
+    for key in server.scan_iter(f"{chosen}*"):
+        server.delete(key)
+
+    server.close()
+
+
+def test_several_processes_ask_for_one_token_between_them(gateway: Gateway, prefix: str) -> None:
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, REDIS, prefix, gateway.url],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+
+    tokens = [worker.communicate(timeout=60)[0] for worker in workers]
+
+    assert len(set(tokens)) == 1
+    assert tokens[0].strip()
+    assert gateway.requests.count("POST /api/tokens") == 1
+
+
+def test_an_app_takes_the_token_that_another_one_left_in_redis(
+    gateway: Gateway, prefix: str
+) -> None:
+    for number in range(3):
+        cache = RedisCache(redis.Redis.from_url(REDIS), key_prefix=prefix)
+        app = make_app(make_parts(), SPAYON_TOKEN_CACHE=cache, **gateway.config())
+        answer = app.test_client().post(f"/pay/checkout/A{number}")
+        assert gateway.session_at(answer).order_id == f"A{number}"
+
+    assert gateway.requests.count("POST /api/tokens") == 1
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the extension", "its backend"])
+def test_flask_caching_shares_the_token(gateway: Gateway, prefix: str, whole: bool) -> None:
+    for number in range(3):
+        parts = make_parts()
+        app = make_app(**gateway.config())
+        cache = Cache(app, config=REDIS_OPTIONS | {"CACHE_KEY_PREFIX": prefix})
+
+        with app.app_context():
+            app.config["SPAYON_TOKEN_CACHE"] = cache if whole else cache.cache
+
+        mount(parts, app)
+        answer = app.test_client().post(f"/pay/checkout/A{number}")
+        assert gateway.session_at(answer).order_id == f"A{number}"
+
+    assert gateway.requests.count("POST /api/tokens") == 1
+
+
+def test_flask_caching_serves_threads_without_an_app_context(
+    gateway: Gateway, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Those of reconcile, for one.
+    for number in range(2):
+        parts = make_parts()
+        app = make_app(**gateway.config())
+        cache = Cache()
+        cache.init_app(app, REDIS_OPTIONS | {"CACHE_KEY_PREFIX": prefix})
+        app.config["SPAYON_TOKEN_CACHE"] = cache
+        mount(parts, app)
+
+        with app.app_context():
+            tokens = parts.spayon.tokens
+
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(tokens.get).result()
+
+        assert gateway.requests.count("POST /api/tokens") == 1, number
+
+    assert caplog.records == []
