@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import ipaddress
+import os
 import signal
 import sys
 import threading
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         time_scale=options.time_scale,
         seed=options.seed,
         public_url=options.public_url,
+        state=options.state,
     )
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,14 +54,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         simulator.start()
     except OSError as error:
-        print(f"Cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        reason = os.strerror(error.errno or 0)
+        print(f"Cannot listen on {options.host}:{options.port}: {reason}", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 1
 
     with contextlib.closing(simulator):
         print(GREETING.format(sim=simulator), flush=True)
         if not _is_loopback(options.host):
             print(WARNING.format(host=options.host), file=sys.stderr, flush=True)
-        ended.wait()
+        # In small pieces: a signal that another thread receives would not end one long wait.
+        while not ended.wait(0.1):
+            pass
 
     return 0
 
@@ -82,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="simulated seconds in a real one; 0 stops the clock",
     )
     add("--seed", type=int, metavar="N", help="make ids and chances repeat themselves")
+    add("--state", metavar="FILE", help="remember everything in FILE, over a restart")
     add(
         "--public-url",
         metavar="URL",

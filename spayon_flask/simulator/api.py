@@ -140,7 +140,7 @@ def _remember(
     hide = gateway.requests.hide
     gateway.requests.add(
         ApiRequest(
-            next(gateway.numbers),
+            gateway.requests.number(),
             gateway.clock.now(),
             endpoint,
             request.method,

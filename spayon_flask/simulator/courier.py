@@ -87,6 +87,14 @@ class Courier:
         delivery.due_at = due_at
         self._clock.at(due_at, lambda: self._carry(delivery, ()))
 
+    def restore(self, delivery: Delivery) -> None:
+        """Take *delivery* over from an earlier life, and go on with it."""
+        self.deliveries.add(delivery)
+        if delivery.state == "held":
+            self._held.append(delivery)
+        elif delivery.state == "waiting":
+            self.resume(delivery, delivery.due_at or self._clock.now())
+
     def release(self, order: str = "made", seed: int | None = None) -> list[Delivery]:
         """Send on what was held, one after the other: as `made`, `reversed` or `shuffled`."""
         with self._lock:

@@ -1,6 +1,5 @@
 """Callbacks on their way to the shop: the bytes, the signature, and each attempt."""
 
-import itertools
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -95,7 +94,7 @@ class Deliveries:
 
     def __init__(self) -> None:
         self._kept: deque[Delivery] = deque(maxlen=KEPT)
-        self._numbers = itertools.count(1)
+        self._last = 0
         self._lock = threading.Lock()
         #: How many deliveries were made in all.
         self.made = 0
@@ -111,12 +110,15 @@ class Deliveries:
 
     def number(self) -> int:
         """Return the number for the next delivery."""
-        return next(self._numbers)
+        with self._lock:
+            self._last += 1
+            return self._last
 
     def add(self, delivery: Delivery) -> None:
         """Remember *delivery*."""
         with self._lock:
             self._kept.append(delivery)
+            self._last = max(self._last, delivery.number)
             self.made += 1
             self.changes += 1
 

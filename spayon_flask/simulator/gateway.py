@@ -1,6 +1,5 @@
 """The simulated gateway without its web pages: what happens to sessions, and who is told."""
 
-import itertools
 import threading
 
 from .cards import CARDS
@@ -65,7 +64,6 @@ class Gateway:
         )
         #: Set when the simulator stops, to wake what waits for the sake of a fault.
         self.stopping = threading.Event()
-        self.numbers = itertools.count(1)
 
     @property
     def deliveries(self) -> Deliveries:
@@ -76,11 +74,18 @@ class Gateway:
         """Make the payment session that a shop has asked for."""
         now = self.clock.now()
         session = self.sessions.create(creation, now)
-        self.clock.at(session.expires_at, lambda: self._expire_in_time(session))
+        self._watch(session)
         if creation.unknown_fields:
             session.note(now, f"Fields that nobody knows: {', '.join(creation.unknown_fields)}")
 
         return session
+
+    def resume(self, session: PaymentSession) -> None:
+        """Take *session* over from an earlier life."""
+        with self.sessions.lock:
+            self.sessions.keep(session)
+        if not session.over:
+            self._watch(session)
 
     def find(self, session_id: str) -> PaymentSession | None:
         """Return the session as it stands at this moment, `None` if there is none of that id."""
@@ -142,6 +147,9 @@ class Gateway:
             raise SessionOverError(f"the payment session {session_id} is {session.status} already")
 
         return session
+
+    def _watch(self, session: PaymentSession) -> None:
+        self.clock.at(session.expires_at, lambda: self._expire_in_time(session))
 
     def _expire_in_time(self, session: PaymentSession) -> None:
         with self.sessions.lock:

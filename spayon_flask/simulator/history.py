@@ -48,6 +48,7 @@ class Requests:
         self._counts: Counter[str] = Counter()
         #: How many requests there were, whatever was forgotten since.
         self.total = 0
+        self._last = 0
         self._lock = threading.Lock()
         self._connections: Callable[[], int] = lambda: 0
 
@@ -85,12 +86,19 @@ class Requests:
         """Take the number of accepted connections from *connections*."""
         self._connections = connections
 
+    def number(self) -> int:
+        """Return the number for the next request."""
+        with self._lock:
+            self._last += 1
+            return self._last
+
     def add(self, request: ApiRequest) -> None:
         """Remember *request*."""
         with self._lock:
             self._kept.append(request)
             self._counts[request.endpoint] += 1
             self.total += 1
+            self._last = max(self._last, request.number)
 
     def hide(self, text: str) -> str:
         """Return the beginning of *text* with every secret and token taken out."""

@@ -82,7 +82,8 @@ class Sessions:
         self._random = random.Random(seed) if seed is not None else None  # noqa: S311
         self._sessions: OrderedDict[str, PaymentSession] = OrderedDict()
         self._orders: dict[str, list[PaymentSession]] = {}
-        self._transactions = 160
+        #: The number of the latest declined attempt.
+        self.transactions = 160
         #: Held for every change of a session.
         self.lock = threading.RLock()
         #: How many sessions have been created.
@@ -120,18 +121,16 @@ class Sessions:
     def create(self, creation: Creation, now: datetime) -> PaymentSession:
         """Make a session for *creation*."""
         with self.lock:
-            bits = self._random.getrandbits(128) if self._random else None
-            session_id = str(uuid.UUID(int=bits, version=4) if bits is not None else uuid.uuid4())
-            session = PaymentSession(session_id, creation, now, updated_at=now)
+            session = PaymentSession(self._new_id(), creation, now, updated_at=now)
             session.note(now, "Created")
             self.keep(session)
-            self.created += 1
-            self.changes += 1
 
         return session
 
     def keep(self, session: PaymentSession) -> None:
         """Hold on to *session*, at the expense of the oldest one if there are too many."""
+        self.created += 1
+        self.changes += 1
         self._sessions[session.id] = session
         if session.order_id is not None:
             self._orders.setdefault(session.order_id, []).append(session)
@@ -141,9 +140,9 @@ class Sessions:
 
     def decline(self, session: PaymentSession, code: str, reason: str, now: datetime) -> None:
         """Add a declined attempt to *session*."""
-        self._transactions += 1
+        self.transactions += 1
         self.changes += 1
-        session.declines.append(Decline(self._transactions, code, reason))
+        session.declines.append(Decline(self.transactions, code, reason))
         session.updated_at = now
         session.note(now, f"Declined: {code}, {reason}")
 
@@ -153,6 +152,14 @@ class Sessions:
         session.status = status
         session.updated_at = now
         session.note(now, status.capitalize())
+
+    def _new_id(self) -> str:
+        while True:
+            bits = self._random.getrandbits(128) if self._random else uuid.uuid4().int
+            session_id = str(uuid.UUID(int=bits, version=4))
+            # After a restart a seed begins anew, and the ids that it makes first are taken.
+            if session_id not in self._sessions:
+                return session_id
 
     def _forget(self, session: PaymentSession) -> None:
         order = self._orders.get(session.order_id or "", [])

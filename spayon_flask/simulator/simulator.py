@@ -1,5 +1,6 @@
 """The simulator: the gateway on a real port, for a program to start, ask and command."""
 
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from .app import create_app
 from .controls import Controls
 from .server import Server
+from .state import StateFile
 
 
 if TYPE_CHECKING:
@@ -18,10 +20,11 @@ class Simulator(Controls):
     """Stand in for Spayon on a real port, from `start` (or `with`) until `stop`.
 
     *port* 0 takes a free one; *public_url* is the address to be told to payers where it is not
-    that of *host* and *port*. The rest goes to `Gateway`: with *time_scale* so many simulated
-    seconds pass in a real one, 0 is for a clock that only `clock.step` moves; with *seed* ids
-    and chances repeat themselves; *transport* carries the callbacks. Without a `start` nothing
-    listens, `app` can be called as a WSGI app, and everything happens in the caller's thread.
+    that of *host* and *port*; *state* is a file that keeps everything over a restart. The rest
+    goes to `Gateway`: with *time_scale* so many simulated seconds pass in a real one, 0 is for a
+    clock that only `clock.step` moves; with *seed* ids and chances repeat themselves; *transport*
+    carries the callbacks. Without a `start` nothing listens, `app` can be called as a WSGI app,
+    and everything happens in the caller's thread.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Simulator(Controls):
         host: str = "127.0.0.1",
         port: int = 0,
         public_url: str | None = None,
+        state: str | Path | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -38,6 +42,7 @@ class Simulator(Controls):
         self.app = create_app(self)
         self._public_url = public_url and public_url.rstrip("/")
         self._server: Server | None = None
+        self._state = StateFile(Path(state), self) if state else None
 
     def __repr__(self) -> str:
         return f"<Simulator {self.url}>"
@@ -66,11 +71,16 @@ class Simulator(Controls):
 
     def start(self) -> "Self":
         """Listen, and return once a request would be answered."""
+        if self._state is not None:
+            self._state.load()
+
         server = self._server = Server(self.app, self.host, self.port)
         self.port = server.port
         self.requests.watch(lambda: server.connections)
         self.clock.start()
         server.start()
+        if self._state is not None:
+            self._state.start()
         return self
 
     def stop(self) -> None:
@@ -80,5 +90,7 @@ class Simulator(Controls):
             self._server.stop()
             self._server = None
         self.clock.stop()
+        if self._state is not None:
+            self._state.stop()
 
     close = stop

@@ -30,13 +30,14 @@ class Shop:
         self.code = 200
         self.headers: dict[str, str] = {}
         self.gate = threading.Event()
+        self._awaited = 0
         self.gate.set()
         shop = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                shop.received.append(Received(self.path, body, dict(self.headers)))
+                shop.arrived(Received(self.path, body, dict(self.headers)))
                 shop.gate.wait(5)
                 self.send_response(shop.code)
                 for name, value in {"Content-Length": "2", **shop.headers}.items():
@@ -51,6 +52,17 @@ class Shop:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def hold_until(self, count: int) -> None:
+        """Answer nobody until *count* POSTs have arrived."""
+        self._awaited = count
+        self.gate.clear()
+
+    def arrived(self, received: Received) -> None:
+        """Remember *received*."""
+        self.received.append(received)
+        if len(self.received) >= self._awaited:
+            self.gate.set()
 
     def __enter__(self) -> "Self":
         self._thread.start()

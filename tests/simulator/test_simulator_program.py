@@ -1,0 +1,127 @@
+"""`python -m spayon_flask.simulator`, as a program of its own, and how it ends."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+
+from .bare import Bare
+from .shop import Shop
+
+
+COMMAND = [sys.executable, "-m", "spayon_flask.simulator", "--port", "0"]
+
+
+@contextmanager
+def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the program and return it with its URL."""
+    with subprocess.Popen(
+        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        try:
+            assert program.stdout is not None
+            url = ""
+            while "SPAYON_API_URL" not in url:
+                url = program.stdout.readline()
+            yield program, url.split()[-1]
+        finally:
+            program.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "TERM"])
+def test_it_ends_within_a_second(number: signal.Signals, tmp_path: Path) -> None:
+    """Although a client keeps its connection open and a fault keeps another waiting."""
+    with running("--state", str(tmp_path / "state.json")) as (program, url):
+        client = Bare(url)
+        client.log_in()
+        client.post("/_simulator/faults", {"kind": "latency", "seconds": 60})
+        with socket.create_connection((client.host.split(":")[0], int(url[-5:]))) as waiting:
+            waiting.sendall(b"POST /api/tokens HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            start = time.monotonic()
+            program.send_signal(number)
+            code, seconds = program.wait(5), time.monotonic() - start
+
+        client.close()
+        assert code == 0
+        assert seconds < 1
+
+
+def test_it_says_how_to_connect_a_shop() -> None:
+    """With the settings to be copied."""
+    with running() as (program, url):
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(3)]
+
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        assert "SPAYON_CLIENT_ID         simulator-client" in lines[0]
+
+
+def test_it_does_not_warn_on_loopback() -> None:
+    """Nobody else can reach it there."""
+    with running() as (program, _):
+        program.terminate()
+        assert program.communicate()[1] == ""
+
+
+def test_it_warns_where_others_can_reach_it() -> None:
+    """Everybody knows its secrets."""
+    with running("--host", "0.0.0.0") as (program, _):
+        program.terminate()
+        assert "others on the network can reach it" in program.communicate()[1]
+
+
+def test_a_port_that_is_taken_is_an_error_in_words() -> None:
+    """And no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [*COMMAND[:-1], str(port)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    assert ended.returncode == 1
+    assert ended.stderr == f"Cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+@pytest.mark.parametrize("scale", ["-1", "nan", "fast", "inf"])
+def test_a_senseless_time_scale_is_refused(scale: str) -> None:
+    """Before anything listens."""
+    command = [*COMMAND, f"--time-scale={scale}"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    assert ended.returncode == 2
+    assert "--time-scale" in ended.stderr
+
+
+def test_a_simulator_inside_a_program_stops_within_a_second(
+    sim: Simulator, shop: Shop, session: PaymentSession
+) -> None:
+    """Although a shop is taking its time over a callback."""
+    shop.hold_until(2)
+    sim.pay(session.id, wait=False)
+    start = time.monotonic()
+    sim.stop()
+
+    assert time.monotonic() - start < 1
+
+
+def test_a_stopped_simulator_has_given_its_port_back() -> None:
+    """Another one can have it at once."""
+    with Simulator() as first:
+        port = first.port
+    with Simulator(port=port) as second:
+        assert second.port == port
+
+
+def test_a_port_that_is_taken_is_an_ordinary_error() -> None:
+    """A program can go on and try another."""
+    with Simulator() as sim, pytest.raises(OSError, match="in use"):
+        Simulator(port=sim.port).start()

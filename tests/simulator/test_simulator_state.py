@@ -1,0 +1,136 @@
+"""The state file: everything survives a restart."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from spayon_flask.simulator import Simulator
+from spayon_flask.simulator.state import snapshot
+
+from .bare import Bare
+from .shop import Shop
+
+
+@contextmanager
+def running(path: Path) -> Iterator[tuple[Simulator, Bare]]:
+    """Run a simulator with its state in *path*, and a client without a token."""
+    with Simulator(time_scale=0, seed=3, state=path) as sim:
+        client = Bare(sim.url)
+        yield sim, client
+        client.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the path of a state file that is not there yet."""
+    return tmp_path / "simulator.json"
+
+
+def test_everything_is_there_again_after_a_restart(path: Path, shop: Shop) -> None:
+    """Sessions, declines, deliveries, requests, tokens and the shape of answers."""
+    with running(path) as (sim, api):
+        api.log_in()
+        sim.shape.change(price="padded")
+        session_id = api.create(callback_url=shop.url, order_id="A", language="hy").json[
+            "session_id"
+        ]
+        sim.attempt(session_id, sim.card("05"))
+        sim.decline(session_id, "1A")
+        api.create()
+        before, token = snapshot(sim), api.token
+
+    with running(path) as (sim, api):
+        api.token = token
+        after = snapshot(sim)
+        assert api.status(session_id).json["status"] == "failed"
+
+    assert after["now"] >= before["now"]
+    assert {**after, "now": None} == {**before, "now": None}
+
+
+def test_a_redelivery_goes_on_after_a_restart(path: Path, shop: Shop) -> None:
+    """With the attempts that are left."""
+    shop.code = 500
+    with running(path) as (sim, api):
+        api.log_in()
+        sim.pay(api.create(callback_url=shop.url).json["session_id"])
+
+    with running(path) as (sim, _):
+        sim.clock.step(900)
+
+    assert len(shop.received) == 3
+    assert len({received.body for received in shop.received}) == 1
+
+
+def test_a_session_expires_after_a_restart(path: Path, shop: Shop) -> None:
+    """At its own time."""
+    with running(path) as (sim, api):
+        api.log_in()
+        session_id = api.create(callback_url=shop.url).json["session_id"]
+        sim.clock.step(800)
+
+    with running(path) as (sim, _):
+        sim.clock.step(99)
+        assert sim.sessions[session_id].status == "pending"
+        sim.clock.step(1)
+        assert sim.sessions[session_id].status == "expired"
+
+
+def test_a_held_callback_is_held_after_a_restart(path: Path, shop: Shop) -> None:
+    """Until it is released."""
+    with running(path) as (sim, api):
+        api.log_in()
+        sim.hold_callbacks()
+        sim.pay(api.create(callback_url=shop.url).json["session_id"])
+
+    with running(path) as (sim, _):
+        assert shop.received == []
+        sim.release()
+
+    assert len(shop.received) == 1
+
+
+def test_ids_and_numbers_do_not_repeat_after_a_restart(path: Path, shop: Shop) -> None:
+    """Although the seed begins anew."""
+    ids, numbers = set(), []
+    for _ in range(2):
+        with running(path) as (sim, api):
+            api.log_in()
+            ids.add(api.create(callback_url=shop.url).json["session_id"])
+            (delivery,) = sim.deliver(max(ids, key=lambda key: sim.sessions[key].created_at))
+            numbers.append(delivery.number)
+
+    assert len(ids) == 2
+    assert numbers == [1, 2]
+
+
+def test_saving_leaves_nothing_beside_the_file(path: Path) -> None:
+    """It is written elsewhere first, and put in its place whole."""
+    with running(path) as (_, api):
+        api.log_in()
+
+    assert list(path.parent.iterdir()) == [path]
+    assert json.loads(path.read_text())["tokens"]
+
+
+def test_secrets_are_not_in_the_file(path: Path) -> None:
+    """Neither the client's nor the one for callbacks."""
+    with running(path) as (_, api):
+        api.log_in()
+
+    text = path.read_text()
+    assert "simulator-secret" not in text
+    assert "simulator-callback-secret" not in text
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"now": "soon"}'])
+def test_a_file_that_holds_something_else_is_left_alone(path: Path, text: str) -> None:
+    """The error names it."""
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match=r"simulator\.json holds no state"):
+        Simulator(state=path).start()
+    assert path.read_text() == text
