@@ -144,7 +144,7 @@ class Checkout:
             "payment session created",
             extra={"account": self._account, "session_id": payment.session_id},
         )
-        signals.checkout_started.send(self._account, payment=payment)
+        signals.announce(signals.checkout_started, self._account, payment=payment)
         return payment
 
     def _apply(self, body: bytes, source: str, secret_index: int | None) -> None:

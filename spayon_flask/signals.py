@@ -5,8 +5,14 @@ The sender is the name of the `Spayon` object. A receiver that raises is logged 
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
+from blinker import NamedSignal
 from blinker import Namespace
 
+
+logger = logging.getLogger(__name__)
 
 _signals = Namespace()
 
@@ -33,3 +39,13 @@ callback_refused = _signals.signal("callback-refused")
 
 #: A call to Spayon ended. Keywords: `call`, `outcome`, `seconds`.
 gateway_called = _signals.signal("gateway-called")
+
+
+def announce(signal: NamedSignal, account: str, **values: Any) -> None:
+    """Send *signal* with *values*; a receiver that raises is logged, and the others still hear."""
+    for receiver in signal.receivers_for(account):
+        try:
+            receiver(account, **values)
+
+        except Exception:
+            logger.exception("a receiver of %s failed", signal.name, extra={"account": account})

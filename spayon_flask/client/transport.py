@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..errors import UnexpectedAnswerError
+from ..signals import announce
 from ..signals import gateway_called
 
 
@@ -93,7 +94,7 @@ class Transport:
                 "gateway called",
                 extra={"call": call, "outcome": outcome, "seconds": round(seconds, 3)},
             )
-            gateway_called.send(self._account, call=call, outcome=outcome, seconds=seconds)
+            announce(gateway_called, self._account, call=call, outcome=outcome, seconds=seconds)
 
     def _send(self, method: str, path: str, json: Any, token: str | None) -> Answer:
         try:

@@ -197,8 +197,9 @@ class Storage:
                 logger.exception("hand-over was not noted; reconcile will do it again")
 
         if signals.report_received.receivers:
-            self._call(
+            signals.announce(
                 signals.report_received,
+                self._account,
                 source=source,
                 status=report.status,
                 verdict=outcome.verdict,
@@ -210,12 +211,4 @@ class Storage:
 
     def _send(self, signal: Any, payment_id: int) -> None:
         if signal.receivers:
-            self._call(signal, payment=self.get(payment_id))
-
-    def _call(self, signal: Any, **values: object) -> None:
-        for receiver in signal.receivers_for(self._account):
-            try:
-                receiver(self._account, **values)
-
-            except Exception:
-                logger.exception("a receiver of %s failed", signal.name)
+            signals.announce(signal, self._account, payment=self.get(payment_id))

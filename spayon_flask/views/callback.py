@@ -42,7 +42,9 @@ def create_callback(spayon: Extension) -> RouteCallable:
 
     def refuse(status_code: int, reason: str) -> ResponseReturnValue:
         logger.warning("callback refused: %s", reason, extra={"account": spayon.name})
-        signals.callback_refused.send(spayon.name, status_code=status_code, reason=reason)
+        signals.announce(
+            signals.callback_refused, spayon.name, status_code=status_code, reason=reason
+        )
         return f"{reason}\n", status_code, _PLAIN
 
     def callback() -> ResponseReturnValue:

@@ -38,7 +38,12 @@ def create_checkout(spayon: Extension) -> RouteCallable:
 
     def checkout(order_id: str) -> ResponseReturnValue:
         """Show what is bought (GET); create or reuse the payment session, and go there (POST)."""
-        order = _load(spayon, order_id)
+        try:
+            order = _load(spayon, order_id)
+
+        except ConfigError as error:
+            logger.error("checkout is not possible: %s", error)  # noqa: TRY400  a setting, not a bug
+            return render_error(spayon, "misconfigured", 503)
 
         if order is None:
             return render_error(spayon, "unknown_order", 404)

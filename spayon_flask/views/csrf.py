@@ -11,6 +11,7 @@ from flask.typing import RouteCallable
 
 def exempt_from_csrf(blueprint: Blueprint, callback: RouteCallable) -> None:
     """Exempt *callback*, and no other view of *blueprint*, from the app's CSRFProtect, if any."""
+
     # Not at registration: the app may set up CSRFProtect later. A preprocessor of the URL runs
     # before every before_request function, so also before CSRFProtect's.
     @blueprint.url_value_preprocessor
