@@ -1,0 +1,142 @@
+"""Spayon: one object, many apps; several objects, one app."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
+
+from spayon_flask import ConfigError
+from spayon_flask import Order
+from spayon_flask import Spayon
+from tests.shop import CONFIG
+from tests.shop import Shop
+
+
+@pytest.fixture
+def db() -> SQLAlchemy:
+    class Base(DeclarativeBase):
+        pass
+
+    return SQLAlchemy(model_class=Base)
+
+
+def make_app(db: SQLAlchemy, *spayons: Spayon, **config: Any) -> Flask:
+    app = Flask("app", root_path="tests")
+    app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI="sqlite://", **config)
+    db.init_app(app)
+
+    for spayon in spayons:
+        spayon.init_app(app)
+        app.register_blueprint(spayon.blueprint, url_prefix=f"/{spayon.name}")
+
+    return app
+
+
+def test_one_object_serves_many_apps_each_with_its_own_settings(db: SQLAlchemy) -> None:
+    spayon = Spayon(db)
+    first, second = (
+        make_app(db, spayon, SPAYON_SHOP_NAME=name) for name in ("Tea and more", "Books")
+    )
+
+    with first.app_context():
+        assert spayon.settings.shop_name == "Tea and more"
+        tokens = spayon.tokens
+
+    with second.app_context():
+        assert spayon.settings.shop_name == "Books"
+        assert spayon.tokens is not tokens
+
+
+def test_the_state_of_an_app_lives_in_its_extensions(db: SQLAlchemy) -> None:
+    spayon = Spayon(db)
+    app = make_app(db, spayon)
+
+    with app.app_context():
+        assert app.extensions["spayon"]["spayon"].settings is spayon.settings
+
+
+def test_two_objects_are_two_accounts_on_the_same_two_tables(db: SQLAlchemy) -> None:
+    tea, books = Spayon(db, name="tea"), Spayon(db, name="books")
+    app = make_app(db, tea, books)
+
+    assert tea.Payment is books.Payment
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} >= {
+        "tea.callback",
+        "books.callback",
+    }
+
+
+def test_init_app_twice_is_refused_with_the_way_out(db: SQLAlchemy) -> None:
+    spayon = Spayon(db)
+    app = make_app(db, spayon)
+
+    with pytest.raises(ConfigError, match="another name and config_prefix"):
+        spayon.init_app(app)
+
+
+def test_a_wrong_setting_stops_the_start(db: SQLAlchemy) -> None:
+    with pytest.raises(ConfigError, match="SPAYON_CLIENT_ID"):
+        make_app(db, Spayon(db), SPAYON_CLIENT_ID="")
+
+
+def test_without_init_app_the_message_says_so(db: SQLAlchemy) -> None:
+    app = make_app(db)
+
+    with app.app_context(), pytest.raises(ConfigError, match=r"init_app\(app\) first"):
+        _ = Spayon(db).settings
+
+
+def test_without_the_blueprint_a_checkout_says_so(db: SQLAlchemy) -> None:
+    spayon = Spayon(db)
+    app = make_app(db)
+    spayon.init_app(app)
+    order = Order(order_id="A1", product_name="Tea", price=Decimal(1), currency="AMD")
+
+    with app.app_context(), pytest.raises(ConfigError, match="register_blueprint"):
+        spayon.start_checkout(order)
+
+
+def test_without_an_order_loader_the_payer_sees_a_page_and_the_log_says_why(
+    db: SQLAlchemy, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(db, Spayon(db))
+
+    assert app.test_client().get("/spayon/checkout/A1").status_code == 503
+    assert "@spayon.order_loader" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a-b", "a.b"])
+def test_a_name_that_no_endpoint_can_have_is_refused(db: SQLAlchemy, name: str) -> None:
+    with pytest.raises(ConfigError, match="identifier"):
+        Spayon(db, name=name)
+
+
+def test_a_decorator_returns_the_function_as_it_was(db: SQLAlchemy) -> None:
+    spayon = Spayon(db)
+
+    def function(_: Any) -> None: ...
+
+    for register in (spayon.on_paid, spayon.on_failed, spayon.on_expired, spayon.on_review):
+        assert register(function) is function
+
+
+def test_a_handler_that_is_registered_twice_runs_once(shop: Shop) -> None:
+    for handler in list(shop.spayon.handlers.by_status["paid"]):
+        shop.spayon.on_paid(handler)
+
+    assert len(shop.spayon.handlers.by_status["paid"]) == 1
+
+
+def test_a_blueprint_may_be_mounted_under_another_name_and_prefix(db: SQLAlchemy) -> None:
+    spayon = Spayon(db)
+    app = make_app(db)
+    spayon.init_app(app)
+    app.register_blueprint(spayon.blueprint, url_prefix="/a/b", name="payments")
+
+    with app.app_context():
+        assert spayon.links("x").cancel_url == "http://shop.test/a/b/cancel/x"
