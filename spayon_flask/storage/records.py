@@ -123,13 +123,13 @@ class Records:
         """Return the payment of *report*, and the callback row of the same report, if any."""
         row = connection.execute(
             self._statements.find_report,
-            {
-                "the_account": self._account,
-                "the_session_id": report.session_id,
-                "the_status": report.status,
-            },
+            {"the_session_id": report.session_id, "the_status": report.status},
         ).one()
         known_id, known_verdict = row.callback_id, row.callback_verdict
+
+        # Another vendor account's payment session is unknown to this one.
+        if row.id is not None and row.account != self._account:
+            return None, known_id, known_verdict
 
         if row.id is not None:
             return dict(row._mapping), known_id, known_verdict  # noqa: SLF001  public, despite its name

@@ -47,13 +47,13 @@ class Statements:
         # Always true, and said only so that SQLAlchemy's linter sees how the tables hang together.
         near_p, near_c = p.id >= anchor.c.one, c.id >= anchor.c.one
 
-        #: The payment of a payment session, and the callback row of this very report: one row,
-        #: whatever there is of the two.
+        #: The payment of a payment session, of whatever account, and the callback row of this very
+        #: report: one row, whatever there is of the two.
         self.find_report: Any = select(
             *needed, c.id.label("callback_id"), c.verdict.label("callback_verdict")
         ).select_from(
             anchor.outerjoin(
-                payment, and_(p.session_id == bindparam("the_session_id"), mine, near_p)
+                payment, and_(p.session_id == bindparam("the_session_id"), near_p)
             ).outerjoin(
                 callback,
                 and_(

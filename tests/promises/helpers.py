@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -38,7 +39,9 @@ class Clean:
         shop.handled.clear()
         shop.handle = None
         shop.spayon.handlers.dispatcher = None
-        shop.app.config["SPAYON_PUBLIC_URL"] = "http://shop.test"
+        state = shop.app.extensions["spayon"]["spayon"]
+        state.checkout._sleep = time.sleep
+        state.client.tokens._held = None
 
         with shop.app.app_context():
             for model in (shop.spayon.Callback, shop.spayon.Payment, shop.orders):
@@ -144,3 +147,9 @@ def pass_time(shop: Shop, gateway: Simulator, seconds: float) -> None:
     """Let *seconds* pass for the shop and for the gateway."""
     shop.clock.step(seconds)
     gateway.clock.step(seconds)
+
+
+def fast_forward(shop: Shop) -> None:
+    """From now on the shop's clock moves where a checkout of it would sleep."""
+    state = shop.app.extensions["spayon"]["spayon"]
+    state.checkout._sleep = shop.clock.step

@@ -91,14 +91,16 @@ class TestOneWayIn:
 def _writes_status(tree: ast.AST) -> bool:
     """Say whether a module executes `write_status`, or sets the `status` of some object."""
     for node in ast.walk(tree):
-        read = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-
-        if read and node.attr == "write_status":
+        if _is_attribute(node, "write_status"):
             return True
 
         targets: list[Any] = getattr(node, "targets", []) or [getattr(node, "target", None)]
 
-        if any(isinstance(each, ast.Attribute) and each.attr == "status" for each in targets):
+        if any(_is_attribute(each, "status", ast.Store) for each in targets):
             return True
 
     return False
+
+
+def _is_attribute(node: object, name: str, context: type[ast.expr_context] = ast.Load) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, context)

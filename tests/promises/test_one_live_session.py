@@ -1,0 +1,224 @@
+"""Promise 5: one payment session that can be paid for each order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from spayon_flask import GatewayUnavailableError
+from spayon_flask import OrderNotPayableError
+from spayon_flask.simulator import Simulator
+from tests.promises.helpers import Fleet
+from tests.promises.helpers import at_once
+from tests.promises.helpers import fast_forward
+from tests.promises.helpers import order
+from tests.promises.helpers import pass_time
+from tests.promises.helpers import payments
+from tests.promises.helpers import refresh
+from tests.promises.helpers import start
+from tests.reports import report
+from tests.shop import Shop
+
+
+class TestOneLiveSession:
+    """However many tabs, an order has one payment session, and is paid once."""
+
+    def test_twenty_simultaneous_checkouts_make_one_session(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        shops = [any_shop, fleet.join(any_shop), fleet.join(any_shop), fleet.join(any_shop)]
+        calls = [lambda s=shop: start(s, order()).session_url for shop in shops * 5]
+
+        assert len(set(at_once(calls))) == 1
+
+        assert gateway.sessions.created == 1
+        assert len(payments(any_shop)) == 1
+
+    def test_a_second_tab_gets_the_same_session(self, any_shop: Shop, gateway: Simulator) -> None:
+        any_shop.add_order()
+        client = any_shop.app.test_client()
+
+        locations = [client.post("/pay/checkout/A1").location for _ in range(2)]
+
+        assert locations[0] == locations[1]
+        assert gateway.sessions.created == 1
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"price": "900"}, {"currency": "USD"}, {"product_name": "Coffee"}],
+        ids=["price", "currency", "product"],
+    )
+    def test_a_changed_order_gets_a_new_session(
+        self, any_shop: Shop, gateway: Simulator, changes: dict[str, Any]
+    ) -> None:
+        any_shop.add_order()
+        old = start(any_shop, order())
+        new = start(any_shop, order(**changes))
+
+        assert old.session_id != new.session_id
+
+        gateway.pay(old.session_id)
+        doubted = any_shop.payment(old.session_id)
+        assert (doubted.status, doubted.review) == ("review", "superseded")
+        assert any_shop.paid_times() == 0
+
+    def test_a_paid_order_cannot_be_paid_again(self, any_shop: Shop, gateway: Simulator) -> None:
+        any_shop.add_order()
+        gateway.pay(start(any_shop, order()).session_id)
+
+        with pytest.raises(OrderNotPayableError, match="paid already"):
+            start(any_shop, order())
+
+        assert gateway.sessions.created == 1
+
+    def test_a_second_payment_of_an_order_goes_to_review(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        first = start(any_shop, order())
+        any_shop.clock.step(15 * 60 + 1)
+        second = start(any_shop, order())
+
+        gateway.pay(first.session_id)
+        gateway.pay(second.session_id)
+
+        statuses = [(each.status, each.review) for each in payments(any_shop)]
+        assert statuses == [("paid", None), ("review", "second_payment")]
+        assert any_shop.paid_times() == 1
+
+    def test_two_payments_of_an_order_at_once_make_one_paid(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        first = start(any_shop, order())
+        any_shop.clock.step(15 * 60 + 1)
+        second = start(any_shop, order())
+        twin = fleet.join(any_shop)
+        calls = [
+            lambda s=shop, i=payment.session_id: s.deliver(report(i))
+            for payment in (first, second)
+            for shop in (any_shop, twin)
+        ]
+
+        assert at_once(calls) == [200] * 4
+
+        assert sorted(each.status for each in payments(any_shop)) == ["paid", "review"]
+        assert any_shop.paid_times() == 1
+
+    def test_a_checkout_and_a_late_paid_at_once_leave_nothing_to_pay_twice(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        late = start(any_shop, order())
+        any_shop.deliver(report(late.session_id, "expired"))
+        twin = fleet.join(any_shop)
+
+        def check_out() -> int:
+            try:
+                start(twin, order())
+
+            except OrderNotPayableError:
+                return 303
+
+            return 200
+
+        at_once([lambda: any_shop.deliver(report(late.session_id)), check_out])
+
+        assert any_shop.payment(late.session_id).status == "paid"
+        held = [each for each in payments(any_shop) if each.held_order_id is not None]
+        assert [each.status for each in held] == ["paid"]
+
+        with pytest.raises(OrderNotPayableError):
+            start(any_shop, order())
+
+    def test_a_key_in_the_database_lets_no_order_be_held_twice(self, any_shop: Shop) -> None:
+        any_shop.add_payment("S1", status="paid")
+
+        with pytest.raises(IntegrityError):
+            any_shop.add_payment("S2", status="paid")
+
+    def test_keys_in_the_database_make_a_session_and_a_report_unique(self, any_shop: Shop) -> None:
+        any_shop.add_payment("S1")
+
+        with pytest.raises(IntegrityError):
+            any_shop.add_payment("S1", "A2", reference="another")
+
+        any_shop.deliver(report("S9"))
+        columns = any_shop.spayon.Callback.__table__.c  # type: ignore[attr-defined]
+        kept = [column for column in columns if not column.primary_key]
+
+        with any_shop.app.app_context():
+            again = insert(any_shop.spayon.Callback).from_select(kept, select(*kept))
+
+            with pytest.raises(IntegrityError):
+                any_shop.db.session.execute(again)
+
+    def test_a_creation_that_never_finished_blocks_its_order_for_thirty_seconds(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(None)
+        fast_forward(any_shop)
+        began = any_shop.clock()
+
+        with pytest.raises(GatewayUnavailableError):
+            start(any_shop, order())
+
+        assert gateway.sessions.created == 0
+        payment = start(any_shop, order())
+
+        assert payment.session_id in gateway.sessions
+        assert any_shop.clock() - began <= timedelta(seconds=30.2)
+
+    def test_a_refused_creation_blocks_nobody(self, any_shop: Shop, gateway: Simulator) -> None:
+        any_shop.add_order()
+        gateway.fault("error", on="sessions", code=500, times=None)
+
+        with pytest.raises(GatewayUnavailableError):
+            start(any_shop, order())
+
+        gateway.faults.clear()
+        assert start(any_shop, order()).session_url
+
+    def test_a_lapsed_session_is_asked_about_before_there_is_another(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+        gateway.fault("callback_lost", times=None)
+        gateway.pay(payment.session_id)
+        pass_time(any_shop, gateway, 16 * 60)
+
+        with pytest.raises(OrderNotPayableError):
+            start(any_shop, order())
+
+        assert any_shop.paid_times() == 1
+        assert gateway.sessions.created == 1
+
+    def test_an_order_can_be_paid_again_after_it_failed(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        failed = start(any_shop, order())
+        gateway.decline(failed.session_id)
+
+        again = start(any_shop, order())
+        gateway.pay(again.session_id)
+
+        assert [each.status for each in payments(any_shop)] == ["failed", "paid"]
+        assert any_shop.paid_times() == 1
+
+    def test_a_live_session_is_not_given_up_for_a_status_check(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+
+        assert refresh(any_shop, payment.session_id) == "pending"
+        assert start(any_shop, order()).session_id == payment.session_id

@@ -1,0 +1,154 @@
+"""Promise 2 for two vendor accounts in one app: neither touches what is the other's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
+
+from spayon_flask import Order
+from spayon_flask import Spayon
+from spayon_flask.signing import sign
+from tests.conftest import dispose
+from tests.reports import report
+from tests.shop import CONFIG
+from tests.shop import Clock
+from tests.shop import Shop
+
+
+SECRETS = {"spayon": "secret-of-the-first", "export": "secret-of-the-second"}
+
+
+@dataclass
+class Accounts:
+    """An app with two vendor accounts, mounted at `/pay` and `/export`."""
+
+    shop: Shop
+    export: Any
+    paid: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, account: str, session_id: str | None, order_id: str = "A1") -> None:
+        """Insert a pending payment of *account*."""
+        self.shop.add_payment(
+            session_id, order_id, account=account, reference=f"{account}-{session_id}-{order_id}"
+        )
+
+    def deliver(self, account: str, body: bytes, secret: str | None = None) -> int:
+        """Post a callback to the route of *account*, signed with its own secret or another."""
+        path = "/pay/callback" if account == "spayon" else "/export/callback"
+        return self.shop.deliver(body, sign(body, secret or SECRETS[account]), path)
+
+
+@pytest.fixture
+def accounts(any_shop: Shop) -> Iterator[Accounts]:
+    """Two accounts on each of the three databases, in the tables of the usual shop."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    db = SQLAlchemy(model_class=Base)
+    clock = Clock()
+    first = Spayon(db, clock=clock)
+    second = Spayon(db, name="export", config_prefix="EXPORT_", clock=clock)
+    app = Flask("two accounts", template_folder=None)
+    app.config.update(CONFIG)
+    app.config.update({key.replace("SPAYON_", "EXPORT_"): value for key, value in CONFIG.items()})
+    app.config["SQLALCHEMY_DATABASE_URI"] = any_shop.app.config["SQLALCHEMY_DATABASE_URI"]
+    app.config["SPAYON_CALLBACK_SECRET"] = SECRETS["spayon"]
+    app.config["EXPORT_CALLBACK_SECRET"] = SECRETS["export"]
+    db.init_app(app)
+
+    for spayon, prefix in ((first, "/pay"), (second, "/export")):
+        spayon.init_app(app)
+        app.register_blueprint(spayon.blueprint, url_prefix=prefix)
+
+        @spayon.order_loader
+        def load(order_id: str) -> Order:
+            return Order(order_id=order_id, product_name="Tea", price=Decimal(1000), currency="AMD")
+
+        @spayon.on_paid
+        def paid(payment: Any, name: str = spayon.name) -> None:
+            both.paid.append((name, payment.order_id))
+
+    shop = Shop(app, db, first, any_shop.orders, clock)
+    both = Accounts(shop, second)
+    yield both
+    dispose(shop)
+
+
+class TestTwoAccounts:
+    """Two `Spayon` objects share the two tables, and nothing else."""
+
+    def test_each_account_runs_its_own_handlers_for_its_own_payments(
+        self, accounts: Accounts
+    ) -> None:
+        accounts.add("spayon", "S1")
+        accounts.add("export", "S2")
+
+        assert accounts.deliver("spayon", report("S1")) == 200
+        assert accounts.deliver("export", report("S2")) == 200
+
+        assert accounts.paid == [("spayon", "A1"), ("export", "A1")]
+        assert [row.account for row in accounts.shop.callbacks()] == ["spayon", "export"]
+
+    def test_one_accounts_secret_does_not_open_the_other(self, accounts: Accounts) -> None:
+        accounts.add("export", "S2")
+
+        assert accounts.deliver("export", report("S2"), SECRETS["spayon"]) == 401
+        assert accounts.shop.callbacks() == []
+
+    def test_a_report_to_the_wrong_account_is_unknown_there_and_swallows_nothing(
+        self, accounts: Accounts
+    ) -> None:
+        accounts.add("export", "S2")
+
+        assert accounts.deliver("spayon", report("S2")) == 200
+        assert accounts.shop.payment("S2").status == "pending"
+        assert [row.verdict for row in accounts.shop.callbacks()] == ["unknown"]
+
+        assert accounts.deliver("export", report("S2")) == 200
+        assert accounts.shop.payment("S2").status == "paid"
+        assert accounts.paid == [("export", "A1")]
+
+    def test_a_lost_answer_is_not_filled_with_the_other_accounts_session(
+        self, accounts: Accounts
+    ) -> None:
+        accounts.add("spayon", None)
+        accounts.add("export", "S2")
+
+        assert accounts.deliver("spayon", report("S2")) == 200
+        assert accounts.paid == []
+
+        assert accounts.deliver("export", report("S2")) == 200
+        assert accounts.paid == [("export", "A1")]
+
+    def test_one_order_id_can_be_paid_in_each_account(self, accounts: Accounts) -> None:
+        for account, session_id in (("spayon", "S1"), ("export", "S2")):
+            accounts.add(account, session_id)
+            accounts.deliver(account, report(session_id))
+
+        statuses = {accounts.shop.payment(each).status for each in ("S1", "S2")}
+        assert statuses == {"paid"}
+
+    def test_a_return_page_shows_only_its_own_accounts_payments(self, accounts: Accounts) -> None:
+        accounts.add("export", "S2")
+        accounts.deliver("export", report("S2"))
+        client = accounts.shop.app.test_client()
+
+        assert client.get("/pay/return?session_id=S2").status_code == 404
+        assert client.get("/export/return?session_id=S2").status_code == 200
+
+    def test_reconcile_leaves_the_other_accounts_payments_alone(self, accounts: Accounts) -> None:
+        accounts.add("export", None)
+        accounts.shop.clock.step(16 * 60)
+
+        with accounts.shop.app.app_context():
+            assert not accounts.shop.spayon.reconcile().changed
+            assert accounts.export.reconcile().changed == {"expired": 1}
