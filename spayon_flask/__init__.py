@@ -11,6 +11,7 @@ from .errors import InvalidSignatureError
 from .errors import OrderError
 from .errors import OrderNotPayableError
 from .errors import RequestRefusedError
+from .errors import ReviewError
 from .errors import SessionNotFoundError
 from .errors import SpayonError
 from .errors import UncommittedChangesError
@@ -38,6 +39,7 @@ __all__ = [
     "OrderNotPayableError",
     "PaymentMixin",
     "RequestRefusedError",
+    "ReviewError",
     "SessionNotFoundError",
     "Settings",
     "Spayon",

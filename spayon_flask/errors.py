@@ -6,6 +6,7 @@
   + OrderNotPayableError           the order is paid already, or under review
   + UncommittedChangesError        `db.session` holds changes that our commit would take along
   + HandlerError                   the shop's handler failed, or ended the transaction itself
+  + ReviewError                    a payment cannot be moved out of review; the message says why
   + GatewayError                   Spayon was asked and it went badly
     - GatewayUnavailableError      no usable answer; worth another try
     - AuthenticationError          client id, client secret or token refused
@@ -51,6 +52,10 @@ class UncommittedChangesError(SpayonError):
 
 class HandlerError(SpayonError):
     """A handler of the shop failed, or ended the transaction; all of it was rolled back."""
+
+
+class ReviewError(SpayonError):
+    """The payment is not under review, or another payment holds its order."""
 
 
 class GatewayError(SpayonError):

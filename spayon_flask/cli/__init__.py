@@ -5,14 +5,23 @@ from __future__ import annotations
 from flask.cli import AppGroup
 
 from ..extension import Extension
-from .reconcile import create_command as create_reconcile
-from .trigger import create_command as create_trigger
+from . import payments
+from . import prune
+from . import reconcile
+from . import review
+from . import show
+from . import templates
+from . import trigger
+
+
+_COMMANDS = (payments, prune, reconcile, review, show, templates, trigger)
 
 
 def create_group(spayon: Extension) -> AppGroup:
     """Return the command group of *spayon*, under its name."""
     group = AppGroup(spayon.name, help=f"Payments through Spayon (account {spayon.name}).")
-    for create in (create_reconcile, create_trigger):
-        group.add_command(create(spayon))
+
+    for module in _COMMANDS:
+        group.add_command(module.create_command(spayon))
 
     return group

@@ -9,17 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 from sqlalchemy.orm import scoped_session
 
-from .. import signals
 from ..handlers import Handlers
 from ..models import CallbackMixin
 from ..models import PaymentMixin
 from ..models import table_of
 from ..orders import Order
 from ..reports import Report
+from .announcements import Announcements
 from .changes import Changes
 from .checkouts import Checkouts
 from .checkouts import Claim
@@ -30,6 +28,8 @@ from .hand_over import HandOver
 from .queries import Queries
 from .records import Outcome
 from .records import Records
+from .retention import Retention
+from .reviews import Reviews
 from .schedule import Due
 from .schedule import Schedule
 from .statements import Statements
@@ -40,13 +40,6 @@ from .work_statements import WorkStatements
 __all__ = ["Claim", "Due", "EarlyReport", "Outcome", "Storage"]
 
 logger = logging.getLogger(__name__)
-
-_SIGNALS = {
-    "paid": signals.payment_paid,
-    "failed": signals.payment_failed,
-    "expired": signals.payment_expired,
-    "review": signals.payment_review,
-}
 
 
 class Storage:
@@ -73,9 +66,13 @@ class Storage:
         changes = Changes(account, payment_class, statements, handlers)
         self._records = Records(account, payment_class, statements, handlers, changes)
         self._endings = Endings(payment_class, changes)
+        self._reviews = Reviews(account, payment_class, callback_class, changes, handlers)
         self._checkouts = Checkouts(account, payment_class, statements)
         self._schedule = Schedule(account, payment_class, work, interval)
         self._hand_over = HandOver(account, callback_class, work, handlers)
+        self._announcements = Announcements(account, self._hand_over, self.get)
+        #: Removes old rows.
+        self.retention = Retention(account, session, payment_class, callback_class)
         #: Payments and callbacks as an operator looks for them.
         self.queries = Queries(account, session, payment_class, callback_class)
         watch(session)
@@ -104,7 +101,7 @@ class Storage:
                 "repeated": outcome.repeated,
             },
         )
-        self._announce(session, report, source, outcome)
+        self._announcements.report(session, report, source, outcome)
         return outcome
 
     def expire_unanswered(self, payment_id: int, *, now: datetime) -> bool:
@@ -113,9 +110,27 @@ class Storage:
         changed = self._endings.expire_unanswered(session, payment_id, now=now)
 
         if changed:
-            self._send(signals.payment_expired, payment_id)
+            self._announcements.change("expired", payment_id)
 
         return changed
+
+    def settle_review(
+        self, payment_id: int, *, accept: bool, by: str, because: str, now: datetime
+    ) -> PaymentMixin:
+        """Move a payment out of review, to `paid` or `failed`; the handlers of that run once.
+
+        Raises `ReviewError` where that cannot be done, and `HandlerError`.
+        """
+        session = self._session()
+        again = self._reviews.settle(
+            session, payment_id, accept=accept, by=by, because=because, now=now
+        )
+
+        for callback_id in again:
+            self._announcements.hand_over(session, callback_id)
+
+        self._announcements.change("paid" if accept else "failed", payment_id)
+        return self.get(payment_id)
 
     def claim(self, order: Order, *, now: datetime, give_up: int | None = None) -> Claim:
         """Return what stands for *order*; where nothing does, a new pending payment."""
@@ -184,31 +199,3 @@ class Storage:
         return min(
             rows, key=lambda row: ("paid", "review", "pending").index(row.status), default=None
         )
-
-    def _announce(self, session: Session, report: Report, source: str, outcome: Outcome) -> None:
-        """Tell the dispatcher and the observers; nothing of it can undo what was committed."""
-        changed = outcome.status is not None and outcome.payment_id is not None
-
-        if changed and outcome.callback_id is not None:
-            try:
-                self._hand_over.hand_over(session, outcome.callback_id)
-
-            except SQLAlchemyError:
-                logger.exception("hand-over was not noted; reconcile will do it again")
-
-        if signals.report_received.receivers:
-            signals.announce(
-                signals.report_received,
-                self._account,
-                source=source,
-                status=report.status,
-                verdict=outcome.verdict,
-                repeated=outcome.repeated,
-            )
-
-        if changed:
-            self._send(_SIGNALS[outcome.status or ""], outcome.payment_id or 0)
-
-    def _send(self, signal: Any, payment_id: int) -> None:
-        if signal.receivers:
-            signals.announce(signal, self._account, payment=self.get(payment_id))

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from ..errors import SpayonError
 from ..models import PaymentMixin
 from ..verdicts import APPLIED
 from ..verdicts import Decision
@@ -16,7 +15,7 @@ from .transactions import with_retries
 
 
 class Endings:
-    """End payments by the clock, or by a person's word."""
+    """End payments by the clock."""
 
     def __init__(self, payment_class: type[PaymentMixin], changes: Changes) -> None:
         self._payment_class = payment_class
@@ -37,34 +36,3 @@ class Endings:
             return True
 
         return with_retries(session, work)
-
-    def settle_review(
-        self,
-        session: Session,
-        payment_id: int,
-        *,
-        status: str,
-        by: str,
-        because: str,
-        now: datetime,
-    ) -> None:
-        """Move a payment out of review to *status*, `paid` or `failed`, running the handler once.
-
-        Raises `SpayonError` where it is not under review any more.
-        """
-
-        def work() -> None:
-            payment = session.get(self._payment_class, payment_id)
-
-            if payment is None or payment.status != "review":
-                raise SpayonError("this payment is not under review")
-
-            found = {name: getattr(payment, name) for name in NEEDED}
-            payment.reviewed_by, payment.reviewed_because, payment.reviewed_at = by, because, now
-            session.flush()
-            self._changes.write(
-                session, found, Decision(APPLIED, status, found["review"]), None, now
-            )
-            session.commit()
-
-        with_retries(session, work)

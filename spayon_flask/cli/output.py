@@ -1,0 +1,111 @@
+"""Output: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import datetime
+from datetime import timezone
+from typing import Any
+
+import click
+
+from ..money import plain
+
+
+def print_json(value: object) -> None:
+    """Print *value* as JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print *rows* in columns, below *head*."""
+    columns = list(zip(head, *rows, strict=True))
+    widths = [max(map(_width, column)) for column in columns]
+
+    for number, row in enumerate([head, *rows]):
+        cells = [text + " " * (width - _width(text)) for text, width in zip(row, widths)]  # noqa: B905
+        line = "  ".join(cells).rstrip()
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def print_pairs(pairs: Mapping[str, str]) -> None:
+    """Print names and values, one a line; those without a value are left out."""
+    width = max(map(len, pairs))
+
+    for name, value in pairs.items():
+        if value:
+            click.echo(f"{name:{width}}  {value}")
+
+
+def when(moment: datetime | None) -> str:
+    """Write a moment for a person, in UTC."""
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}" if moment is not None else ""
+
+
+def price_of(payment: Any) -> str:
+    """Write the price of a payment; that of a product of the panel is Spayon's until it is paid."""
+    if payment.price is None:
+        return f"product {payment.product_id}"
+
+    return f"{plain(payment.price)} {payment.currency}"
+
+
+def payment_fields(payment: Any) -> dict[str, object]:
+    """Return a payment for JSON: prices as text, times in ISO 8601."""
+    fields = {
+        name: getattr(payment, name)
+        for name in (
+            "session_id",
+            "order_id",
+            "reference",
+            "status",
+            "review",
+            "product_id",
+            "product_name",
+            "price",
+            "currency",
+            "superseded",
+            "decline_reasons",
+            "created_at",
+            "updated_at",
+            "expires_at",
+            "due_at",
+            "attempts",
+            "reviewed_by",
+            "reviewed_because",
+            "reviewed_at",
+        )
+    }
+    fields["price"] = None if payment.price is None else plain(payment.price)
+    return {name: _plain(value) for name, value in fields.items()}
+
+
+def callback_fields(callback: Any) -> dict[str, object]:
+    """Return a callback row for JSON, with its body as text."""
+    fields = {
+        name: getattr(callback, name)
+        for name in (
+            "id",
+            "session_id",
+            "status",
+            "source",
+            "verdict",
+            "received_at",
+            "secret_index",
+            "dispatch_at",
+        )
+    }
+    fields["body"] = bytes(callback.body).decode(errors="replace")
+    return {name: _plain(value) for name, value in fields.items()}
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _width(text: str) -> int:
+    # East Asian wide letters take two columns of a terminal.
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

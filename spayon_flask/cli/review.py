@@ -1,0 +1,109 @@
+"""`flask spayon review`: a person's word on payments that were held back."""
+
+from __future__ import annotations
+
+import getpass
+
+import click
+from flask.cli import with_appcontext
+
+from ..extension import Extension
+from ..orders import MAX_TEXT_LENGTH
+from .command import Command
+from .output import payment_fields
+from .output import price_of
+from .output import print_json
+from .output import print_table
+from .output import when
+
+
+_HELP = """List the payments under review, or settle one.
+
+Spayon says that they were paid, but the price, the currency or the order is not what was asked for,
+or the order is paid already. --accept makes the payment `paid` and ships the goods, --refuse makes
+it `failed`; either runs the shop's handler once. Money that came is given back in Spayon's admin
+panel: a refusal does not do that.
+"""
+
+
+def create_command(spayon: Extension) -> click.Command:
+    """Return the command for *spayon*."""
+
+    @click.command("review", cls=Command, help=_HELP)
+    @click.argument("session_id", required=False)
+    @click.option("--accept/--refuse", default=None, help="What it comes to.")
+    @click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
+    @click.option("--by", metavar="NAME", help="Who decides; else the user of this shell.")
+    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @with_appcontext
+    def review(
+        session_id: str | None,
+        accept: bool | None,
+        because: str | None,
+        by: str | None,
+        as_json: bool,
+    ) -> None:
+        if session_id is None:
+            if accept is not None:
+                raise click.UsageError("name the payment session that you decide on")
+
+            _list(spayon, as_json=as_json)
+            return
+
+        if accept is None or not (because or "").strip():
+            raise click.UsageError('decide with --accept or --refuse, and say why: --because "..."')
+
+        storage = spayon.state.storage
+        payment = storage.find(session_id=session_id)
+
+        if payment is None:
+            raise click.ClickException(f"no payment session {session_id}")
+
+        settled = storage.settle_review(
+            payment.id,
+            accept=accept,
+            by=(by or _user())[:MAX_TEXT_LENGTH],
+            because=(because or "").strip(),
+            now=spayon.state.clock(),
+        )
+
+        if as_json:
+            print_json(payment_fields(settled))
+
+        else:
+            click.echo(f"order {settled.order_id}, payment session {session_id}: {settled.status}")
+
+    return review
+
+
+def _list(spayon: Extension, *, as_json: bool) -> None:
+    found = spayon.state.storage.queries.payments(status="review")
+
+    if as_json:
+        print_json([payment_fields(each) for each in found])
+
+    elif not found:
+        click.echo("nothing is under review")
+
+    else:
+        print_table(
+            ("SINCE (UTC)", "ORDER", "REASON", "ASKED FOR", "PAYMENT SESSION"),
+            [
+                (
+                    when(each.updated_at),
+                    each.order_id,
+                    each.review or "",
+                    price_of(each),
+                    each.session_id or "",
+                )
+                for each in found
+            ],
+        )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+
+    except (OSError, KeyError):  # a container whose user has no name
+        raise click.UsageError("say who decides: --by NAME") from None

@@ -1,0 +1,71 @@
+"""Announcements: who hears of a change once it is committed; nothing here can undo it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from .. import signals
+from ..models import PaymentMixin
+from ..reports import Report
+from .hand_over import HandOver
+from .records import Outcome
+
+
+logger = logging.getLogger(__name__)
+
+_SIGNALS = {
+    "paid": signals.payment_paid,
+    "failed": signals.payment_failed,
+    "expired": signals.payment_expired,
+    "review": signals.payment_review,
+}
+
+
+class Announcements:
+    """Tell the dispatcher and the observers of *account*; *get* returns a payment by its id."""
+
+    def __init__(
+        self, account: str, hand_over: HandOver, get: Callable[[int], PaymentMixin]
+    ) -> None:
+        self._account = account
+        self._hand_over = hand_over
+        self._get = get
+
+    def report(self, session: Session, report: Report, source: str, outcome: Outcome) -> None:
+        """Tell of a report that was recorded, and of what it changed."""
+        changed = outcome.status is not None and outcome.payment_id is not None
+
+        if changed and outcome.callback_id is not None:
+            self.hand_over(session, outcome.callback_id)
+
+        if signals.report_received.receivers:
+            signals.announce(
+                signals.report_received,
+                self._account,
+                source=source,
+                status=report.status,
+                verdict=outcome.verdict,
+                repeated=outcome.repeated,
+            )
+
+        if changed:
+            self.change(outcome.status or "", outcome.payment_id or 0)
+
+    def change(self, status: str, payment_id: int) -> None:
+        """Tell that a payment has a new status."""
+        signal = _SIGNALS[status]
+
+        if signal.receivers:
+            signals.announce(signal, self._account, payment=self._get(payment_id))
+
+    def hand_over(self, session: Session, callback_id: int) -> None:
+        """Give the dispatcher a callback row."""
+        try:
+            self._hand_over.hand_over(session, callback_id)
+
+        except SQLAlchemyError:
+            logger.exception("hand-over was not noted; reconcile will do it again")

@@ -1,0 +1,205 @@
+"""`flask spayon prune`: what may go goes, and what guards stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.conftest import dispose
+from tests.reports import report
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+@pytest.fixture
+def shop(database_url: str) -> Iterator[Shop]:
+    """A shop on each of the three engines."""
+    shop = make_shop(database_url)
+    shop.add_order()
+    yield shop
+    dispose(shop)
+
+
+def end(shop: Shop, status: str, session_id: str = "S1", order_id: str = "A1") -> None:
+    """Let a payment end as *status*."""
+    shop.add_payment(session_id, order_id=order_id)
+    assert shop.deliver(report(session_id, status, orderId=order_id)) == 200
+
+
+def remaining(shop: Shop) -> tuple[list[str], list[str]]:
+    """Return the payment sessions of the payments and of the callback rows that are left."""
+    with shop.app.app_context():
+        model = shop.spayon.Payment
+        payments = shop.db.session.scalars(shop.db.select(model.session_id).order_by(model.id))
+        return [str(each) for each in payments], [each.session_id for each in shop.callbacks()]
+
+
+def drop_order(shop: Shop) -> None:
+    """Let the shop forget its order."""
+    with shop.app.app_context():
+        shop.db.session.delete(shop.db.session.get(shop.orders, "A1"))
+        shop.db.session.commit()
+
+
+@pytest.mark.parametrize("status", ["failed", "expired"])
+def test_an_old_payment_goes_with_its_callbacks(shop: Shop, run: Run, status: str) -> None:
+    end(shop, status)
+    shop.clock.step(401 * 86400)
+
+    result = run("prune", "--older-than", "400d")
+
+    assert "removed 1 payments, 1 callbacks" in result.output
+    assert remaining(shop) == ([], [])
+
+
+def test_a_younger_payment_stays(shop: Shop, run: Run) -> None:
+    end(shop, "failed")
+    shop.clock.step(399 * 86400)
+
+    run("prune", "--older-than", "400d")
+
+    assert remaining(shop) == (["S1"], ["S1"])
+
+
+def test_a_payment_that_was_told_of_lately_stays(shop: Shop, run: Run) -> None:
+    end(shop, "failed")
+    shop.clock.step(399 * 86400)
+    shop.deliver(report(status="expired"))
+    shop.clock.step(2 * 86400)
+
+    run("prune", "--older-than", "400d")
+
+    assert remaining(shop) == (["S1"], ["S1", "S1"])
+
+
+@pytest.mark.parametrize("values", [{}, {"status": "review", "review": "price_differs"}])
+def test_pending_and_reviewed_payments_stay_however_old(
+    shop: Shop, run: Run, values: dict[str, Any]
+) -> None:
+    shop.add_payment(**values)
+    shop.clock.step(4000 * 86400)
+
+    run("prune", "--older-than", "400d", "--paid")
+
+    assert remaining(shop) == (["S1"], [])
+
+
+def test_a_paid_payment_stays_unless_asked_for(shop: Shop, run: Run) -> None:
+    end(shop, "paid")
+    drop_order(shop)
+    shop.clock.step(401 * 86400)
+
+    run("prune", "--older-than", "400d")
+
+    assert remaining(shop) == (["S1"], ["S1"])
+
+
+def test_a_paid_payment_stays_while_the_shop_has_the_order(shop: Shop, run: Run) -> None:
+    end(shop, "paid")
+    shop.clock.step(401 * 86400)
+
+    result = run("prune", "--older-than", "400d", "--paid")
+
+    assert "kept 1 paid payments" in result.output
+    assert remaining(shop) == (["S1"], ["S1"])
+
+
+def test_a_paid_payment_whose_order_is_gone_goes(shop: Shop, run: Run) -> None:
+    end(shop, "paid")
+    drop_order(shop)
+    shop.clock.step(401 * 86400)
+
+    run("prune", "--older-than", "400d", "--paid")
+
+    assert remaining(shop) == ([], [])
+
+
+def test_a_loader_that_raises_keeps_the_payment(shop: Shop, run: Run) -> None:
+    end(shop, "paid")
+    shop.clock.step(401 * 86400)
+
+    @shop.spayon.order_loader
+    def load(order_id: str) -> None:
+        raise RuntimeError("outside of a request")
+
+    run("prune", "--older-than", "400d", "--paid")
+
+    assert remaining(shop) == (["S1"], ["S1"])
+
+
+def test_what_waits_for_the_dispatcher_stays(shop: Shop, run: Run) -> None:
+    @shop.spayon.dispatcher
+    def dispatch(callback_id: int) -> None:
+        raise RuntimeError("the queue is away")
+
+    end(shop, "failed")
+    shop.clock.step(401 * 86400)
+
+    run("prune", "--older-than", "400d")
+
+    assert remaining(shop) == (["S1"], ["S1"])
+
+
+def test_old_unknown_reports_go_but_not_one_of_a_payment(shop: Shop, run: Run) -> None:
+    shop.deliver(report("S8", "failed", orderId="A8"))
+    shop.deliver(report("S9", "paid", orderId="A9"))
+    shop.clock.step(401 * 86400)
+
+    result = run("prune", "--older-than", "400d", "--json")
+
+    assert json.loads(result.output)["unknown"] == 1
+    assert remaining(shop) == ([], ["S9"])
+
+
+def test_many_go_in_batches(shop: Shop, run: Run) -> None:
+    for number in range(7):
+        shop.add_payment(f"S{number}", status="failed", held_order_id=None)
+
+    shop.clock.step(401 * 86400)
+
+    result = run("prune", "--older-than", "400d", "--batch", "3", "--json")
+
+    assert json.loads(result.output)["payments"] == 7
+
+
+def test_a_dry_run_removes_nothing(shop: Shop, run: Run) -> None:
+    end(shop, "failed")
+    shop.clock.step(401 * 86400)
+
+    result = run("prune", "--older-than", "400d", "--dry-run")
+
+    assert "would remove 1 payments" in result.output
+    assert remaining(shop) == (["S1"], ["S1"])
+
+
+def test_payments_of_another_account_stay(shop: Shop, run: Run) -> None:
+    shop.add_payment(account="museum", status="failed", held_order_id=None)
+    shop.clock.step(401 * 86400)
+
+    run("prune", "--older-than", "400d")
+
+    assert remaining(shop) == (["S1"], [])
+
+
+@pytest.mark.parametrize("age", ["29d", "0d", "4w"])
+def test_less_than_thirty_days_is_refused(run: Run, age: str) -> None:
+    result = run("prune", "--older-than", age)
+
+    assert result.exit_code == 1
+    assert "at least 30d" in result.output
+
+
+def test_a_late_report_about_a_pruned_payment_is_recorded_as_unknown(shop: Shop, run: Run) -> None:
+    end(shop, "expired")
+    shop.clock.step(timedelta(days=401).total_seconds())
+    run("prune", "--older-than", "400d")
+
+    assert shop.deliver(report()) == 200
+
+    assert [row.verdict for row in shop.callbacks()] == ["unknown"]
+    assert shop.paid_times() == 0

@@ -1,0 +1,160 @@
+"""`flask spayon review`: a person decides, once, and is remembered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.conftest import dispose
+from tests.reports import report
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+BECAUSE = ("--because", "the bank says so", "--by", "Ani")
+
+
+@pytest.fixture
+def shop(database_url: str) -> Iterator[Shop]:
+    """A shop on each of the three engines, with a payment under review."""
+    shop = make_shop(database_url)
+    shop.add_order()
+    shop.add_payment()
+    shop.deliver(report(price="1"))
+    shop.handled.clear()
+    yield shop
+    dispose(shop)
+
+
+def test_what_is_under_review_is_listed(shop: Shop, run: Run) -> None:
+    assert run("review").output.splitlines()[1].split() == [
+        *("2026-11-22", "12:00:00", "A1", "price_differs", "1000", "AMD", "S1")
+    ]
+    assert [each["review"] for each in json.loads(run("review", "--json").output)] == [
+        "price_differs"
+    ]
+
+
+def test_an_accepted_payment_is_paid_and_its_handler_runs_once(shop: Shop, run: Run) -> None:
+    result = run("review", "S1", "--accept", *BECAUSE)
+    again = run("review", "S1", "--accept", *BECAUSE)
+
+    assert (result.exit_code, result.output) == (0, "order A1, payment session S1: paid\n")
+    assert again.exit_code == 1
+    assert "not under review, it is paid" in again.output
+    assert shop.paid_times() == 1
+    assert shop.handled == [("A1", "paid")]
+
+
+def test_a_refused_payment_is_failed_and_the_order_can_be_paid_again(shop: Shop, run: Run) -> None:
+    run("review", "S1", "--refuse", *BECAUSE)
+
+    payment = shop.payment()
+    assert (payment.status, payment.held_order_id) == ("failed", None)
+    assert shop.handled == [("A1", "failed")]
+
+
+def test_who_decided_and_why_is_kept_and_shown(shop: Shop, run: Run) -> None:
+    run("review", "S1", "--accept", *BECAUSE)
+
+    payment = shop.payment()
+    assert (payment.reviewed_by, payment.reviewed_because) == ("Ani", "the bank says so")
+    assert payment.reviewed_at == shop.clock()
+    assert payment.review == "price_differs"
+    assert "by Ani: the bank says so" in run("show", "S1").output
+
+
+def test_a_later_callback_changes_nothing_any_more(shop: Shop, run: Run) -> None:
+    run("review", "S1", "--accept", *BECAUSE)
+
+    assert shop.deliver(report()) == 200
+    assert shop.deliver(report(status="failed")) == 200
+    assert shop.payment().status == "paid"
+    assert shop.paid_times() == 1
+
+
+def test_a_handler_that_fails_leaves_the_payment_under_review(shop: Shop, run: Run) -> None:
+    shop.handle = lambda *_: 1 / 0
+
+    result = run("review", "S1", "--accept", *BECAUSE)
+
+    assert result.exit_code == 1
+    assert "the handler failed" in result.output
+    payment = shop.payment()
+    assert (payment.status, payment.reviewed_by) == ("review", None)
+    assert shop.paid_times() == 0
+
+
+def test_a_second_payment_of_a_paid_order_can_only_be_refused(shop: Shop, run: Run) -> None:
+    run("review", "S1", "--accept", *BECAUSE)
+    shop.add_payment("S2", held_order_id=None)
+    shop.deliver(report("S2"))
+    assert shop.payment("S2").review == "second_payment"
+
+    accepted = run("review", "S2", "--accept", *BECAUSE)
+
+    assert accepted.exit_code == 1
+    assert "paid already, by payment session S1" in accepted.output
+    assert run("review", "S2", "--refuse", *BECAUSE).exit_code == 0
+    assert shop.payment("S1").status == "paid"
+    assert shop.paid_times() == 1
+
+
+def test_two_under_review_are_settled_one_after_the_other(shop: Shop, run: Run) -> None:
+    shop.add_payment("S2", held_order_id=None)
+    shop.deliver(report("S2"))
+
+    result = run("review", "S2", "--accept", *BECAUSE)
+
+    assert result.exit_code == 1
+    assert "settle payment session S1 first" in result.output
+
+
+def test_an_accepted_payment_displaces_one_that_is_still_pending(shop: Shop, run: Run) -> None:
+    run("review", "S1", "--refuse", *BECAUSE)
+    shop.add_payment("S2", held_order_id=None, superseded=True)
+    shop.deliver(report("S2"))
+    shop.add_payment("S3")
+
+    assert run("review", "S2", "--accept", *BECAUSE).exit_code == 0
+
+    assert shop.payment("S3").held_order_id is None
+    assert shop.paid_times() == 1
+
+
+def test_the_dispatcher_is_given_the_callback_row_again(shop: Shop, run: Run) -> None:
+    given: list[int] = []
+    shop.spayon.dispatcher(given.append)
+
+    run("review", "S1", "--accept", *BECAUSE)
+
+    (row,) = shop.callbacks()
+    assert given == [row.id]
+    assert row.dispatch_at is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("S1",),
+        ("S1", "--accept"),
+        ("S1", "--because", "x"),
+        ("S1", "--accept", "--because", " "),
+        ("--accept", "--because", "x"),
+    ],
+)
+def test_a_decision_needs_a_session_a_word_and_a_reason(
+    shop: Shop, run: Run, arguments: tuple[str, ...]
+) -> None:
+    assert run("review", *arguments).exit_code == 2
+    assert shop.payment().status == "review"
+
+
+def test_an_unknown_session_is_named(run: Run) -> None:
+    result = run("review", "S9", "--accept", *BECAUSE)
+
+    assert result.exit_code == 1
+    assert "no payment session S9" in result.output

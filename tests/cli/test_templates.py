@@ -1,0 +1,67 @@
+"""`flask spayon templates copy`: a start for the shop's own pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spayon_flask.cli.templates import NAMES
+from tests.cli.conftest import Run
+from tests.shop import Shop
+
+
+def test_named_templates_are_copied(run: Run, tmp_path: Path) -> None:
+    result = run("templates", "copy", "return", "cancel", "--to", str(tmp_path / "templates"))
+
+    assert result.exit_code == 0
+    copied = sorted(path.name for path in (tmp_path / "templates" / "spayon").iterdir())
+    assert copied == ["cancel.html", "return.html"]
+
+
+def test_without_a_name_all_are_copied(run: Run, tmp_path: Path) -> None:
+    run("templates", "copy", "--to", str(tmp_path))
+
+    copied = sorted(path.stem for path in (tmp_path / "spayon").iterdir())
+    assert copied == sorted(NAMES)
+
+
+def test_what_is_there_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "spayon").mkdir()
+    mine = tmp_path / "spayon" / "return.html"
+    mine.write_text("mine")
+
+    result = run("templates", "copy", "--to", str(tmp_path))
+
+    assert result.exit_code == 1
+    assert str(mine) in result.output
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "spayon" / "base.html").exists()
+
+
+def test_force_overwrites(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "spayon").mkdir()
+    mine = tmp_path / "spayon" / "return.html"
+    mine.write_text("mine")
+
+    assert run("templates", "copy", "return", "--to", str(tmp_path), "--force").exit_code == 0
+    assert "mine" not in mine.read_text()
+
+
+def test_the_apps_own_folder_is_the_default(shop: Shop, run: Run, tmp_path: Path) -> None:
+    shop.app.root_path = str(tmp_path)
+
+    run("templates", "copy", "error")
+
+    assert (tmp_path / "templates" / "spayon" / "error.html").exists()
+
+
+def test_a_copied_page_renders_in_place_of_ours(shop: Shop, run: Run, tmp_path: Path) -> None:
+    shop.add_payment()
+    shop.app.template_folder = str(tmp_path)
+    run("templates", "copy", "--to", str(tmp_path))
+    base = tmp_path / "spayon" / "base.html"
+    base.write_text(base.read_text() + "<!-- ours, changed -->")
+
+    page = shop.app.test_client().get("/pay/cancel/reference-of-S1-A1")
+
+    assert page.status_code == 200
+    assert page.text.endswith("<!-- ours, changed -->")
