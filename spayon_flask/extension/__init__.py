@@ -66,7 +66,8 @@ class Extension:
 
         self.name = name
         self.config_prefix = config_prefix
-        self._db = db
+        #: The shop's `SQLAlchemy` object.
+        self.db = db
         self._clock = clock
         self._handlers = Handlers()
 
@@ -97,7 +98,7 @@ class Extension:
         states[self.name] = AppState.create(
             Settings.from_config(app.config, self.config_prefix),
             self.name,
-            self._db.session,
+            self.db.session,
             self.Payment,
             self.Callback,
             self._handlers,

@@ -1,0 +1,209 @@
+"""gunicorn with its threads and with gevent, behind a real nginx under a path prefix."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+from tests.needs import missing
+from tests.shop import CONFIG
+
+
+ROOT = Path(__file__).parents[2]
+
+WORKERS = {
+    "gthread": ["--worker-class", "gthread", "--workers", "2", "--threads", "4"],
+    "gevent": ["--worker-class", "gevent", "--workers", "2"],
+}
+
+NGINX = """
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_processes 1;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location /shop/ {{
+            proxy_pass http://127.0.0.1:{behind}/;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Forwarded-Prefix /shop;
+        }}
+    }}
+}}
+"""
+
+
+@dataclass
+class Served:
+    """A shop at *url*, its database file, and the gateway where it is paid."""
+
+    url: str
+    database: Path
+    gateway: Simulator
+
+    def begin(self, order_id: str) -> PaymentSession:
+        """Press "Pay"; return the payment session that the payer is sent to."""
+        answer = requests.post(
+            f"{self.url}/pay/checkout/{order_id}", timeout=30, allow_redirects=False
+        )
+        assert answer.status_code == 303, answer.text
+        return self.gateway.sessions[answer.headers["Location"].rsplit("/", 1)[1]]
+
+    def pay(self, session: PaymentSession) -> None:
+        """Pay, and see that the callback is answered with 200."""
+        delivery = self.gateway.pay(session.id)
+        assert delivery is not None
+        assert delivery.status_code == 200
+
+    def parcels(self, order_id: str) -> int:
+        """Return how often an order was sent out."""
+        connection = sqlite3.connect(self.database)
+        query = "SELECT count(*) FROM parcel WHERE order_id = ?"
+        (count,) = connection.execute(query, (order_id,)).fetchone()
+        connection.close()
+        return int(count)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Simulator]:
+    """Run a simulator that posts callbacks over HTTP."""
+    with Simulator(time_scale=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=list(WORKERS))
+def behind(
+    request: pytest.FixtureRequest, gateway: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[int, Path]]:
+    """Run gunicorn; return its port, and the shop's database file."""
+    database = tmp_path_factory.mktemp("shop") / "shop.db"
+    settings = {f"FLASK_{name}": str(value) for name, value in CONFIG.items()}
+    settings |= {
+        "FLASK_SPAYON_API_URL": gateway.url,
+        "FLASK_SPAYON_PUBLIC_URL": "",
+        "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{database}",
+    }
+    environment = {**os.environ, **settings, "CREATE_TABLES": "1"}
+    create = "from tests.neighbours.served import create_app; create_app()"
+    subprocess.run([sys.executable, "-c", create], cwd=ROOT, env=environment, check=True)
+    del environment["CREATE_TABLES"]
+
+    # It listens before gunicorn is there, so that nobody has to wait for anything.
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}"]
+        command += [*WORKERS[request.param], "--log-level", "warning", "--no-control-socket"]
+        process = subprocess.Popen(
+            [*command, "tests.neighbours.served:create_app()"],
+            cwd=ROOT,
+            env=environment,
+            pass_fds=[listener.fileno()],
+        )
+        port = listener.getsockname()[1]
+
+    yield port, database
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def served(behind: tuple[int, Path], gateway: Simulator) -> Served:
+    """A shop on gunicorn alone."""
+    port, database = behind
+    return Served(f"http://127.0.0.1:{port}", database, gateway)
+
+
+@pytest.fixture(scope="module")
+def proxied(
+    behind: tuple[int, Path], gateway: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A shop on gunicorn, behind nginx, under /shop."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+    if nginx is None:
+        missing("nginx")
+
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, port=port, behind=behind[0]))
+
+    if os.geteuid() == 0:
+        config.write_text(f"user root;\n{config.read_text()}")
+
+    command = [nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
+    subprocess.run(command, check=True)
+    yield Served(f"http://127.0.0.1:{port}/shop", behind[1], gateway)
+    subprocess.run([*command, "-s", "quit"], check=True)
+
+
+def test_a_purchase_on_gunicorn_ends_paid(served: Served) -> None:
+    session = served.begin("A1")
+
+    served.pay(session)
+
+    assert served.parcels("A1") == 1
+
+
+def test_many_callbacks_at_once_on_gunicorn_send_one_parcel(served: Served) -> None:
+    session = served.begin("A2")
+
+    deliveries = served.gateway.deliver(session.id, status="paid", times=12, concurrently=True)
+
+    assert [each.status_code for each in deliveries] == [200] * 12
+    assert served.parcels("A2") == 1
+
+
+def test_the_urls_given_to_spayon_are_those_in_front_of_nginx(proxied: Served) -> None:
+    creation = proxied.begin("A3").creation
+
+    assert creation.callback_url == f"{proxied.url}/pay/callback"
+    assert creation.return_url == f"{proxied.url}/pay/return"
+    assert str(creation.cancel_url).startswith(f"{proxied.url}/pay/cancel/")
+
+
+def test_a_purchase_through_nginx_ends_paid(proxied: Served) -> None:
+    session = proxied.begin("A4")
+
+    proxied.pay(session)
+
+    assert proxied.parcels("A4") == 1
+    page = requests.get(f"{proxied.url}/pay/return?session_id={session.id}", timeout=30)
+    assert page.status_code == 200
+    assert 'href="/shop/pay/static/spayon.css' in page.text
+    style = requests.get(f"{proxied.url}/pay/static/spayon.css", timeout=30)
+    assert style.status_code == 200
+
+
+def test_a_callback_too_large_is_refused_through_nginx(proxied: Served) -> None:
+    chunks = iter([b"x" * 1000] * 100)
+
+    answer = requests.post(f"{proxied.url}/pay/callback", data=chunks, timeout=30)
+
+    assert answer.status_code == 413
