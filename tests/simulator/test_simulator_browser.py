@@ -1,0 +1,222 @@
+"""The hosted page and the inspector in a real Chromium, as people meet them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+from tests.pages.browser import chromium
+
+from .bare import Bare
+from .shop import Shop
+
+
+pytestmark = pytest.mark.browser
+
+LONG = "Աննկարագրելիերկարանուն" * 8
+PAGES = ["", "sessions/{}", "requests", "requests/2", "deliveries", "deliveries/1"]
+PAGES += ["faults", "setup", "?q=nothing", "sessions/unknown"]
+
+OUTSIDE = """() => [...document.querySelectorAll('body *')]
+    .filter(part => !part.closest('.scroll, .unseen, .skip'))
+    .filter(part => part.getBoundingClientRect().right > innerWidth + 1)
+    .map(part => part.outerHTML.slice(0, 80))"""
+
+
+class Looking:
+    """A page, and what the browser has complained about."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium, or skip where there is none."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(params=["light", "dark"])
+def looking(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Looking]:
+    """Return a page of a phone's width, light and dark."""
+    context = browser.new_context(
+        color_scheme=request.param, viewport={"width": 390, "height": 800}
+    )
+    yield Looking(context.new_page())
+    context.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Return a page of a desk's width."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def busy(sim: Simulator, shop: Shop, api: Bare, session: PaymentSession) -> PaymentSession:
+    """Return a session to which all kinds of things have happened."""
+    shop.code = 500
+    sim.attempt(session.id, sim.card("05"))
+    sim.pay(session.id)
+    sim.deliver(session.id, damaged=True)
+    sim.fault("error", on="status", chance=0.5, times=None, skip=1)
+    api.status(session.id)
+    api.create(product_name=LONG, order_id=LONG)
+    sim.hold_callbacks()
+    return session
+
+
+def violations(page: Page) -> list[Any]:
+    """Return what axe finds wrong with the page."""
+    found = Axe().run(page).response["violations"]
+    return [(rule["id"], node["target"]) for rule in found for node in rule["nodes"]]
+
+
+def test_the_inspector_is_sound(sim: Simulator, busy: PaymentSession, looking: Looking) -> None:
+    """On a phone: nothing sticks out, axe is content, and the console is silent."""
+    unsound = {}
+    for path in PAGES:
+        looking.page.goto(f"{sim.url}/_simulator/{path.format(busy.id)}")
+        unsound[path] = looking.page.evaluate(OUTSIDE) + violations(looking.page)
+
+    assert not any(unsound.values()), unsound
+    assert [text for text in looking.complaints if "404" not in text] == []
+
+
+@pytest.mark.parametrize("language", ["en", "ru", "hy"])
+def test_the_hosted_page_is_sound(
+    sim: Simulator, api: Bare, looking: Looking, language: str
+) -> None:
+    """In each language, before and after a declined card and when all is over."""
+    created = api.create(
+        language=language,
+        product_name=LONG,
+        order_id=LONG,
+        cancel_url="https://shop.example/cancel",
+        availablePaymentMethods=["visamaster", "mir"],
+    ).json
+    page = looking.page
+    for happening in (
+        lambda: None,
+        lambda: sim.attempt(created["session_id"], sim.card("51")),
+        lambda: sim.decline(created["session_id"]),
+    ):
+        happening()
+        page.goto(created["session_url"])
+
+        assert page.evaluate(OUTSIDE) == []
+        # What axe looks at is the same in all of them, and it takes its time.
+        assert language != "en" or violations(page) == []
+        assert page.locator("html").get_attribute("lang") == language
+    assert looking.complaints == []
+
+
+def test_a_payer_tries_a_card_and_then_another(
+    sim: Simulator, shop: Shop, session: PaymentSession, page: Page
+) -> None:
+    """And is back at the shop after the second."""
+    page.goto(f"{sim.url}/pay/{session.id}")
+    page.get_by_role("link", name="Declined by the bank").click()
+    page.get_by_role("button", name="Pay 1,000").click()
+    assert "gave no reason" in page.get_by_role("alert").inner_text()
+
+    page.get_by_role("link", name="Approved").first.click()
+    with page.expect_request(lambda request: request.url.startswith(shop.url)) as back:
+        page.get_by_role("button", name="Pay 1,000").click()
+    assert back.value.url == f"{shop.url}/pay/return?lang=hy&session_id={session.id}"
+    assert session.status == "paid"
+
+
+def test_the_inspector_shows_by_itself_what_happens(
+    sim: Simulator, api: Bare, session: PaymentSession, page: Page
+) -> None:
+    """Without being reloaded by hand."""
+    page.goto(f"{sim.url}/_simulator/")
+    page.evaluate("window.sameDocument = true")
+    sim.pay(session.id)
+    page.locator(".badge.paid").wait_for()
+
+    assert page.evaluate("window.sameDocument")
+
+
+def test_the_inspector_leaves_a_person_alone_who_is_typing(
+    sim: Simulator, api: Bare, session: PaymentSession, page: Page
+) -> None:
+    """And goes on once they have left the field."""
+    page.clock.install()
+    page.goto(f"{sim.url}/_simulator/")
+    page.get_by_role("searchbox").fill("A-")
+    sim.pay(session.id)
+    page.clock.run_for(5000)
+    assert page.locator(".badge.paid").count() == 0
+    assert page.get_by_role("searchbox").input_value() == "A-"
+
+    page.get_by_role("searchbox").blur()
+    page.clock.run_for(2000)
+    page.locator(".badge.paid").wait_for()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_every_button_works(
+    sim: Simulator, shop: Shop, session: PaymentSession, browser: Browser, *, scripts: bool
+) -> None:
+    """With JavaScript and without it."""
+    context = browser.new_context(java_script_enabled=scripts)
+    page = context.new_page()
+    page.goto(f"{sim.url}/_simulator/sessions/{session.id}")
+    page.get_by_role("button", name="Pay", exact=True).click()
+    page.get_by_text("The session is paid. Callback: 200.").wait_for()
+
+    for button, words in {
+        "Deliver again": "Callback: 200.",
+        "Ten at once": "Callbacks: 200 × 10.",
+        "And then an older": "Callbacks: 200 × 2.",
+        "Sign with the old secret": "Callback: 200.",
+        "Change one byte": "Callback: 200.",
+        "Without a signature": "Callback: 200.",
+        "Change the price": "Callback: 200.",
+        "Hold back": "Callbacks are held",
+        "Release": "No callback was made.",
+        "+5 min": "The clock shows",
+    }.items():
+        page.get_by_role("button", name=button).click()
+        assert words in page.get_by_role("status").inner_text()
+
+    assert len(shop.received) == 1 + 1 + 10 + 2 + 4
+    context.close()
+
+
+def test_a_fault_is_armed_from_the_page(sim: Simulator, page: Page) -> None:
+    """And disarmed again."""
+    page.goto(f"{sim.url}/_simulator/faults")
+    page.get_by_label("an HTML page").check()
+    page.get_by_label("How often").select_option("always")
+    page.get_by_role("button", name="Arm").click()
+    page.get_by_role("cell", name="0 of ∞").wait_for()
+    assert [(fault.kind, fault.times) for fault in sim.faults] == [("html", None)]
+
+    page.get_by_role("button", name="Disarm", exact=True).click()
+    page.get_by_text("Disarmed.").wait_for()
+    assert list(sim.faults) == []
+
+
+def test_the_shape_of_answers_is_chosen_on_the_page(sim: Simulator, page: Page) -> None:
+    """And the page shows the choice afterwards."""
+    page.goto(f"{sim.url}/_simulator/setup")
+    page.get_by_label("Price in reports").select_option('"10.00"')
+    page.get_by_role("button", name="Use this shape").click()
+    page.get_by_role("status").wait_for()
+
+    assert sim.shape.price == "padded"
+    assert page.get_by_label("Price in reports").input_value() == "padded"
