@@ -126,6 +126,14 @@ class Deliveries:
         """Return the delivery with *number*, as long as it is remembered."""
         return next((delivery for delivery in self if delivery.number == number), None)
 
+    def by_session(self) -> dict[str, list[Delivery]]:
+        """Return the remembered deliveries of each session, oldest first."""
+        found: dict[str, list[Delivery]] = {}
+        for delivery in self:
+            found.setdefault(delivery.session_id, []).append(delivery)
+
+        return found
+
     def of(self, session_id: str) -> list[Delivery]:
         """Return the remembered deliveries of a session, oldest first."""
         return [delivery for delivery in self if delivery.session_id == session_id]

@@ -47,11 +47,10 @@ def sessions() -> ResponseReturnValue:
     page = request.args.get("page", 0, type=lambda text: min(max(int(text), 0), 10_000))
     found = _search(gateway, wanted) if wanted else gateway.sessions.newest(LINES + 1, page * LINES)
     shown = found[:LINES]
-    told = {session.id: gateway.deliveries.of(session.id) for session in shown}
     return _page(
         "sessions",
         sessions=shown,
-        told=told,
+        told=gateway.deliveries.by_session(),
         wanted=wanted,
         page=page,
         more=len(found) > LINES and not wanted,
