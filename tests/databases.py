@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -23,6 +24,8 @@ SERVERS = {
 
 ENGINES = ("sqlite", *SERVERS)
 
+_numbers = itertools.count(1)
+
 
 class Databases:
     """Hand out the URL of an own database on each engine, until `close` drops them.
@@ -32,7 +35,7 @@ class Databases:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._name = f"{name}_{os.getpid()}"
+        self._name = f"{name}_{os.getpid()}_{next(_numbers)}"
         self._made: dict[str, str] = {}
 
     def url(self, engine: str) -> str:

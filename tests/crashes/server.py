@@ -1,0 +1,76 @@
+"""Server: a shop behind a real gunicorn, on a port that listens before the workers do."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from spayon_flask.signing import sign
+from tests.shop import SECRET
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+ROOT = Path(__file__).parents[2]
+
+
+class Server:
+    """Run *app* with a number of *workers*, from `with` on; *environment* is for the app."""
+
+    def __init__(self, app: str, workers: int, **environment: str) -> None:
+        self._app = app
+        self._workers = workers
+        self._environment = os.environ | environment
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port: int = self._socket.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        descriptor = self._socket.fileno()
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "--preload", "--log-level", "warning"),
+                *("--workers", str(self._workers), "--bind", f"fd://{descriptor}"),
+                *("--timeout", "60", "--graceful-timeout", "2", self._app),
+            ],
+            cwd=ROOT,
+            env=self._environment,
+            pass_fds=[descriptor],
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(20)
+
+        self._socket.close()
+
+    def deliver(self, body: bytes) -> int | None:
+        """Post a signed callback; return the answer's code, None where none came."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        headers = {"X-Signature": sign(body, SECRET), "Content-Type": "application/json"}
+
+        try:
+            connection.request("POST", "/pay/callback", body, headers)
+            return connection.getresponse().status
+
+        except (OSError, http.client.HTTPException):
+            return None
+
+        finally:
+            connection.close()
