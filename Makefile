@@ -37,5 +37,8 @@ lock: $(VENV)/.ready  ## renew requirements-dev.txt from pyproject.toml
 bench: $(VENV)/.ready  ## measure, and renew the figures in docs/
 	$(BIN)/python -m tests.benchmarks --write
 
+screenshots: $(VENV)/.ready  ## renew the screenshots in docs/images/
+	$(BIN)/python -m docs.screenshots
+
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build

@@ -182,8 +182,8 @@ def stock() -> dict[str, int]:
 
 def fill_basket(quantities: dict[str, int]) -> dict[str, int]:
     """Have *quantities* in the visitor's basket, as far as the store has as many."""
-    wanted = {**session.get("basket", {}), **quantities}
-    held = {slug: min(wanted.get(slug, 0), left) for slug, left in stock().items()}
+    wanted, left = {**session.get("basket", {}), **quantities}, stock()
+    held = {slug: min(wanted.get(slug, 0), left[slug]) for slug in GOODS}
     session["basket"] = {slug: n for slug, n in held.items() if n > 0}
 
     return dict(session["basket"])
@@ -252,9 +252,9 @@ def basket() -> str:
 def change_basket() -> ResponseReturnValue:
     """Put more of one product into the basket, or have so many of each."""
     form = request.form
-    quantities = {slug: form.get(slug, 0, int) for slug in GOODS if slug in form}
+    quantities = {slug: form.get(slug, 0, int) for slug in form}
 
-    if (slug := form.get("add")) in GOODS:
+    if slug := form.get("add"):
         quantities[slug] = session.get("basket", {}).get(slug, 0) + form.get("quantity", 1, int)
 
     fill_basket(quantities)

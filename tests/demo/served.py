@@ -59,7 +59,7 @@ class Running:
         """Stop it as Ctrl-C does; give the rest of what it prints."""
         self.process.send_signal(how)
 
-        return self.process.communicate(timeout=10)[0]
+        return self.process.communicate(timeout=60)[0]
 
 
 @contextmanager
@@ -121,4 +121,4 @@ def under_gunicorn(simulator: Simulator, folder: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

@@ -22,8 +22,8 @@ def listens(url: str) -> bool:
 
 def test_it_opens_the_store_beside_a_simulator(tmp_path: Path) -> None:
     with started(tmp_path) as demo:
-        assert "Maran" in requests.get(demo.store, timeout=5).text
-        assert demo.simulator in requests.get(f"{demo.store}/behind-the-scenes", timeout=5).text
+        assert "Maran" in requests.get(demo.store, timeout=60).text
+        assert demo.simulator in requests.get(f"{demo.store}/behind-the-scenes", timeout=60).text
         assert listens(demo.simulator)
         assert (tmp_path / "instance" / "demo.db").exists()
 
@@ -45,4 +45,4 @@ def test_a_port_that_is_taken_is_said_and_another_one_found(tmp_path: Path) -> N
         with started(tmp_path, "--port", port) as demo:
             assert f"Port {port} is taken" in demo.printed
             assert f":{port}" not in demo.store
-            assert requests.get(demo.store, timeout=5).ok
+            assert requests.get(demo.store, timeout=60).ok

@@ -26,6 +26,10 @@ pytestmark = pytest.mark.browser
 every_language = pytest.mark.parametrize("language", NAMES)
 with_and_without_javascript = pytest.mark.parametrize("javascript", [True, False])
 
+#: Milliseconds; a busy machine needs them.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+
 DECLINED, SECURE = "bank", "secure"
 
 
@@ -46,6 +50,7 @@ class Payer:
         self.texts = TEXTS[language]
         self.say = Language(language).gettext
         self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
         self.strangers: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.note(request.url))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -20,6 +21,9 @@ from ..shop import CONFIG
 from .served import under_gunicorn
 
 
+#: Seconds; a busy machine needs them.
+PATIENCE = 60
+
 APPROVED, DECLINED, SECURE = "4111 1111 1111 1111", "4000 0000 0000 0002", "4000 0000 0000 3220"
 
 
@@ -32,14 +36,14 @@ class Payer:
 
     def open(self, url: str) -> str:
         """Open *url*, and give the text of the page."""
-        return self.show(self.http.get(urljoin(self.url, url), timeout=10))
+        return self.show(self.http.get(urljoin(self.url, url), timeout=PATIENCE))
 
     def send(self, url: str, **fields: str) -> str:
         """Send a form of the page that is open to *url*, and give the text of the next page."""
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.text)
         fields |= {"csrf_token": token.group(1)} if token else {}
 
-        return self.show(self.http.post(urljoin(self.url, url), data=fields, timeout=10))
+        return self.show(self.http.post(urljoin(self.url, url), data=fields, timeout=PATIENCE))
 
     def follow(self, words: str) -> str:
         """Follow the link that says *words*."""
@@ -68,83 +72,88 @@ class Payer:
         self.send(self.url, email="ani@example.com")
 
 
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
-        yield simulator
+@dataclass
+class Opened:
+    """The store under gunicorn, with the simulator that it pays at."""
+
+    url: str
+    folder: Path
+    simulator: Simulator
+
+    def left(self, slug: str) -> int:
+        """Read from the database how much is left of a product."""
+        app = create_app(str(self.folder), **CONFIG)
+
+        with app.app_context():
+            found = db.session.get_one(Stock, slug).left
+            db.session.remove()
+            db.engine.dispose()
+
+        return found
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    folder = tmp_path_factory.mktemp("store")
+
+    with Simulator() as simulator, under_gunicorn(simulator, folder) as url:
+        yield Opened(url, folder, simulator)
 
 
 @pytest.fixture
-def payer(simulator: Simulator, tmp_path: Path) -> Iterator[Payer]:
-    with under_gunicorn(simulator, tmp_path) as store:
-        payer = Payer(store)
-        yield payer
-        payer.http.close()
+def payer(opened: Opened) -> Iterator[Payer]:
+    payer = Payer(opened.url)
+    yield payer
+    payer.http.close()
 
 
-def left(folder: Path, slug: str) -> int:
-    """Read from the database how much is left of a product."""
-    app = create_app(str(folder), **CONFIG)
-
-    with app.app_context():
-        found = db.session.get_one(Stock, slug).left
-        db.session.remove()
-        db.engine.dispose()
-
-    return found
-
-
-def test_from_the_catalogue_to_a_paid_order(
-    payer: Payer, simulator: Simulator, tmp_path: Path
-) -> None:
+def test_from_the_catalogue_to_a_paid_order(payer: Payer, opened: Opened) -> None:
     order = payer.order(gata="2", duduk="1")
     payer.go_to_pay()
-    assert payer.url.startswith(simulator.url)
+    assert payer.url.startswith(opened.simulator.url)
 
     payer.send(payer.url, number=APPROVED)
-    simulator.settle()
+    opened.simulator.settle(PATIENCE)
     assert "Payment received" in payer.open(payer.url)
     assert "Thank you! We are packing it now." in payer.open(order)
     assert "<code>applied</code>" in payer.open("/behind-the-scenes")
-    assert (left(tmp_path, "gata"), left(tmp_path, "duduk")) == (16, 4)
+    assert (opened.left("gata"), opened.left("duduk")) == (16, 4)
 
 
 def test_a_callback_that_comes_ten_times_takes_the_goods_off_the_shelf_once(
-    payer: Payer, simulator: Simulator, tmp_path: Path
+    payer: Payer, opened: Opened
 ) -> None:
-    payer.order(gata="2")
+    payer.order(nardi="2")
     payer.go_to_pay()
     payer.send(payer.url, number=APPROVED)
-    simulator.settle()
+    opened.simulator.settle(PATIENCE)
     session_id = payer.url.rsplit("=", 1)[1]
-    deliveries = simulator.deliver(session_id, times=10, concurrently=True)
+    deliveries = opened.simulator.deliver(session_id, times=10, concurrently=True)
 
     assert [attempt.accepted for one in deliveries for attempt in one.attempts] == [True] * 10
-    assert left(tmp_path, "gata") == 16
+    assert opened.left("nardi") == 4
 
 
-def test_a_declined_order_can_be_paid_after_all(
-    payer: Payer, simulator: Simulator, tmp_path: Path
-) -> None:
-    order = payer.order(gata="1")
+def test_a_declined_order_can_be_paid_after_all(payer: Payer, opened: Opened) -> None:
+    order = payer.order(jazzve="1")
     payer.go_to_pay()
     payer.send(payer.url, number=DECLINED)
     payer.send(payer.url, number=SECURE)
     payer.send(payer.url, give_up="1")
-    simulator.settle()
+    opened.simulator.settle(PATIENCE)
     assert "The payment did not go through" in payer.open(payer.url)
     assert "Payment failed" in payer.open(order)
-    assert left(tmp_path, "gata") == 18
+    assert opened.left("jazzve") == 9
 
     payer.go_to_pay()
     payer.send(payer.url, number=APPROVED)
-    simulator.settle()
+    opened.simulator.settle(PATIENCE)
     assert "Thank you! We are packing it now." in payer.open(order)
-    assert left(tmp_path, "gata") == 17
+    assert opened.left("jazzve") == 8
 
 
-def test_a_payment_that_was_left_is_resumed(payer: Payer, simulator: Simulator) -> None:
-    order = payer.order(gata="1")
+def test_a_payment_that_was_left_is_resumed(payer: Payer, opened: Opened) -> None:
+    order = payer.order(thyme="1")
     payer.go_to_pay()
     hosted = payer.url
     assert "You have not paid yet" in payer.follow("← ")
@@ -153,14 +162,14 @@ def test_a_payment_that_was_left_is_resumed(payer: Payer, simulator: Simulator) 
     assert payer.url == hosted
 
     payer.send(payer.url, number=APPROVED)
-    simulator.settle()
+    opened.simulator.settle(PATIENCE)
     assert "Thank you! We are packing it now." in payer.open(order)
 
 
 def test_only_the_callback_needs_no_token(payer: Payer) -> None:
-    payer.order(gata="1")
+    payer.order(rug="1")
     payer.follow("Pay ")
     callback = urljoin(payer.url, "/pay/callback")
-    refused = [requests.post(url, timeout=10).status_code for url in (payer.url, callback)]
+    refused = [requests.post(url, timeout=PATIENCE).status_code for url in (payer.url, callback)]
 
     assert refused == [400, 401]

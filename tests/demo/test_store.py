@@ -156,6 +156,13 @@ def test_a_senseless_quantity_buys_nothing(store: Flask, quantity: str) -> None:
     assert order_of(store.test_client(), rug=quantity) == "/basket"
 
 
+def test_the_basket_is_in_the_order_of_the_catalogue(store: Flask) -> None:
+    path = order_of(client := store.test_client(), jazzve="1", pomegranate="1")
+    html = client.get(path).text
+
+    assert html.index("Ceramic pomegranate") < html.index("Copper jazzve")
+
+
 def test_what_is_sold_out_cannot_be_ordered(store: Flask) -> None:
     set_stock(store, "rug", 0)
     client = store.test_client()
