@@ -18,6 +18,7 @@ from ..models import table_of
 from ..orders import Order
 from ..reports import Report
 from .announcements import Announcements
+from .arrivals import Arrivals
 from .changes import Changes
 from .checkouts import Checkouts
 from .checkouts import Claim
@@ -28,6 +29,7 @@ from .hand_over import HandOver
 from .queries import Queries
 from .records import Outcome
 from .records import Records
+from .report_statements import ReportStatements
 from .retention import Retention
 from .reviews import Reviews
 from .schedule import Due
@@ -64,7 +66,8 @@ class Storage:
         tables = table_of(payment_class), table_of(callback_class)
         statements, work = Statements(*tables), WorkStatements(*tables)
         changes = Changes(account, payment_class, statements, handlers)
-        self._records = Records(account, payment_class, statements, handlers, changes)
+        arrivals = Arrivals(account, ReportStatements(*tables))
+        self._records = Records(account, payment_class, statements, handlers, changes, arrivals)
         self._endings = Endings(payment_class, changes)
         self._reviews = Reviews(account, payment_class, callback_class, changes, handlers)
         self._checkouts = Checkouts(account, payment_class, statements)

@@ -10,20 +10,19 @@ from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy import CursorResult
 from sqlalchemy import inspect
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..handlers import Handlers
 from ..models import PaymentMixin
 from ..reports import Report
+from ..verdicts import APPLIED
 from ..verdicts import UNKNOWN
 from ..verdicts import Decision
 from ..verdicts import judge
+from .arrivals import Arrivals
 from .changes import Changes
 from .statements import Statements
-from .transactions import LostRaceError
 from .transactions import with_retries
 
 
@@ -55,12 +54,14 @@ class Records:
         statements: Statements,
         handlers: Handlers,
         changes: Changes,
+        arrivals: Arrivals,
     ) -> None:
         self._account = account
         self._mapper = inspect(payment_class)
         self._statements = statements
         self._handlers = handlers
         self._changes = changes
+        self._arrivals = arrivals
 
     def record(
         self,
@@ -83,6 +84,9 @@ class Records:
             "body": report.body,
             "secret_index": secret_index,
             "received_at": now,
+            # What most reports come to; the decision sets it right where it is another.
+            "verdict": APPLIED,
+            "dispatch_at": self._dispatch_at(now),
         }
         return with_retries(session, lambda: self._record(session, report, row, now))
 
@@ -90,10 +94,13 @@ class Records:
         self, session: Session, report: Report, row: dict[str, Any], now: datetime
     ) -> Outcome:
         connection = session.connection(bind_arguments={"mapper": self._mapper})
-        found, known_id, known_verdict = self._find(connection, report)
+        arrival = self._arrivals.look_up(connection, report, row)
+        found = arrival.found
 
-        if known_id is not None and (known_verdict != UNKNOWN or found is None):
-            return Outcome(verdict=known_verdict, repeated=True, callback_id=known_id)
+        if arrival.repeated:
+            return Outcome(
+                verdict=arrival.known_verdict, repeated=True, callback_id=arrival.known_id
+            )
 
         decision = Decision(UNKNOWN)
 
@@ -103,8 +110,12 @@ class Records:
             if decision.status == "paid" and self._order_is_paid(connection, found):
                 decision = judge(SimpleNamespace(**found), report, order_is_paid=True)
 
-        row |= {"verdict": decision.verdict, "dispatch_at": self._dispatch_at(decision, now)}
-        callback_id = self._claim(connection, row, known_id)
+        changes = decision.status is not None
+        settled = {
+            "verdict": decision.verdict,
+            "dispatch_at": self._dispatch_at(now) if changes else None,
+        }
+        callback_id = self._arrivals.keep(connection, arrival, row | settled)
 
         if found is not None and decision.status is not None:
             self._changes.write(session, found, decision, report, now)
@@ -117,35 +128,6 @@ class Records:
             payment_id=None if found is None else found["id"],
         )
 
-    def _find(
-        self, connection: Connection, report: Report
-    ) -> tuple[dict[str, Any] | None, int | None, str]:
-        """Return the payment of *report*, and the callback row of the same report, if any."""
-        row = connection.execute(
-            self._statements.find_report,
-            {"the_session_id": report.session_id, "the_status": report.status},
-        ).one()
-        known_id, known_verdict = row.callback_id, row.callback_verdict
-
-        # Another vendor account's payment session is unknown to this one.
-        if row.id is not None and row.account != self._account:
-            return None, known_id, known_verdict
-
-        if row.id is not None:
-            return dict(row._mapping), known_id, known_verdict  # noqa: SLF001  public, despite its name
-
-        if (known_id is not None and known_verdict != UNKNOWN) or report.order_id is None:
-            return None, known_id, known_verdict
-
-        # The payment whose answer was lost: the one that asked for this price, else the newest.
-        key = {"the_account": self._account, "the_order_id": report.order_id}
-        rows = sorted(
-            connection.execute(self._statements.find_unanswered, key),
-            key=lambda each: bool(each.price == report.price),
-            reverse=True,
-        )
-        return dict(rows[0]._mapping) if rows else None, known_id, known_verdict  # noqa: SLF001
-
     def _order_is_paid(self, connection: Connection, found: Mapping[str, Any]) -> bool:
         # The one that holds the order is paid by nobody else: the unique key sees to that.
         if found["held_order_id"] is not None:
@@ -155,36 +137,5 @@ class Records:
         holder = connection.execute(self._statements.find_holder, key).first()
         return holder is not None and holder.status != "pending"
 
-    def _claim(self, connection: Connection, row: dict[str, Any], known_id: int | None) -> int:
-        """Insert the callback row, which of all deliveries only one can; return its id."""
-        if known_id is not None:
-            values = {name: value for name, value in row.items() if name not in _KEPT}
-            result = connection.execute(
-                self._statements.adopt_callback, values | {"the_id": known_id}
-            )
-
-            if result.rowcount != 1:
-                raise LostRaceError
-
-            return known_id
-
-        try:
-            result = connection.execute(self._statements.insert_callback, row)
-
-        except IntegrityError as error:
-            raise LostRaceError from error
-
-        return _new_id(result)
-
-    def _dispatch_at(self, decision: Decision, now: datetime) -> datetime | None:
-        wanted = self._handlers.dispatcher is not None and decision.status is not None
-        return now + DISPATCH_LEASE if wanted else None
-
-
-def _new_id(result: CursorResult[Any]) -> int:
-    key = result.inserted_primary_key
-    return int(key[0]) if key is not None else 0
-
-
-#: What an unknown report keeps once its payment is known.
-_KEPT = ("session_id", "status", "received_at")
+    def _dispatch_at(self, now: datetime) -> datetime | None:
+        return now + DISPATCH_LEASE if self._handlers.dispatcher is not None else None

@@ -8,7 +8,6 @@ from sqlalchemy import Table
 from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import insert
-from sqlalchemy import literal_column
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import update
@@ -42,56 +41,7 @@ class Statements:
         p, c = payment.c, callback.c
         needed = [p[name] for name in NEEDED]
         mine = p.account == bindparam("the_account")
-        anchor = select(literal_column("1").label("one")).subquery("anchor")
-
-        # Always true, and said only so that SQLAlchemy's linter sees how the tables hang together.
-        near_p, near_c = p.id >= anchor.c.one, c.id >= anchor.c.one
-
-        #: The payment of a payment session, of whatever account, and the callback row of this very
-        #: report: one row, whatever there is of the two.
-        self.find_report: Any = select(
-            *needed, c.id.label("callback_id"), c.verdict.label("callback_verdict")
-        ).select_from(
-            anchor.outerjoin(
-                payment, and_(p.session_id == bindparam("the_session_id"), near_p)
-            ).outerjoin(
-                callback,
-                and_(
-                    c.session_id == bindparam("the_session_id"),
-                    c.status == bindparam("the_status"),
-                    near_c,
-                ),
-            )
-        )
-
-        #: Payments of an order whose answer from Spayon has not come, or was lost.
-        self.find_unanswered: Any = (
-            select(*needed)
-            .where(p.order_id == bindparam("the_order_id"), mine, p.session_id.is_(None))
-            .order_by(p.id.desc())
-        )
-
-        self.insert_callback: Any = insert(callback)
         self.insert_payment: Any = insert(payment)
-
-        #: An unknown report whose payment is known now.
-        self.adopt_callback: Any = (
-            update(callback)
-            .where(c.id == bindparam("the_id"), c.verdict == "unknown")
-            .values(
-                {
-                    name: bindparam(name)
-                    for name in (
-                        "account",
-                        "source",
-                        "verdict",
-                        "body",
-                        "secret_index",
-                        "dispatch_at",
-                    )
-                }
-            )
-        )
 
         #: The one statement that writes a status. It matches only what was decided upon.
         self.write_status: Any = (

@@ -1,0 +1,130 @@
+"""Arrivals: a report, looked up among what is known, and kept as a callback row."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+from sqlalchemy import CursorResult
+from sqlalchemy.exc import IntegrityError
+
+from ..reports import Report
+from ..verdicts import APPLIED
+from ..verdicts import UNKNOWN
+from .report_statements import ReportStatements
+from .transactions import LostRaceError
+
+
+class Arrival(NamedTuple):
+    """What is known of a report: its payment *found*, and *known_id*, an earlier delivery's row.
+
+    *fresh_id* is the row that the look-up itself has inserted, where the database can do both.
+    """
+
+    found: dict[str, Any] | None
+    known_id: int | None
+    known_verdict: str
+    fresh_id: int | None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the report is known, and nothing has changed that would make it count now."""
+        known = self.known_id is not None
+        return known and (self.known_verdict != UNKNOWN or self.found is None)
+
+
+class Arrivals:
+    """The callback rows of one *account*."""
+
+    def __init__(self, account: str, statements: ReportStatements) -> None:
+        self._account = account
+        self._statements = statements
+
+    def look_up(self, connection: Connection, report: Report, row: dict[str, Any]) -> Arrival:
+        """Return what is known of *report*.
+
+        On PostgreSQL *row* is inserted by the same statement, unless the report is known: a round
+        trip costs more there than the rest. Its verdict is a guess that `keep` sets right.
+        """
+        fresh_id = None
+
+        if connection.dialect.name == "postgresql":
+            values = {f"the_{name}": value for name, value in row.items()}
+            found = connection.execute(self._statements.insert_report, values).one()
+            fresh_id = found.fresh_id
+
+            # Another delivery was in the middle of it: now it is done, and can be seen.
+            if fresh_id is None and found.callback_id is None:
+                raise LostRaceError
+
+        else:
+            key = {f"the_{name}": row[name] for name in ("session_id", "status")}
+            found = connection.execute(self._statements.find_report, key).one()
+
+        known_id, known_verdict = found.callback_id, found.callback_verdict
+        payment: dict[str, Any] | None = None
+
+        # Another vendor account's payment session is unknown to this one.
+        if found.id is not None and found.account == self._account:
+            payment = dict(found._mapping)  # noqa: SLF001  public, despite its name
+
+        elif found.id is None and known_verdict in (None, UNKNOWN):
+            payment = self._find_unanswered(connection, report)
+
+        return Arrival(payment, known_id, known_verdict, fresh_id)
+
+    def keep(self, connection: Connection, arrival: Arrival, row: dict[str, Any]) -> int:
+        """Write *row* where it is not yet as it should be, which of all deliveries only one can.
+
+        Returns its id; raises `LostRaceError` where another delivery was faster.
+        """
+        if arrival.fresh_id is not None:
+            if row["verdict"] != APPLIED:
+                settled = {name: row[name] for name in ("verdict", "dispatch_at")}
+                connection.execute(
+                    self._statements.write_verdict, settled | {"the_id": arrival.fresh_id}
+                )
+
+            return arrival.fresh_id
+
+        if arrival.known_id is not None:
+            values = {name: value for name, value in row.items() if name not in _KEPT}
+            result = connection.execute(
+                self._statements.adopt_callback, values | {"the_id": arrival.known_id}
+            )
+
+            if result.rowcount != 1:
+                raise LostRaceError
+
+            return arrival.known_id
+
+        try:
+            result = connection.execute(self._statements.insert_callback, row)
+
+        except IntegrityError as error:
+            raise LostRaceError from error
+
+        return _new_id(result)
+
+    def _find_unanswered(self, connection: Connection, report: Report) -> dict[str, Any] | None:
+        """Return the payment whose answer was lost: the one of this price, or the newest."""
+        if report.order_id is None:
+            return None
+
+        key = {"the_account": self._account, "the_order_id": report.order_id}
+        rows = sorted(
+            connection.execute(self._statements.find_unanswered, key),
+            key=lambda each: bool(each.price == report.price),
+            reverse=True,
+        )
+        return dict(rows[0]._mapping) if rows else None  # noqa: SLF001
+
+
+def _new_id(result: CursorResult[Any]) -> int:
+    key = result.inserted_primary_key
+    return int(key[0]) if key is not None else 0
+
+
+#: What an unknown report keeps once its payment is known.
+_KEPT = ("session_id", "status", "received_at")
