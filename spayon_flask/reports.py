@@ -71,14 +71,7 @@ class Report:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        # Numbers stay decimals: a float would lose digits, and a huge int takes forever to read.
-        data = json.loads(
-            body.decode(),
-            parse_float=Decimal,
-            parse_int=_read_int,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_read_object,
-        )
+        data = _DECODER.decode(body.decode())
 
     except InvalidPayloadError:
         raise
@@ -108,6 +101,15 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise InvalidPayloadError("the body gives one key twice")
 
     return data
+
+
+# Numbers stay decimals: a float would lose digits, and a huge int takes forever to read.
+_DECODER = json.JSONDecoder(
+    parse_float=Decimal,
+    parse_int=_read_int,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_read_object,
+)
 
 
 def _usable(data: dict[str, Any], key: str, length: int) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.orm.attributes import set_committed_value
 
 from ..handlers import Handlers
@@ -33,6 +34,7 @@ class Changes:
     ) -> None:
         self._account = account
         self._mapper = inspect(payment_class)
+        self._names = self._mapper.column_attrs.keys()
         self._statements = statements
         self._handlers = handlers
 
@@ -112,19 +114,18 @@ class Changes:
         """Return the payment as an object of *session*, without asking the database for it."""
         key = self._mapper.identity_key_from_primary_key((payment_id,))
         payment = session.identity_map.get(key)
-        names = self._mapper.column_attrs.keys()
+        loaded = {name: values[name] for name in self._names if name in values}
 
         if payment is not None:
             session.expire(payment)
 
+            for name, value in loaded.items():
+                set_committed_value(payment, name, value)
+
         else:
             payment = self._mapper.class_manager.new_instance()
-
-        for name in names:
-            if name in values:
-                set_committed_value(payment, name, values[name])
-
-        if payment not in session:
+            instance_dict(payment).update(loaded)
+            # Persistent from here on: what is not in it is loaded when somebody asks for it.
             make_transient_to_detached(payment)
             session.add(payment)
 
