@@ -17,7 +17,6 @@ from sqlalchemy import Numeric
 from sqlalchemy import String
 from sqlalchemy import Text
 from sqlalchemy import TypeDecorator
-from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from ..money import MAX_DECIMALS
@@ -62,8 +61,13 @@ class MariaDbUtcDateTime(UtcDateTime):
     """The same on MariaDB, whose plain DATETIME knows whole seconds only."""
 
     __module__ = "sqlalchemy.dialects.mysql"
-    impl = mysql.DATETIME(fsp=6)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        # Imported where it is needed: all of MySQL's drivers would come with it.
+        from sqlalchemy.dialects import mysql  # noqa: PLC0415
+
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6))
 
     def __repr__(self) -> str:
         return "DATETIME(fsp=6)"
@@ -116,17 +120,31 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+class MariaDbBytes(TypeDecorator[bytes]):
+    """Bytes on MariaDB, whose BLOB would be one byte too short for a callback."""
+
+    __module__ = "sqlalchemy.dialects.mysql"
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        from sqlalchemy.dialects import mysql  # noqa: PLC0415
+
+        return dialect.type_descriptor(mysql.MEDIUMBLOB())
+
+    def __repr__(self) -> str:
+        return "MEDIUMBLOB()"
+
+
 def text_key(length: int) -> String:
     """Return the type of a text that identifies something, and so is compared to the letter."""
     # MariaDB's usual collation takes "A" and "a" for one and the same id.
-    return String(length).with_variant(
-        mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
+    return String(length).with_variant(String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 #: The type of a moment, to the microsecond.
 utc_moment = UtcDateTime().with_variant(MariaDbUtcDateTime(), "mysql", "mariadb")
 #: The type of a primary key; SQLite counts up only what is called INTEGER.
 row_key = BigInteger().with_variant(Integer(), "sqlite")
-#: The type of a callback's bytes; BLOB would be one byte too short on MariaDB.
-raw_body = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+#: The type of a callback's bytes.
+raw_body = LargeBinary().with_variant(MariaDbBytes(), "mysql", "mariadb")
