@@ -104,6 +104,9 @@ class TokenService:
             if self._held is not None and self._held is not held:
                 return self._held.access_token
 
+            # Until it is renewed, the others find the old one with a single look.
+            self._postpone(held, held.expires_at - self._clock())
+            held = self._held or held
             return self._obtain(wait=False)
 
         except GatewayError as error:
