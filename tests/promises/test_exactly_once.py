@@ -143,7 +143,7 @@ class TestExactlyOnce:
 
         assert len(executed) == 1
 
-    def test_a_first_delivery_costs_three_statements_beside_the_shops_own(
+    def test_a_first_delivery_costs_at_most_three_statements_beside_the_shops_own(
         self, any_shop: Shop
     ) -> None:
         any_shop.add_order()
@@ -152,7 +152,7 @@ class TestExactlyOnce:
         with statements(any_shop) as executed:
             assert any_shop.deliver(report()) == 200
 
-        assert len([sql for sql in executed if "shop_order" not in sql]) == 3
+        assert len([sql for sql in executed if "shop_order" not in sql]) <= 3
 
     def test_a_failing_handler_is_named_in_the_log(
         self, any_shop: Shop, caplog: pytest.LogCaptureFixture
