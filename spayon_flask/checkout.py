@@ -148,13 +148,18 @@ class Checkout:
         return payment
 
     def _apply(self, body: bytes, source: str, secret_index: int | None) -> None:
+        report = Report.from_json(body)
+
         try:
             self._storage.record(
-                Report.from_json(body), source=source, now=self._clock(), secret_index=secret_index
+                report, source=source, now=self._clock(), secret_index=secret_index
             )
 
         except HandlerError:
-            logger.exception("the handler failed on an early report; a status check will repeat it")
+            logger.exception(
+                "the handler failed on an early report; a status check will repeat it",
+                extra={"account": self._account, "session_id": report.session_id},
+            )
 
     def _ask(self, payment_id: int) -> None:
         # Before the order is paid anew: perhaps only the callback of the last attempt is missing.
@@ -162,7 +167,11 @@ class Checkout:
             self._refresh(payment_id)
 
         except GatewayError as error:
-            logger.warning("no status of the lapsed payment session: %s", error)
+            logger.warning(
+                "no status of the lapsed payment session: %s",
+                error,
+                extra={"account": self._account, "payment_id": payment_id},
+            )
 
     def _not_payable(self, payment_id: int) -> OrderNotPayableError:
         payment = self._storage.get(payment_id)

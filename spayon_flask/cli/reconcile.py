@@ -85,7 +85,7 @@ def _run_again(spayon: Extension, jobs: int, limit: int | None, stop: threading.
 
     except Exception:
         # The database may be away for a moment, and will be back.
-        logger.exception("reconcile failed; the watch goes on")
+        logger.exception("reconcile failed; the watch goes on", extra={"account": spayon.name})
         return Summary(failed=1)
 
 

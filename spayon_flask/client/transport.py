@@ -92,7 +92,12 @@ class Transport:
             seconds = time.monotonic() - began
             logger.debug(
                 "gateway called",
-                extra={"call": call, "outcome": outcome, "seconds": round(seconds, 3)},
+                extra={
+                    "account": self._account,
+                    "call": call,
+                    "outcome": outcome,
+                    "seconds": round(seconds, 3),
+                },
             )
             announce(gateway_called, self._account, call=call, outcome=outcome, seconds=seconds)
 

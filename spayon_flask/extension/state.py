@@ -46,7 +46,8 @@ class AppState:
         """Make the parts from *settings*; *session* is the shop's `db.session`."""
         if settings.api_url.startswith("http:") and not settings.simulated:
             logger.warning(
-                "API_URL is plain HTTP, as Spayon's staging is: credentials travel unencrypted"
+                "API_URL is plain HTTP, as Spayon's staging is: credentials travel unencrypted",
+                extra={"account": account},
             )
 
         client = Client(settings, account)

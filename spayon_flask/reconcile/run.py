@@ -192,7 +192,9 @@ class Run:
             self._storage.postpone(due.payment_id, until=until)
 
         except Exception:
-            logger.exception("not put back; it is due again by itself")
+            logger.exception(
+                "not put back; it is due again by itself", extra={"payment_id": due.payment_id}
+            )
 
     def _fail(self, due: Due) -> None:
         self.summary.failed += 1

@@ -68,4 +68,7 @@ class Announcements:
             self._hand_over.hand_over(session, callback_id)
 
         except SQLAlchemyError:
-            logger.exception("hand-over was not noted; reconcile will do it again")
+            logger.exception(
+                "hand-over was not noted; reconcile will do it again",
+                extra={"account": self._account, "callback_id": callback_id},
+            )

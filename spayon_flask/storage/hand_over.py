@@ -45,7 +45,8 @@ class HandOver:
 
         except Exception:
             logger.exception(
-                "dispatcher failed; reconcile will try again", extra={"callback_id": callback_id}
+                "dispatcher failed; reconcile will try again",
+                extra={"account": self._account, "callback_id": callback_id},
             )
             return False
 

@@ -42,7 +42,11 @@ def create_checkout(spayon: Extension) -> RouteCallable:
             order = _load(spayon, order_id)
 
         except ConfigError as error:
-            logger.error("checkout is not possible: %s", error)  # noqa: TRY400  a setting, not a bug
+            logger.error(  # noqa: TRY400  a setting, not a bug
+                "checkout is not possible: %s",
+                error,
+                extra={"account": spayon.name, "order_id": order_id},
+            )
             return render_error(spayon, "misconfigured", 503)
 
         if order is None:
@@ -118,6 +122,8 @@ def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
     order = replace(order, **typed)
     here = url_for(".checkout", order_id=order.order_id)
 
+    ids = {"account": spayon.name, "order_id": order.order_id}
+
     try:
         payment = spayon.start_checkout(order)
 
@@ -128,15 +134,15 @@ def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
         return redirect(return_url(error.payment), 303)
 
     except (ConfigError, AuthenticationError) as error:
-        logger.error("checkout is not possible: %s", error)  # noqa: TRY400  a setting, not a bug
+        logger.error("checkout is not possible: %s", error, extra=ids)  # noqa: TRY400  a setting
         return render_error(spayon, "misconfigured", 503, here, order.language)
 
     except GatewayUnavailableError as error:
-        logger.warning("checkout failed: %s", error)
+        logger.warning("checkout failed: %s", error, extra=ids)
         return render_error(spayon, "gateway_unavailable", 503, here, order.language)
 
     except GatewayError as error:
-        logger.error("checkout failed: %s", error)  # noqa: TRY400  the gateway's answer, not a bug
+        logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
         return render_error(spayon, "gateway_unexpected", 502, here, order.language)
 
     return redirect(payment.session_url or here, 303)

@@ -67,14 +67,15 @@ def _find(spayon: Extension, session_id: str) -> Any:
 def _refreshed(spayon: Extension, payment: Any) -> Any:
     """Return *payment*, asked about if it is pending; whatever goes wrong, pending is the truth."""
     payment_id = payment.id
+    ids = {"account": spayon.name, "session_id": payment.session_id}
 
     try:
         return spayon.refresh(payment)
 
     except GatewayError as error:
-        logger.warning("no status for the return page: %s", error)
+        logger.warning("no status for the return page: %s", error, extra=ids)
 
     except SpayonError:
-        logger.exception("the status for the return page could not be recorded")
+        logger.exception("the status for the return page could not be recorded", extra=ids)
 
     return spayon.state.storage.get(payment_id)
