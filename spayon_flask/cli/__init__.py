@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask.cli import AppGroup
 
 from ..extension import Extension
+from . import doctor
 from . import payments
 from . import prune
 from . import reconcile
@@ -14,7 +15,7 @@ from . import templates
 from . import trigger
 
 
-_COMMANDS = (payments, prune, reconcile, review, show, templates, trigger)
+_COMMANDS = (doctor, payments, prune, reconcile, review, show, templates, trigger)
 
 
 def create_group(spayon: Extension) -> AppGroup:

@@ -8,12 +8,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import func
+from sqlalchemy import inspect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import scoped_session
 
 from ..models import CallbackMixin
 from ..models import PaymentMixin
+from ..models import table_of
+from .inspection import find_differences
 
 
 class Queries:
@@ -34,6 +37,11 @@ class Queries:
     def look_again(self) -> None:
         """See the present from now on, and not the snapshot that was read before."""
         self._session.rollback()
+
+    def differences(self) -> list[str]:
+        """Return what the models have and the database lacks, in words."""
+        connection = self._session().connection(bind_arguments={"mapper": inspect(self._payment)})
+        return find_differences(connection, [table_of(self._payment), table_of(self._callback)])
 
     def payments(
         self,

@@ -1,0 +1,119 @@
+"""Checks of what the tables hold: their shape, and the work that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from flask import current_app
+
+from ...extension import Extension
+from ..output import when
+from .finding import Finding
+from .finding import ok
+from .finding import wrong
+
+
+#: A payment session lives 15 minutes; twice that, and nobody seems to ask.
+_LATE = timedelta(minutes=30)
+
+#: How long a hand-over may wait for the next reconcile.
+_HAND_OVER = timedelta(minutes=10)
+
+#: How long the former secret is kept while secrets are rotated.
+_ROTATION = timedelta(days=30)
+
+
+def check_tables(spayon: Extension) -> Iterator[Finding]:
+    """Compare the tables in the database with the models."""
+    missing = spayon.state.storage.queries.differences()
+
+    if not missing:
+        yield ok("tables", "as they should be")
+        return
+
+    migrates = "migrate" in current_app.extensions
+    yield wrong(
+        "tables",
+        f"missing: {', '.join(missing)}",
+        "run `flask db migrate`, then `flask db upgrade`"
+        if migrates
+        else "create them: db.create_all() for new tables, or a migration (Flask-Migrate)",
+    )
+
+
+def check_pending(spayon: Extension) -> Iterator[Finding]:
+    """Look for payments that nobody asks about."""
+    number, oldest = spayon.state.storage.queries.unanswered(before=spayon.state.clock() - _LATE)
+
+    if number:
+        yield wrong(
+            "pending payments",
+            f"{number} without an answer for more than 30 minutes, the oldest since {when(oldest)}",
+            f"let `flask {spayon.name} reconcile` run every minute, and look what it says",
+        )
+
+    else:
+        yield ok("pending payments", "none is overdue")
+
+
+def check_reviews(spayon: Extension) -> Iterator[Finding]:
+    """Look for payments that wait for a person."""
+    if number := spayon.state.storage.queries.under_review():
+        yield wrong(
+            "reviews", f"{number} under review", f"decide on them: `flask {spayon.name} review`"
+        )
+
+    else:
+        yield ok("reviews", "nothing is under review")
+
+
+def check_hand_over(spayon: Extension) -> Iterator[Finding]:
+    """Look for callback rows that the dispatcher never got."""
+    late = spayon.state.clock() - _HAND_OVER
+
+    if number := spayon.state.storage.queries.undispatched(now=late):
+        yield wrong(
+            "dispatcher",
+            f"{number} callbacks were not handed over",
+            f"look whether the queue runs, then `flask {spayon.name} reconcile`",
+        )
+
+    else:
+        yield ok("dispatcher", "nothing waits to be handed over")
+
+
+def check_unknown(spayon: Extension) -> Iterator[Finding]:
+    """Look for reports about payments that are not ours."""
+    since = spayon.state.clock() - timedelta(days=7)
+
+    if number := spayon.state.storage.queries.unknown(since=since):
+        yield wrong(
+            "unknown reports",
+            f"{number} in a week about payment sessions that this shop does not know",
+            "look whether another shop or environment uses the same credentials or database",
+        )
+
+    else:
+        yield ok("unknown reports", "none in a week")
+
+
+def check_rotation(spayon: Extension) -> Iterator[Finding]:
+    """Tell which of several callback secrets Spayon signs with."""
+    seen = spayon.state.storage.queries.secrets_seen()
+    number = len(spayon.settings.callback_secrets)
+    now = spayon.state.clock()
+
+    for index in range(number):
+        said = f"last verified {when(seen[index])}" if index in seen else "never verified anything"
+        former = index > 0 and 0 in seen and seen.get(index, seen[0]) <= seen[0]
+
+        if former and now - seen.get(index, seen[0]) > _ROTATION:
+            yield wrong(
+                "rotation",
+                f"callback secret {index + 1} of {number}: {said}",
+                "Spayon signs with the first one: remove this one",
+            )
+
+        elif number > 1:
+            yield ok("rotation", f"callback secret {index + 1} of {number}: {said}")

@@ -1,0 +1,86 @@
+"""Checks of how the shop has wired us in: handlers, routes, cookies, policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import current_app
+
+from ...extension import Extension
+from ..urls import callback_path
+from .callback_answer import judge_answer
+from .finding import Finding
+from .finding import ok
+from .finding import wrong
+
+
+def check_handlers(spayon: Extension) -> Iterator[Finding]:
+    """Look whether the shop registered what nothing works without."""
+    handlers = spayon.handlers
+
+    if handlers.order_loader is None:
+        yield wrong(
+            "handlers",
+            "no order loader: every checkout page fails",
+            "register one with @spayon.order_loader, in a module that is imported at start-up",
+        )
+
+    if not handlers.by_status["paid"] and handlers.dispatcher is None:
+        yield wrong(
+            "handlers",
+            "neither on_paid nor a dispatcher: nothing happens when an order is paid",
+            "register one with @spayon.on_paid, in a module that is imported at start-up",
+        )
+
+    if handlers.order_loader is not None:
+        registered = [f"on_{status}" for status, found in handlers.by_status.items() if found]
+        registered += ["dispatcher"] if handlers.dispatcher is not None else []
+        yield ok("handlers", ", ".join(["order_loader", *registered]))
+
+
+def check_callback_route(spayon: Extension) -> Iterator[Finding]:
+    """Post an unsigned callback within this process, past all that the app puts before it."""
+    response = current_app.test_client().post(
+        callback_path(spayon),
+        data=b"{}",
+        content_type="application/json",
+        base_url=spayon.settings.public_url,
+    )
+    yield judge_answer(
+        "callback route", response.status_code, response.data, response.headers.get("Location")
+    )
+
+
+def check_cookie(spayon: Extension) -> Iterator[Finding]:
+    """Look at the flags of the session cookie, which the payer's login may hang on."""
+    config = current_app.config
+    same_site = str(config.get("SESSION_COOKIE_SAMESITE") or "Lax").lower()
+    secure = bool(config.get("SESSION_COOKIE_SECURE"))
+    good = True
+
+    if not current_app.secret_key:
+        yield ok("session cookie", "none: the app has no SECRET_KEY")
+        return
+
+    if same_site == "strict":
+        good = False
+        yield wrong(
+            "session cookie",
+            "SameSite=Strict: payers who come back from Spayon arrive logged out",
+            "set SESSION_COOKIE_SAMESITE = 'Lax'",
+        )
+
+    if not secure and (spayon.settings.production or same_site == "none"):
+        good = False
+        yield wrong(
+            "session cookie",
+            "it is sent over plain HTTP too",
+            "set SESSION_COOKIE_SECURE = True",
+        )
+
+    if not config.get("SESSION_COOKIE_HTTPONLY", True):
+        good = False
+        yield wrong("session cookie", "scripts can read it", "set SESSION_COOKIE_HTTPONLY = True")
+
+    if good:
+        yield ok("session cookie", "flags are right")
