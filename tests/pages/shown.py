@@ -53,18 +53,20 @@ def context_of(page: str, state: str, language: Language, title: str = "") -> di
     """Give a template what the views give it."""
     product = title or "Silver pomegranate pendant"
     price = language.price(Decimal(24900), "AMD")
-    wrong = "Enter an address like name@example.com." if state == "wrong" else None
+    wrong = language.gettext("Please write an email address such as name@example.com.")
     fields = [
         Field(
             name="email",
-            label="Email",
+            label=language.gettext("Email"),
             type="email",
             value=title or "ani@",
-            error=wrong,
+            error=wrong if state == "wrong" else None,
             autocomplete="email",
             inputmode="email",
         ),
-        Field(name="full_name", label="Full name", value=title, autocomplete="name"),
+        Field(
+            name="full_name", label=language.gettext("Full name"), value=title, autocomplete="name"
+        ),
     ]
     later = state == "later"
     order = SimpleNamespace(

@@ -117,7 +117,7 @@ def test_a_wrong_field_keeps_its_value_and_says_what_is_wrong(show: Show) -> Non
 
     assert 'value="ani@"' in html
     assert 'aria-invalid="true" aria-describedby="spayon-email-error" autofocus' in html
-    assert '<p class="spayon-error" id="spayon-email-error">Enter an address' in html
+    assert '<p class="spayon-error" id="spayon-email-error">Please write an email' in html
 
 
 @pytest.mark.parametrize("state", ["paid", "review"])
