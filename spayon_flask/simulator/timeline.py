@@ -69,9 +69,7 @@ def _attempts(delivery: Delivery) -> list[Moment]:
             f"Callback {delivery.status} → {attempt.status_code or 'no answer'}",
             delivery.well(attempt),
             delivery.number,
-            " ".join(
-                filter(None, [delivery.tampering and f"({delivery.tampering})", attempt.cause])
-            ),
+            attempt.cause,
         )
         for attempt in delivery.attempts
     ]

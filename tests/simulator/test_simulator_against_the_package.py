@@ -1,0 +1,217 @@
+"""Every fault against the package: what the payer sees, what is in the tables, how it heals.
+
+Each test is a row of the table in `docs/simulator.md`, in its order.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+from spayon_flask.simulator.creation import Creation
+from spayon_flask.simulator.faults import KINDS
+from tests import shop as shops
+from tests.conftest import dispose
+from tests.live import shop_at
+
+
+TABLE = Path(__file__).parents[2] / "docs" / "simulator.md"
+
+
+class Payer:
+    """A payer of the shop, whose clock and the simulator's go together."""
+
+    def __init__(self, shop: shops.Shop, sim: Simulator) -> None:
+        self.shop = shop
+        self.sim = sim
+        self.browser = shop.app.test_client()
+
+    def check_out(self) -> Any:
+        """Press the button of the checkout page."""
+        return self.browser.post("/pay/checkout/A1")
+
+    def session_id(self) -> str:
+        """Return the newest session of the order."""
+        return self.sim.sessions.of_order("A1")[-1].id
+
+    def come_back(self) -> str:
+        """Open the return page and say which state it shows."""
+        page = self.browser.get("/pay/return", query_string={"session_id": self.session_id()})
+        return str(page.text.split('data-state="')[1].split('"')[0])
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, at the shop and at the gateway."""
+        self.shop.clock.step(seconds)
+        self.sim.clock.step(seconds)
+
+    def rows(self) -> list[tuple[str, str | None]]:
+        """Return status and session of each payment in the table."""
+        with self.shop.app.app_context():
+            payments = self.shop.db.session.scalars(self.shop.db.select(self.shop.spayon.Payment))
+            return [(payment.status, payment.session_id) for payment in payments]
+
+
+@pytest.fixture
+def payer(live_shop: shops.Shop, sim: Simulator) -> Payer:
+    """Return a payer with something in the basket."""
+    live_shop.add_order()
+    return Payer(live_shop, sim)
+
+
+def test_latency(payer: Payer, sim: Simulator) -> None:
+    """Within the timeout an answer that is late is an answer."""
+    sim.fault("latency", on="sessions", seconds=0.05)
+
+    assert payer.check_out().status_code == 303
+    assert payer.rows() == [("pending", payer.session_id())]
+
+
+def test_latency_beyond_the_timeout(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shop gives up, and the session that was made all the same counts once it is paid."""
+    with shop_at(sim, f"sqlite:///{tmp_path / 'shop.db'}", SPAYON_TIMEOUT=(1, 0.2)) as shop:
+        shop.add_order()
+        payer = Payer(shop, sim)
+        sim.fault("latency", on="sessions", seconds=60)
+        assert payer.check_out().status_code == 503
+
+        created = threading.Event()
+        create = sim.create
+
+        def create_and_say_so(creation: Creation) -> PaymentSession:
+            session = create(creation)
+            created.set()
+            return session
+
+        monkeypatch.setattr(sim, "create", create_and_say_so)
+        sim.stopping.set()
+        assert created.wait(5)
+        sim.pay(payer.session_id())
+        assert payer.rows() == [("paid", payer.session_id())]
+        dispose(shop)
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_error(payer: Payer, sim: Simulator, code: int) -> None:
+    """A friendly page, no session, and the next try works."""
+    sim.fault("error", on="sessions", code=code)
+
+    assert payer.check_out().status_code == 503
+    assert sim.sessions.created == 0
+    assert payer.check_out().status_code == 303
+
+
+def test_drop_before(payer: Payer, sim: Simulator) -> None:
+    """The same."""
+    sim.fault("drop_before", on="sessions")
+
+    assert payer.check_out().status_code == 503
+    assert sim.sessions.created == 0
+    payer.wait(30)
+    assert payer.check_out().status_code == 303
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "truncated"])
+def test_drop_after_and_truncated(payer: Payer, sim: Simulator, kind: str) -> None:
+    """A session that the shop does not know may still be paid, and counts."""
+    sim.fault(kind, on="sessions")
+    assert payer.check_out().status_code == 503
+    assert [session_id for _, session_id in payer.rows()] == [None]
+
+    sim.pay(payer.session_id())
+    assert payer.rows() == [("paid", payer.session_id())]
+    assert payer.shop.paid_times() == 1
+
+
+def test_html(payer: Payer, sim: Simulator) -> None:
+    """A friendly page that says that the gateway talks nonsense, and the next try works."""
+    sim.fault("html", on="sessions")
+
+    assert payer.check_out().status_code == 502
+    payer.wait(30)
+    assert payer.check_out().status_code == 303
+
+
+def test_token_dies_early(payer: Payer, sim: Simulator) -> None:
+    """Nobody notices: the token is dropped, and the call is repeated once with a new one."""
+    sim.fault("token_dies_early")
+
+    assert payer.check_out().status_code == 303
+    assert sim.requests.count("POST /api/tokens") == 2
+    assert sim.sessions.created == 1
+
+
+def test_callback_lost(payer: Payer, sim: Simulator) -> None:
+    """The payer who is back has the shop ask, and is told the truth."""
+    payer.check_out()
+    sim.fault("callback_lost", times=None)
+    sim.pay(payer.session_id())
+    assert payer.rows() == [("pending", payer.session_id())]
+
+    assert payer.come_back() == "paid"
+    assert payer.shop.paid_times() == 1
+
+
+def test_callback_late(payer: Payer, sim: Simulator) -> None:
+    """It finds the payment paid already, and changes nothing."""
+    payer.check_out()
+    sim.fault("callback_late", seconds=60)
+    sim.pay(payer.session_id())
+    assert payer.come_back() == "paid"
+
+    payer.wait(60)
+    assert [delivery.status_code for delivery in sim.deliveries] == [200]
+    assert payer.shop.paid_times() == 1
+
+
+def test_callback_duplicated(payer: Payer, sim: Simulator) -> None:
+    """Both are answered 200, and the goods go out once."""
+    payer.check_out()
+    sim.fault("callback_duplicated")
+    sim.pay(payer.session_id())
+    sim.settle()
+
+    assert [delivery.status_code for delivery in sim.deliveries] == [200, 200]
+    assert payer.shop.paid_times() == 1
+
+
+def test_callback_reordered(payer: Payer, sim: Simulator) -> None:
+    """A `failed` that is overtaken by a late `paid` is stale."""
+    payer.check_out()
+    sim.fault("callback_reordered")
+    sim.decline(payer.session_id())
+    sim.pay(payer.session_id(), late=True)
+    sim.settle()
+
+    assert [delivery.status for delivery in sim.deliveries if delivery.accepted] == [
+        "failed",
+        "paid",
+    ]
+    assert payer.rows() == [("paid", payer.session_id())]
+    assert [row.verdict for row in payer.shop.callbacks()] == ["applied", "stale"]
+    assert payer.shop.paid_times() == 1
+
+
+def test_callback_before_answer(payer: Payer, sim: Simulator) -> None:
+    """The payment is paid before the shop knows its session, and the payer is not sent to pay."""
+    sim.fault("callback_before_answer")
+
+    assert "/pay/return" in payer.check_out().location
+    assert payer.rows() == [("paid", payer.session_id())]
+    assert payer.shop.paid_times() == 1
+
+
+def test_every_fault_has_its_row_and_its_test() -> None:
+    """The table in the documentation leaves none out."""
+    table = TABLE.read_text(encoding="utf-8").partition("## Each fault against a shop")[2]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    tests: dict[str, Callable[..., None]] = globals()
+    tested = " ".join(name for name in tests if name.startswith("test_"))
+
+    assert [kind for kind in KINDS if not any(f"`{kind}`" in row for row in rows)] == []
+    assert [kind for kind in KINDS if kind not in tested] == []
