@@ -115,7 +115,7 @@ class Arrivals:
         key = {"the_account": self._account, "the_order_id": report.order_id}
         rows = sorted(
             connection.execute(self._statements.find_unanswered, key),
-            key=lambda each: bool(each.price == report.price),
+            key=lambda each: (bool(each.price == report.price), each.id),
             reverse=True,
         )
         return dict(rows[0]._mapping) if rows else None  # noqa: SLF001

@@ -50,10 +50,8 @@ class ReportStatements:
         ).select_from(known)
 
         #: Payments of an order whose answer from Spayon has not come, or was lost.
-        self.find_unanswered: Any = (
-            select(*needed)
-            .where(p.order_id == bindparam("the_order_id"), mine, p.session_id.is_(None))
-            .order_by(p.id.desc())
+        self.find_unanswered: Any = select(*needed).where(
+            p.order_id == bindparam("the_order_id"), mine, p.session_id.is_(None)
         )
 
         self.insert_callback: Any = insert(callback)
