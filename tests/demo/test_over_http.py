@@ -166,6 +166,30 @@ def test_a_payment_that_was_left_is_resumed(payer: Payer, opened: Opened) -> Non
     assert "Thank you! We are packing it now." in payer.open(order)
 
 
+def test_behind_the_scenes_are_only_the_visitors_own_payments(
+    payer: Payer, opened: Opened
+) -> None:
+    payer.order(apricot="1")
+    payer.go_to_pay()
+    payer.send(payer.url, number=APPROVED)
+    session_id = payer.url.rsplit("=", 1)[1]
+    stranger = Payer(opened.url)
+
+    assert session_id in payer.open(f"{opened.url}/behind-the-scenes")
+    assert "No payment yet" in stranger.open("/behind-the-scenes")
+    assert session_id not in stranger.text
+    stranger.http.close()
+
+
+def test_the_return_page_leads_to_the_order(payer: Payer, opened: Opened) -> None:
+    order = payer.order(apricot="1")
+    payer.go_to_pay()
+    payer.send(payer.url, number=APPROVED)
+    payer.follow("Order M-")
+
+    assert payer.url == order
+
+
 def test_only_the_callback_needs_no_token(payer: Payer) -> None:
     payer.order(rug="1")
     payer.follow("Pay ")
