@@ -40,7 +40,7 @@
 
     asking = true;
     try {
-      const answer = await fetch(location.href, {
+      const answer = await fetch(region.dataset.check || location.href, {
         cache: "no-store",
         headers: { Accept: "text/html" },
       });

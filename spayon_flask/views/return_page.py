@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from datetime import timedelta
+from datetime import timezone
 from typing import Any
 
 from flask import request
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
 
@@ -20,13 +23,14 @@ from .pages import price_of
 from .pages import render
 from .pages import render_error
 from .pages import retry_url
-from .pages import return_url
 
 
 logger = logging.getLogger(__name__)
 
-#: After that, a page that still says "pending" explains itself.
+#: A payer who has waited longer is told what to do.
 _SLOW = timedelta(minutes=2)
+
+_MAX_DIGITS = 11
 
 
 def create_return_page(spayon: Extension) -> RouteCallable:
@@ -41,6 +45,8 @@ def create_return_page(spayon: Extension) -> RouteCallable:
 
         payment = _refreshed(spayon, payment)
         language = page_language(spayon.settings, payment.language)
+        now = spayon.state.clock()
+        since = _waiting_since(now)
         return render(
             spayon,
             "return.html",
@@ -50,8 +56,10 @@ def create_return_page(spayon: Extension) -> RouteCallable:
             price=price_of(payment, language),
             declines=language.declines(payment.decline_reasons or []),
             retry_url=retry_url(payment),
-            check_url=return_url(payment),
-            slow=spayon.state.clock() - payment.created_at > _SLOW,
+            check_url=url_for(
+                ".return_page", session_id=payment.session_id, since=int(since.timestamp())
+            ),
+            slow=now - min(since, payment.expires_at or now) > _SLOW,
         )
 
     return return_page
@@ -62,6 +70,19 @@ def _find(spayon: Extension, session_id: str) -> Any:
         return None
 
     return spayon.state.storage.find(session_id=session_id)
+
+
+def _waiting_since(now: datetime) -> datetime:
+    """Return when this payer came back: the link "check again" carries it from page to page.
+
+    Not when the payment was begun, since cards take their time: nothing is late by that.
+    """
+    text = request.args.get("since", "")
+
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        return now
+
+    return min(now, datetime.fromtimestamp(int(text), timezone.utc))
 
 
 def _refreshed(spayon: Extension, payment: Any) -> Any:

@@ -99,7 +99,7 @@ def context_of(page: str, state: str, language: Language, title: str = "") -> di
         "return_url": "/pay/return?session_id=1",
         "resume_url": "/pay/checkout/A-1042",
         "retry_url": None if state.startswith("unknown") else "/pay/checkout/A-1042",
-        "check_url": request.full_path,
+        "check_url": f"{request.path}?since=1795348800",
     }
 
 

@@ -99,6 +99,16 @@ def test_a_failed_payment_is_explained_and_can_be_tried_again(show: Show) -> Non
     assert '<a class="spayon-button spayon-button-primary" href="/pay/checkout/A-1042">' in html
 
 
+@pytest.mark.parametrize(("language", "marked"), [("en", 0), ("ru", 1), ("hy", 1)])
+def test_the_gateways_own_words_are_marked_as_english(
+    show: Show, language: str, marked: int
+) -> None:
+    html = show("return", "failed", language=language)
+
+    assert html.count('<li lang="en">Not sufficient funds</li>') == marked
+    assert html.count('lang="en"') == marked + (language == "en")
+
+
 @pytest.mark.parametrize("state", ["pending", "slow"])
 def test_a_pending_page_offers_to_check_again_and_brings_its_script(show: Show, state: str) -> None:
     html = show("return", state)
