@@ -19,6 +19,7 @@ from ..reports import Report
 from ..settings import Settings
 from ..tokens import Token
 from ..tokens import TokenService
+from .in_process import InProcess
 from .payment_sessions import PaymentSession
 from .payment_sessions import read_session
 from .payment_sessions import session_body
@@ -47,6 +48,10 @@ class Client:
             cache=settings.token_cache,
             cache_key=f"spayon:token:{digest[:16]}",
         )
+
+    def answer_with(self, wsgi_app: Any) -> None:
+        """Let *wsgi_app* answer every call from now on, without a socket; for tests."""
+        self._transport.answer_with(InProcess(wsgi_app))
 
     def request_token(self) -> Token:
         """Ask for a new bearer token: `POST /api/tokens`."""

@@ -67,8 +67,14 @@ class Transport:
         self._base_url = base_url
         self._timeout = timeout
         self._account = account
-        self._http = _new_http()
+        self._adapter: HTTPAdapter | None = None
+        self._http = self._new_http()
         self._pid = os.getpid()
+
+    def answer_with(self, adapter: HTTPAdapter) -> None:
+        """Let *adapter* answer from now on, in place of the network; for tests."""
+        self._adapter = adapter
+        self._http = self._new_http()
 
     def send(
         self, call: str, method: str, path: str, *, json: Any = None, token: str | None = None
@@ -160,10 +166,22 @@ class Transport:
     def _pool(self) -> requests.Session:
         # After a fork, parent and child would write into one and the same connection.
         if self._pid != os.getpid():
-            self._http = _new_http()
+            self._http = self._new_http()
             self._pid = os.getpid()
 
         return self._http
+
+    def _new_http(self) -> requests.Session:
+        http = requests.Session()
+        adapter = self._adapter or HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE)
+        http.mount("https://", adapter)
+        http.mount("http://", adapter)
+
+        # Nothing of one call may colour the next, and threads share this object.
+        http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        http.headers["Accept"] = "application/json"
+        http.headers["User-Agent"] = "spayon-flask"
+        return http
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -175,19 +193,6 @@ class _Bearer(requests.auth.AuthBase):
             request.headers["Authorization"] = f"Bearer {self._token}"
 
         return request
-
-
-def _new_http() -> requests.Session:
-    http = requests.Session()
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE)
-    http.mount("https://", adapter)
-    http.mount("http://", adapter)
-
-    # Nothing of one call may colour the next, and threads share this object.
-    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    http.headers["Accept"] = "application/json"
-    http.headers["User-Agent"] = "spayon-flask"
-    return http
 
 
 def _refused(error: requests.RequestException) -> bool:

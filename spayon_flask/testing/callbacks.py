@@ -1,0 +1,75 @@
+"""Callbacks that a test posts to its shop."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from datetime import timezone
+from types import SimpleNamespace
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from ..callbacks import write_callback
+from ..extension.state import AppState
+from ..signing import sign
+
+
+def post_callback(
+    client: FlaskClient,
+    session_id: str,
+    status: str = "paid",
+    *,
+    name: str = "spayon",
+    secret: str | None = None,
+    **changes: Any,
+) -> TestResponse:
+    """Post a signed callback about a payment session to the shop of *client*.
+
+    It has the price, currency and order of the payment, as Spayon's would; *changes* replace
+    fields under Spayon's names (`price="1"`), None leaves one out. *secret* signs in place of the
+    app's own, and "" leaves the signature out. *name* is that of the `Spayon` object.
+    """
+    app = client.application
+    state = state_of(app, name)
+    body = _write(app, state, session_id, status, changes)
+    headers = {"Content-Type": "application/json"}
+
+    if secret != "":
+        headers["X-Signature"] = sign(body, secret or state.settings.callback_secrets[0])
+
+    return client.post(path_of(app, f"{name}.callback"), data=body, headers=headers)
+
+
+def state_of(app: Flask, name: str) -> AppState:
+    """Return what belongs to the `Spayon` object *name* in *app*."""
+    found: dict[str, AppState] = app.extensions.get("spayon", {})
+
+    if name not in found:
+        raise LookupError(f"this app has no Spayon object named {name!r}: call init_app(app) first")
+
+    return found[name]
+
+
+def path_of(app: Flask, endpoint: str, **values: object) -> str:
+    """Return the path of an endpoint."""
+    return str(app.url_map.bind("localhost").build(endpoint, values))
+
+
+def _write(
+    app: Flask, state: AppState, session_id: str, status: str, changes: dict[str, Any]
+) -> bytes:
+    now = datetime.now(timezone.utc)
+    nobody = SimpleNamespace(
+        session_id=session_id,
+        product_name=None,
+        price=None,
+        currency=None,
+        created_at=now,
+        order_id=None,
+    )
+
+    with app.app_context():
+        payment = state.storage.find(session_id=session_id) or nobody
+        return write_callback(payment, status, now=now, **changes)

@@ -1,0 +1,196 @@
+"""`spayon_flask.testing`: what a shop's own tests can ask for."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spayon_flask.simulator import Simulator
+from spayon_flask.testing import Payer
+from spayon_flask.testing import connect
+from spayon_flask.testing import happens
+from spayon_flask.testing import happens_once
+from spayon_flask.testing import post_callback
+from tests.conftest import dispose
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs" / "testing.md"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop in a file, whose gateway is nowhere."""
+    shop = make_shop(f"sqlite:///{tmp_path / 'shop.db'}")
+    shop.add_order()
+    yield shop
+    dispose(shop)
+
+
+@pytest.fixture
+def simulator(shop: Shop) -> Simulator:
+    """The simulator, within this process."""
+    return connect(shop.app)
+
+
+@pytest.fixture
+def payer(shop: Shop, simulator: Simulator) -> Payer:
+    """A payer of this shop."""
+    shop.clock.now = simulator.clock.now()
+    return Payer(shop.app, simulator)
+
+
+def test_the_page_testing_your_shop_runs_as_it_stands(tmp_path: Path) -> None:
+    blocks = re.findall(r"```py\n# (\w+\.py)\n(.*?)```", DOCS.read_text(), re.DOTALL)
+
+    for name, code in blocks:
+        (tmp_path / name).write_text(code)
+
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", tmp_path],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    assert "7 passed" in result.stdout, result.stdout
+
+
+def test_pay_makes_the_order_paid_without_a_socket(
+    shop: Shop, payer: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: Any, **__: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr("socket.socket.connect", no_network)
+
+    assert payer.pay("A1").status_code == 200
+
+    assert shop.paid_times() == 1
+
+
+def test_decline_makes_it_failed_with_the_reason(shop: Shop, payer: Payer) -> None:
+    session_id = payer.checkout("A1")
+
+    payer.decline("A1", "14")
+
+    payment = shop.payment(session_id)
+    assert payment.status == "failed"
+    assert payment.decline_reasons[0]["responseCode"] == "14"
+
+
+def test_expire_makes_it_expired(shop: Shop, payer: Payer) -> None:
+    payer.expire("A1")
+
+    assert shop.handled == [("A1", "expired")]
+
+
+def test_an_order_can_be_paid_after_a_declined_payment_session(shop: Shop, payer: Payer) -> None:
+    payer.decline("A1")
+    payer.pay("A1")
+
+    assert shop.handled == [("A1", "failed"), ("A1", "paid")]
+
+
+def test_reconcile_asks_the_simulator_within_the_process(
+    shop: Shop, payer: Payer, simulator: Simulator
+) -> None:
+    session_id = payer.checkout("A1")
+    simulator.fault("callback_lost", times=1)
+    simulator.pay(session_id)
+    assert shop.paid_times() == 0
+
+    shop.clock.step(60)
+
+    with shop.app.app_context():
+        assert shop.spayon.reconcile().changed == {"paid": 1}
+
+    assert shop.paid_times() == 1
+
+
+def test_a_handler_that_fails_fails_the_test_unless_it_is_expected(
+    shop: Shop, payer: Payer
+) -> None:
+    shop.handle = lambda *_: 1 / 0
+
+    with pytest.raises(AssertionError, match="answered 500, not 200"):
+        payer.pay("A1")
+
+    shop.add_order("A2")
+    assert payer.pay("A2", answer=500).status_code == 500
+
+
+def test_a_checkout_that_does_not_lead_to_spayon_fails_the_test(payer: Payer) -> None:
+    with pytest.raises(AssertionError, match="order A9 answered 404"):
+        payer.checkout("A9")
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffled": 1}, {"shuffled": 2}, {"at_once": True}])
+def test_many_deliveries_happen_once(shop: Shop, payer: Payer, options: dict[str, Any]) -> None:
+    payer.checkout("A1")
+
+    with happens_once(shop.paid_times):
+        answers = payer.deliver("A1", "pending", "failed", "paid", times=3, **options)
+
+    assert answers == [200] * 9
+
+
+def test_the_same_seed_shuffles_alike(shop: Shop, payer: Payer) -> None:
+    orders = []
+
+    for order_id in ("A2", "A3"):
+        shop.add_order(order_id)
+        session_id = payer.checkout(order_id)
+        payer.deliver(order_id, "pending", "failed", "expired", "paid", shuffled=5)
+        told = [row.status for row in shop.callbacks() if row.session_id == session_id]
+        orders.append(told)
+
+    assert orders[0] == orders[1]
+
+
+def test_post_callback_signs_with_the_apps_secret_and_takes_changes(
+    shop: Shop, payer: Payer
+) -> None:
+    session_id = payer.checkout("A1")
+
+    response = post_callback(shop.app.test_client(), session_id, price="1")
+
+    assert response.status_code == 200
+    assert shop.payment(session_id).review == "price_differs"
+
+
+@pytest.mark.parametrize("secret", ["guessed", ""])
+def test_post_callback_can_be_forged_or_unsigned(shop: Shop, secret: str) -> None:
+    assert post_callback(shop.app.test_client(), "S1", secret=secret).status_code == 401
+
+
+def test_post_callback_knows_sessions_that_the_shop_does_not(shop: Shop) -> None:
+    assert post_callback(shop.app.test_client(), "S9").status_code == 200
+    assert [row.verdict for row in shop.callbacks()] == ["unknown"]
+
+
+def test_an_effect_that_happens_twice_or_never_fails_the_test() -> None:
+    counts = iter([0, 2, 0, 0, 0, 2])
+
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="expected 1 more"), happens_once(counts.__next__):
+            pass
+
+    with happens(counts.__next__, times=2):
+        pass
+
+
+def test_another_account_is_connected_by_its_name(shop: Shop) -> None:
+    with pytest.raises(LookupError, match="museum"):
+        connect(shop.app, name="museum")
