@@ -40,6 +40,7 @@ bench: $(VENV)/.ready  ## measure, and renew the figures in docs/
 screenshots: $(VENV)/.ready  ## renew the screenshots in docs/images/
 	$(BIN)/python -m docs.screenshots
 	$(BIN)/python -m tests.pages.screenshots
+	$(BIN)/python docs/simulator_screenshots.py
 
 clean:  ## remove what the commands above have made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build
