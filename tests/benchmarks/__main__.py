@@ -9,6 +9,7 @@ from tests.benchmarks import documents
 from tests.benchmarks import growth
 from tests.benchmarks import imports
 from tests.benchmarks import machine
+from tests.benchmarks import pages
 from tests.benchmarks import token_renewal
 from tests.benchmarks.contenders import CACHE
 from tests.benchmarks.reports import Figures
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, Callable[..., Figures]] = {
     "growth": growth.run,
     "tokens": token_renewal.run,
     "imports": imports.run,
+    "pages": pages.run,
 }
 
 

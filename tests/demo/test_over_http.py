@@ -166,9 +166,7 @@ def test_a_payment_that_was_left_is_resumed(payer: Payer, opened: Opened) -> Non
     assert "Thank you! We are packing it now." in payer.open(order)
 
 
-def test_behind_the_scenes_are_only_the_visitors_own_payments(
-    payer: Payer, opened: Opened
-) -> None:
+def test_behind_the_scenes_are_only_the_visitors_own_payments(payer: Payer, opened: Opened) -> None:
     payer.order(apricot="1")
     payer.go_to_pay()
     payer.send(payer.url, number=APPROVED)
