@@ -27,7 +27,7 @@ WATCH = (
 )
 
 
-def run(*, quick: bool) -> Figures:  # noqa: ARG001  there is nothing to shorten
+def run(*, quick: bool) -> Figures:
     """Open each page in browsers that have never seen it."""
     with (
         TemporaryDirectory() as folder,
