@@ -37,6 +37,10 @@ lock: $(VENV)/.ready  ## renew requirements-dev.txt from pyproject.toml
 bench: $(VENV)/.ready  ## measure, and renew the figures in docs/
 	$(BIN)/python -m tests.benchmarks --write
 
+docs: $(VENV)/.ready  ## build the documentation site into docs/_build
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 screenshots: $(VENV)/.ready  ## renew the screenshots in docs/images/
 	$(BIN)/python -m docs.screenshots
 	$(BIN)/python -m tests.pages.screenshots

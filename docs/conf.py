@@ -1,0 +1,44 @@
+"""The documentation site: `make docs` builds it into docs/_build."""
+
+import re
+from pathlib import Path
+
+
+project = "spayon-flask"
+author = "The spayon-flask authors"
+copyright = "2026, The spayon-flask authors"  # noqa: A001  Sphinx reads this name
+pyproject = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+release = version = re.search(r'^version = "(.*)"$', pyproject, re.MULTILINE)[1]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"spayon-flask {release}"
+html_static_path = ["_static"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+# Our docstrings mark names with one backtick, as in `Order`; that is code.
+default_role = "code"
+
+
+def leave_out(app, page, source):
+    """Leave out of the table of contents what this copy of the documentation does not hold."""
+    if page == "index":
+        lines = source[0].splitlines()
+        start = lines.index("```{toctree}")
+        source[0] = "\n".join(
+            line
+            for number, line in enumerate(lines)
+            if number < start or not line.isidentifier() or (app.srcdir / f"{line}.md").is_file()
+        )
+
+
+def setup(app):
+    """Hook the above in."""
+    app.connect("source-read", leave_out)
