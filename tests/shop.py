@@ -132,14 +132,20 @@ class Shop:
         return answer.status_code
 
 
-def make_shop(database_url: str = "sqlite://", *, fresh: bool = True, **config: Any) -> Shop:
+def make_shop(
+    database_url: str = "sqlite://",
+    *,
+    fresh: bool = True,
+    clock: Clock | None = None,
+    **config: Any,
+) -> Shop:
     """Return a shop on the database at *database_url*: *fresh*, or as another process left it."""
 
     class Base(DeclarativeBase):
         pass
 
     db = SQLAlchemy(model_class=Base)
-    clock = Clock()
+    clock = clock or Clock()
     spayon = Spayon(db, clock=clock)
 
     class ShopOrder(db.Model):  # type: ignore[name-defined,misc]  # made for each shop

@@ -47,7 +47,7 @@ def create_app() -> Flask:
 
     @event.listens_for(engine, "before_cursor_execute")
     def wait_before_the_claim(_c: Any, _u: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("INSERT INTO spayon_callback"):
+        if "INSERT INTO spayon_callback" in statement:
             pass_through(folder, claim)
 
     return shop.app

@@ -24,12 +24,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Server:
-    """Run *app* with a number of *workers*, from `with` on; *environment* is for the app."""
+    """Run *app* with a number of *workers*, from `with` on; *environment* is for the app.
 
-    def __init__(self, app: str, workers: int, **environment: str) -> None:
+    With *threads* each of them answers so many requests at a time.
+    """
+
+    def __init__(self, app: str, workers: int, *, threads: int = 1, **environment: str) -> None:
         self._app = app
         self._workers = workers
-        self._environment = os.environ | environment
+        self._threads = threads
+        self.environment = dict(os.environ) | environment
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._socket.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
@@ -39,11 +43,12 @@ class Server:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", "--preload", "--log-level", "warning"),
-                *("--workers", str(self._workers), "--bind", f"fd://{descriptor}"),
+                *("--workers", str(self._workers), "--threads", str(self._threads)),
+                *("--bind", f"fd://{descriptor}"),
                 *("--timeout", "60", "--graceful-timeout", "2", self._app),
             ],
             cwd=ROOT,
-            env=self._environment,
+            env=self.environment,
             pass_fds=[descriptor],
         )
         return self
@@ -59,6 +64,14 @@ class Server:
             self._process.wait(20)
 
         self._socket.close()
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers that run now."""
+        if self._process is None:
+            return []
+
+        pid = self._process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def deliver(self, body: bytes) -> int | None:
         """Post a signed callback; return the answer's code, None where none came."""

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import event
-from sqlalchemy import make_url
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from spayon_flask.storage.transactions import MAX_TRIES
 from tests.promises.helpers import Fleet
+from tests.promises.helpers import dialect
 from tests.reports import report
 from tests.shop import Shop
 
@@ -204,9 +204,9 @@ class TestLockTimeouts:
         self, any_shop: Shop, fleet: Fleet
     ) -> None:
         shop = fleet.join(any_shop)
-        dialect = make_url(shop.app.config["SQLALCHEMY_DATABASE_URI"]).get_backend_name()
+        kind = dialect(shop)
         impatient = fleet.join(
-            any_shop, SQLALCHEMY_ENGINE_OPTIONS={"connect_args": IMPATIENT[dialect]}
+            any_shop, SQLALCHEMY_ENGINE_OPTIONS={"connect_args": IMPATIENT[kind]}
         )
         shop.add_order()
         shop.add_payment()

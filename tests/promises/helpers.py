@@ -14,6 +14,7 @@ from typing import Any
 from typing import TypeVar
 
 from sqlalchemy import event
+from sqlalchemy import make_url
 
 from spayon_flask import Order
 from spayon_flask.simulator import Simulator
@@ -153,3 +154,29 @@ def fast_forward(shop: Shop) -> None:
     """From now on the shop's clock moves where a checkout of it would sleep."""
     state = shop.app.extensions["spayon"]["spayon"]
     state.checkout._sleep = shop.clock.step
+
+
+@contextmanager
+def just_before(shop: Shop, statement: str, act: Callable[[], object]) -> Iterator[None]:
+    """Call *act* once, when *shop* is about to execute *statement*, which is a part of it."""
+    acts = [act]
+
+    def interfere(_c: object, _cursor: object, executed: str, *_: object) -> None:
+        if acts and statement in executed:
+            acts.pop()()
+
+    with shop.app.app_context():
+        engine = shop.db.engine
+
+    event.listen(engine, "before_cursor_execute", interfere)
+
+    try:
+        yield
+
+    finally:
+        event.remove(engine, "before_cursor_execute", interfere)
+
+
+def dialect(shop: Shop) -> str:
+    """Return what SQLAlchemy calls the database of *shop*."""
+    return make_url(shop.app.config["SQLALCHEMY_DATABASE_URI"]).get_backend_name()

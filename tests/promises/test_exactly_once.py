@@ -11,12 +11,18 @@ from spayon_flask import UncommittedChangesError
 from spayon_flask.simulator import Simulator
 from tests.promises.helpers import Fleet
 from tests.promises.helpers import at_once
+from tests.promises.helpers import dialect
+from tests.promises.helpers import just_before
 from tests.promises.helpers import order
 from tests.promises.helpers import refresh
 from tests.promises.helpers import start
 from tests.promises.helpers import statements
 from tests.reports import report
 from tests.shop import Shop
+
+
+#: The statement of all deliveries of one report that only one can execute.
+CLAIM = "INSERT INTO spayon_callback"
 
 
 class TestExactlyOnce:
@@ -66,6 +72,38 @@ class TestExactlyOnce:
         assert answers == ["200", "paid", "200"]
         assert any_shop.paid_times() == 1
         assert len(any_shop.callbacks()) == 1
+
+    def test_a_delivery_that_its_duplicate_overtakes_has_no_effect(
+        self, any_shop: Shop, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        twin = fleet.join(any_shop)
+
+        with just_before(any_shop, CLAIM, lambda: twin.deliver(report())):
+            assert any_shop.deliver(report()) == 200
+
+        assert any_shop.handled == []
+        assert twin.handled == [("A1", "paid")]
+        assert any_shop.paid_times() == 1
+
+    def test_a_report_that_another_one_overtakes_is_judged_anew(
+        self, any_shop: Shop, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        twin = fleet.join(any_shop)
+
+        # PostgreSQL claims and looks up at once. SQLite has but one writer from the claim on.
+        point = "UPDATE spayon_payment" if dialect(any_shop) == "postgresql" else CLAIM
+
+        with just_before(any_shop, point, lambda: twin.deliver(report())):
+            assert any_shop.deliver(report(status="failed")) == 200
+
+        assert any_shop.payment().status == "paid"
+        verdicts = {row.status: row.verdict for row in any_shop.callbacks()}
+        assert verdicts == {"paid": "applied", "failed": "stale"}
+        assert any_shop.handled == []
 
     def test_a_handler_that_raises_leaves_nothing_and_runs_again(self, any_shop: Shop) -> None:
         any_shop.add_order()

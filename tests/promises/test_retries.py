@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from spayon_flask.storage.transactions import MAX_TRIES
 from tests.promises.helpers import Fleet
 from tests.promises.helpers import at_once
+from tests.promises.helpers import dialect
 from tests.reports import report
 from tests.shop import Shop
 
@@ -100,7 +101,7 @@ class TestRetries:
     def test_a_transaction_that_always_loses_ends_in_a_500(self, server_shop: Shop) -> None:
         server_shop.add_order()
         server_shop.add_payment()
-        deadlock = text(DEADLOCK[_dialect(server_shop)])
+        deadlock = text(DEADLOCK[dialect(server_shop)])
         server_shop.handle = lambda *_: server_shop.db.session.execute(deadlock)
 
         assert server_shop.deliver(report()) == 500
@@ -116,7 +117,7 @@ class TestRetries:
     def test_an_error_that_the_handler_wraps_is_still_tried_again(self, server_shop: Shop) -> None:
         server_shop.add_order()
         server_shop.add_payment()
-        deadlock = text(DEADLOCK[_dialect(server_shop)])
+        deadlock = text(DEADLOCK[dialect(server_shop)])
 
         def wrap(*_: object) -> None:
             if len(server_shop.handled) > 1:
@@ -170,8 +171,3 @@ def _locks_the_other(
                 shop.db.session.execute(take)
 
     return handle
-
-
-def _dialect(shop: Shop) -> str:
-    with shop.app.app_context():
-        return str(shop.db.engine.dialect.name)
