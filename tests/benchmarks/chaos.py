@@ -7,164 +7,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import random
-import signal
-import time
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import insert
-from sqlalchemy import text
-
-from spayon_flask.simulator import Simulator
-from tests.chaos.app import TABLES
-from tests.chaos.app import open_shop
-from tests.chaos.ledger import Ledger
-from tests.chaos.ledger import compare
-from tests.chaos.payers import Payers
-from tests.crashes.server import Server
+from tests.chaos.run import Chaos
 from tests.databases import ENGINES
 from tests.databases import Databases
-from tests.shop import Shop
-from tests.shop import make_shop
-
-
-#: Payers at a time, threads of each worker, and payments between two events of the run.
-AT_ONCE, THREADS, ROUND = 8, 3, 100
-
-#: By how many seconds the time is moved on in each round; a session lives nine rounds.
-STEP = 100
-
-#: Redeliveries and status checks are over by then.
-LAST_ROUNDS = 60
-
-
-class Chaos:
-    """A run of *payments* over *workers* on one database, with a *seed*."""
-
-    def __init__(self, payments: int, workers: int, seed: int, database_url: str) -> None:
-        self._payments = payments
-        self._workers = workers
-        self._seed = seed
-        self._url = database_url
-        self.kills = 0
-        self.reconciled: Counter[str] = Counter()
-        self.seen: Counter[str] = Counter()
-        self.seconds = 0.0
-
-    def run(self) -> Ledger:
-        """Run, let everything come to rest, and compare."""
-        self._create_tables()
-        began = time.monotonic()
-
-        with TemporaryDirectory() as folder, Simulator(seed=self._seed) as gateway:
-            clock = Path(folder) / "clock"
-            shop = open_shop(self._url, clock, f"{self._seed}/own", SPAYON_API_URL=gateway.url)
-
-            with self._serve(gateway, clock) as server:
-                payers = Payers(gateway, server.port, self._seed)
-                payers.arm()
-                self._pay(payers, gateway, server, shop)
-                gateway.faults.clear()
-                self._come_to_rest(gateway, shop)
-
-            self.seen = payers.seen
-            self.seconds = time.monotonic() - began
-            ledger = compare(gateway, shop)
-
-        with shop.app.app_context():
-            shop.db.engine.dispose()
-
-        return ledger
-
-    def _create_tables(self) -> None:
-        shop = make_shop(self._url)
-        orders = [
-            {"id": f"O{number}", "price": str(number % 50 + 10), "currency": "AMD", "paid_times": 0}
-            for number in range(self._payments)
-        ]
-
-        with shop.app.app_context():
-            for statement in TABLES:
-                shop.db.session.execute(text(statement))
-
-            shop.db.session.execute(insert(shop.orders), orders)
-            shop.db.session.commit()
-            shop.db.engine.dispose()
-
-    @contextmanager
-    def _serve(self, gateway: Simulator, clock: Path) -> Iterator[Server]:
-        server = Server("tests.chaos.app:create_app()", self._workers, threads=THREADS)
-        server.environment |= {
-            "SPAYON_CHAOS_DATABASE": self._url,
-            "SPAYON_CHAOS_CLOCK": str(clock),
-            "SPAYON_CHAOS_SEED": str(self._seed),
-            "SPAYON_CHAOS_GATEWAY": gateway.url,
-            "SPAYON_CHAOS_SHOP": f"http://127.0.0.1:{server.port}",
-        }
-
-        with server:
-            yield server
-
-    def _pay(self, payers: Payers, gateway: Simulator, server: Server, shop: Shop) -> None:
-        luck = random.Random(self._seed)
-
-        with ThreadPoolExecutor(AT_ONCE) as pool, ThreadPoolExecutor(1) as aside:
-            for first in range(0, self._payments, ROUND):
-                numbers = range(first, min(first + ROUND, self._payments))
-                reconciling = aside.submit(self._reconcile, shop)
-                half = pool.map(payers.go, numbers[: ROUND // 2])
-                self._kill(luck.choice(server.workers() or [0]))
-                list(half)
-                list(pool.map(payers.go, numbers[ROUND // 2 :]))
-                reconciling.result()
-                shop.clock.step(STEP)
-                gateway.clock.step(STEP, settle=False)
-
-    def _kill(self, pid: int) -> None:
-        if pid:
-            # It may have died just now by itself.
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                self.kills += 1
-
-    def _come_to_rest(self, gateway: Simulator, shop: Shop) -> None:
-        for number in range(LAST_ROUNDS):
-            # First the redeliveries, then what reconcile puts off for longer and longer.
-            step = 301 if number < 6 else 6 * 3600
-            shop.clock.step(step)
-            gateway.clock.step(step, settle=False)
-            gateway.settle(120)
-            self._reconcile(shop)
-
-            if number >= 6 and self._is_at_rest(shop):
-                return
-
-    def _is_at_rest(self, shop: Shop) -> bool:
-        waiting = text(
-            "SELECT (SELECT COUNT(*) FROM spayon_payment WHERE status = 'pending')"
-            " + (SELECT COUNT(*) FROM spayon_callback WHERE dispatch_at IS NOT NULL)"
-        )
-
-        with shop.app.app_context():
-            return not shop.db.session.execute(waiting).scalar_one()
-
-    def _reconcile(self, shop: Shop) -> None:
-        with shop.app.app_context():
-            summary = shop.spayon.reconcile()
-
-        self.reconciled.update(summary.changed)
-        self.reconciled["asked"] += summary.asked
-        self.reconciled["unanswered"] += summary.unanswered
-        self.reconciled["handler failed"] += summary.failed
-        self.reconciled["handed over"] += summary.handed_over
 
 
 def main() -> int:
@@ -175,6 +24,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", action="append", choices=ENGINES)
     options = parser.parse_args()
+
+    # Thousands of failures are meant here.
     logging.disable(logging.ERROR)
     sound = True
 
