@@ -322,3 +322,18 @@ class TestDispatcher:
             shop.spayon.reconcile()
 
         assert given == []
+
+
+def test_refused_callbacks_are_logged_once_a_minute(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        shop.deliver(report(), signature="0" * 64)
+
+    shop.clock.step(61)
+    shop.deliver(report(), signature="0" * 64)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "callback refused: X-Signature does not match the body",
+        "callback refused: X-Signature does not match the body (2 more since this was last logged)",
+    ]

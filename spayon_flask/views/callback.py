@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from flask import Response
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
@@ -16,6 +17,7 @@ from ..errors import InvalidSignatureError
 from ..extension import Extension
 from ..reports import Report
 from ..signing import verify
+from .refusals import Refusals
 
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: A callback has a few hundred bytes.
 MAX_BODY = 64 * 1024
 
-_PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
+_PLAIN = "text/plain; charset=utf-8"
 
 
 def _read_body() -> bytes:
@@ -40,12 +42,14 @@ def _read_body() -> bytes:
 def create_callback(spayon: Extension) -> RouteCallable:
     """Return the view that takes Spayon's callbacks for *spayon*."""
 
+    refusals = Refusals(spayon.name)
+
     def refuse(status_code: int, reason: str) -> ResponseReturnValue:
-        logger.warning("callback refused: %s", reason, extra={"account": spayon.name})
+        refusals.note(reason, spayon.state.clock())
         signals.announce(
             signals.callback_refused, spayon.name, status_code=status_code, reason=reason
         )
-        return f"{reason}\n", status_code, _PLAIN
+        return Response(f"{reason}\n", status_code, content_type=_PLAIN)
 
     def callback() -> ResponseReturnValue:
         """Record what Spayon says; hearing it again changes nothing."""
@@ -80,8 +84,8 @@ def create_callback(spayon: Extension) -> RouteCallable:
                 "callback failed; Spayon will deliver it again",
                 extra={"account": spayon.name, "session_id": report.session_id},
             )
-            return "not recorded\n", 500, _PLAIN
+            return Response("not recorded\n", 500, content_type=_PLAIN)
 
-        return "", 200, _PLAIN
+        return Response(content_type=_PLAIN)
 
     return callback
