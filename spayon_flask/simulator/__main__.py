@@ -47,10 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         public_url=options.public_url,
         state=options.state,
     )
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-
     try:
         simulator.start()
     except OSError as error:
@@ -60,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
 
     with contextlib.closing(simulator):
         print(GREETING.format(sim=simulator), flush=True)
