@@ -4,7 +4,6 @@ Without credentials of Spayon in the environment it pays at the simulator, and s
 """
 
 import argparse
-import atexit
 import json
 import logging
 import secrets
@@ -351,16 +350,12 @@ def secret_key(folder: Path) -> bytes:
 
 @cache
 def simulator_url(port: int) -> str:
-    """Start the simulator, which stops with this process, unless one runs on *port* already."""
-    try:
-        simulator = Simulator(port=port).start()
-    except OSError:
-        if is_simulator(url := f"http://127.0.0.1:{port}"):
-            return url
-        simulator = Simulator().start()
+    """Start the simulator, which ends with this process, unless one runs on *port* already."""
+    with suppress(OSError):
+        return Simulator(port=port).start().url
 
-    atexit.register(simulator.stop)
-    return simulator.url
+    url = f"http://127.0.0.1:{port}"
+    return url if is_simulator(url) else Simulator().start().url
 
 
 def is_simulator(url: str) -> bool:

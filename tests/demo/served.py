@@ -63,8 +63,9 @@ class Running:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[Running]:
+def started(folder: Path, *arguments: str, simulator_port: int = 0) -> Iterator[Running]:
     """Run a copy of `demo_app.py`, which keeps its data beside itself, in *folder*."""
+    folder.mkdir(exist_ok=True)
     shutil.copy(ROOT / "demo_app.py", folder)
     shutil.copytree(ROOT / "templates", folder / "templates", dirs_exist_ok=True)
     command = [sys.executable, "demo_app.py", *(arguments or ["--port", "0"])]
@@ -74,7 +75,7 @@ def started(folder: Path, *arguments: str) -> Iterator[Running]:
         subprocess.Popen(
             command,
             cwd=folder,
-            env=environment(SIMULATOR_PORT=0),
+            env=environment(SIMULATOR_PORT=simulator_port),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

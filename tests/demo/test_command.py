@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from demo_app import simulator_url
+from spayon_flask.simulator import Simulator
+
 from .served import started
 
 
@@ -46,3 +49,17 @@ def test_a_port_that_is_taken_is_said_and_another_one_found(tmp_path: Path) -> N
             assert f"Port {port} is taken" in demo.printed
             assert f":{port}" not in demo.store
             assert requests.get(demo.store, timeout=60).ok
+
+
+def test_a_second_store_pays_at_the_simulator_that_runs_already() -> None:
+    with Simulator() as simulator:
+        assert simulator_url(simulator.port) == simulator.url
+
+
+def test_a_stranger_on_the_simulators_port_is_not_taken_for_one(tmp_path: Path) -> None:
+    with started(tmp_path) as other:
+        port = int(other.store.rsplit(":", 1)[1])
+
+        with started(tmp_path / "second", simulator_port=port) as demo:
+            assert demo.simulator != other.store
+            assert listens(demo.simulator)
