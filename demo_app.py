@@ -311,7 +311,11 @@ def behind() -> str:
 def create_app(instance_path: str | None = None, **config: Any) -> Flask:
     """Make the store, with its database and its secret key in the instance folder."""
     app = Flask(__name__, instance_path=instance_path, static_folder=DATA / "static")
-    app.config.update(SQLALCHEMY_DATABASE_URI="sqlite:///demo.db", SPAYON_SHOP_NAME="Maran")
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI="sqlite:///demo.db",
+        SPAYON_SHOP_NAME="Maran",
+        SPAYON_TIMEZONE="Asia/Yerevan",
+    )
     app.config.update(SESSION_COOKIE_NAME="maran", SESSION_COOKIE_SAMESITE="Lax")
     app.config.update(SECRET_KEY=secret_key(Path(app.instance_path)), WTF_CSRF_TIME_LIMIT=None)
     app.config.update(SIMULATOR_PORT=5001)

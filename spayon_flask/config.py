@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from typing import Protocol
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from .errors import ConfigError
 
@@ -173,6 +174,16 @@ class ConfigReader:
             raise self.error(key, "must be one of AVAILABLE_PAYMENT_METHODS")
 
         return value
+
+    def zone(self, key: str) -> ZoneInfo | None:
+        """Return a time zone by its name."""
+        name = self.text(key)
+
+        try:
+            return None if name is None else ZoneInfo(name)
+
+        except (LookupError, ValueError, OSError):
+            raise self.error(key, "must name a time zone, such as Asia/Yerevan") from None
 
     def codes(self, key: str) -> Mapping[str, str]:
         """Return a mapping of texts."""

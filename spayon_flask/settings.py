@@ -8,6 +8,7 @@ from dataclasses import field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from .config import ConfigReader
 from .config import TokenCache
@@ -42,6 +43,7 @@ class Settings:
     default_payment_method: str | None
     shop_name: str | None
     shop_url: str | None
+    timezone: ZoneInfo | None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], prefix: str = "SPAYON_") -> Settings:
@@ -88,6 +90,7 @@ class Settings:
             default_payment_method=read.one_of("DEFAULT_PAYMENT_METHOD", methods),
             shop_name=read.text("SHOP_NAME"),
             shop_url=read.text("SHOP_URL"),
+            timezone=read.zone("TIMEZONE"),
         )
 
     @property

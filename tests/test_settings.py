@@ -140,3 +140,13 @@ def test_another_prefix_reads_another_account() -> None:
     config = {key.replace("SPAYON_", "BOOKS_"): value for key, value in NEEDED.items()}
 
     assert Settings.from_config(config, "BOOKS_").client_id == "id-of-the-shop"
+
+
+def test_a_time_zone_is_read_by_its_name() -> None:
+    assert str(settings(TIMEZONE="Asia/Yerevan").timezone) == "Asia/Yerevan"
+
+
+@pytest.mark.parametrize("name", ["Yerevan", "../etc/passwd", "Asia", "/etc/passwd", "+4"])
+def test_a_time_zone_that_there_is_not_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="SPAYON_TIMEZONE must name a time zone"):
+        settings(TIMEZONE=name)

@@ -18,11 +18,14 @@ def page_language(settings: Settings, preferred: str | None) -> Language:
     """Return the payer's language: the *preferred* one, which is the order's or the payment's.
 
     Where it has none, the one in *settings*; then the locale of Flask-Babel, where the app uses
-    it; then what the browser asks for. Times are told in the zone of Flask-Babel, else in UTC.
+    it; then what the browser asks for. Times are told in the zone in *settings*, else in that of
+    Flask-Babel, else in UTC.
     """
     locale, zone = _babel()
     accept = request.headers.get("Accept-Language")
-    return choose_language(preferred, settings.language, locale, accept=accept).in_zone(zone)
+    return choose_language(preferred, settings.language, locale, accept=accept).in_zone(
+        settings.timezone or zone
+    )
 
 
 def _babel() -> tuple[str | None, tzinfo | None]:

@@ -93,6 +93,15 @@ def test_a_time_in_a_zone_that_nobody_chose_says_that_it_is_in_utc(shop: Shop) -
     assert ">12:15 UTC</time>" in shop.app.test_client().get("/pay/cancel/reference-of-S1-A1").text
 
 
+def test_the_zone_in_the_settings_comes_before_that_of_flask_babel() -> None:
+    shop = make_shop(SPAYON_TIMEZONE="Asia/Tbilisi")
+    Babel(shop.app, timezone_selector=lambda: "Europe/Paris")
+    shop.add_payment("S1")
+
+    assert ">16:15</time>" in shop.app.test_client().get("/pay/cancel/reference-of-S1-A1").text
+    dispose(shop)
+
+
 def test_the_macros_speak_the_language_of_the_page(babel_shop: Shop) -> None:
     source = (
         '{% import "spayon/macros.html" as spayon %}'
