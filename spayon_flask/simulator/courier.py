@@ -113,6 +113,9 @@ class Courier:
 
     def at_once(self, deliveries: Sequence[Delivery]) -> None:
         """Attempt all of *deliveries* at the same moment, and wait until all were tried."""
+        if not deliveries:
+            return
+
         gate = threading.Barrier(len(deliveries))
 
         def go(delivery: Delivery) -> None:

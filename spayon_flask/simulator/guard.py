@@ -47,11 +47,17 @@ def _refuse_strangers() -> None:
     if request.method in SAFE:
         return
 
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    own = {f"{request.scheme}://{request.host}", origin_of(current_gateway().url)}
+    if request.headers.get("Origin", request.host_url[:-1]) not in own:
         abort(403, "Another web site has sent this; only the simulator's own pages may.")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         abort(403, "Another web site has sent this; only the simulator's own pages may.")
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of *url*, as the Origin header has them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _add_headers(response: Response) -> Response:

@@ -207,6 +207,18 @@ def test_another_web_site_commands_nothing(sim: Simulator, press: Press, origin:
     assert not sim.courier.holding
 
 
+def test_a_simulator_behind_a_proxy_takes_commands_under_its_public_name() -> None:
+    """The browser's Origin is the public one, the Host may be another."""
+    with Simulator(public_url="https://pay.test/") as sim:
+        api = Bare(sim.url.replace("https://pay.test", f"http://127.0.0.1:{sim.port}"))
+        own = api.ask("POST", "/_simulator/callbacks/hold", headers={"Origin": "https://pay.test"})
+        foreign = api.ask("POST", "/_simulator/clock", headers={"Origin": "https://evil.test"})
+        named = api.ask("GET", "/_simulator/", headers={"Host": "pay.test"})
+        api.close()
+
+    assert (own.code, foreign.code, named.code) == (200, 403, 200)
+
+
 def test_another_web_site_without_an_origin_commands_nothing(sim: Simulator, api: Bare) -> None:
     """The browser says so in another header."""
     headers = {"Sec-Fetch-Site": "cross-site"}

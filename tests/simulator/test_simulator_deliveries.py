@@ -59,6 +59,16 @@ def test_reports_delivered_concurrently_are_under_way_together(
     assert [delivery.status_code for delivery in deliveries] == [200] * 10
 
 
+@pytest.mark.parametrize("concurrently", [True, False])
+def test_a_report_without_callback_url_is_delivered_to_nobody(
+    sim: Simulator, api: Bare, *, concurrently: bool
+) -> None:
+    """And that is no error."""
+    session_id = api.create().json["session_id"]
+
+    assert sim.deliver(session_id, times=2, concurrently=concurrently) == []
+
+
 def test_a_report_can_tell_another_status(
     sim: Simulator, shop: Shop, session: PaymentSession
 ) -> None:
