@@ -9,14 +9,12 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from .clock import FASTEST
 from .simulator import Simulator
 
 
 #: Where the simulator listens unless told otherwise.
 PORT = 5001
-
-#: A clock that runs faster would only skip.
-FASTEST = 1_000_000
 
 GREETING = """\
 The Spayon simulator is running. No money moves here.

@@ -3,7 +3,6 @@
 import heapq
 import itertools
 import logging
-import math
 import queue
 import threading
 import time
@@ -22,16 +21,21 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: Time is counted in whole ones, so that 299 seconds and one more are 300.
 MICROSECOND = timedelta(microseconds=1)
 
-#: Threads that carry out what is due, so that one slow shop does not hold up another.
+#: A clock that ran faster would only skip.
+FASTEST = 1_000_000
+
+#: Seconds that one step may have.
+FARTHEST = 366 * 24 * 3600
+
+#: Threads that carry out what is due: one slow shop does not hold up another.
 WORKERS = 8
 
 
 class Clock:
     """Tell the time, and run each action when its moment has come.
 
-    Until `start` is called there are no threads: whatever is due then runs in the thread of
-    the caller. *scale* is how many of the clock's seconds pass in a real one; 0 stops it, so
-    that only `step` moves it.
+    Until `start` there are no threads, and what is due runs in the caller's. *scale* is how many
+    of the clock's seconds pass in a real one; 0 stops it, so that only `step` moves it.
     """
 
     def __init__(self, *, scale: float = 1.0) -> None:
@@ -96,8 +100,8 @@ class Clock:
 
         With *settle* off the clock jumps there at once and does not wait for anything.
         """
-        if seconds < 0:
-            raise ValueError("the clock cannot be stepped back")
+        if not 0 <= seconds <= FARTHEST:
+            raise ValueError("the clock can be stepped by 0 seconds to a year, and never back")
 
         with self._stepping:
             if settle:
@@ -128,12 +132,8 @@ class Clock:
 
     def start(self) -> None:
         """Start the threads that run what is due."""
-        watch = threading.Thread(target=self._watch, name="simulator-clock", daemon=True)
-        work = [
-            threading.Thread(target=self._work, name=f"simulator-worker-{number}", daemon=True)
-            for number in range(WORKERS)
-        ]
-        self._threads = [watch, *work]
+        runs = [self._watch, *[self._work] * WORKERS]
+        self._threads = [threading.Thread(target=run, daemon=True) for run in runs]
         for thread in self._threads:
             thread.start()
 
@@ -189,8 +189,8 @@ class Clock:
 
 
 def _checked(scale: float) -> float:
-    if not 0 <= scale < math.inf:
-        raise ValueError("the time scale must be a number from 0 upward, such as 1 or 60")
+    if not 0 <= scale <= FASTEST:
+        raise ValueError(f"the time scale must be a number from 0 to {FASTEST}, such as 1 or 60")
 
     return scale
 

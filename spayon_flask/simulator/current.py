@@ -1,5 +1,6 @@
 """The request at hand: the gateway it is for, what it asks, and how it is answered."""
 
+import math
 from typing import Any
 from typing import cast
 
@@ -37,9 +38,14 @@ def asked() -> dict[str, Any]:
 def number(fields: dict[str, Any], key: str, default: float = 0.0) -> float:
     """Return the field *key* as a number; a `ValueError` says that it is none."""
     try:
-        return float(fields.get(key, default))
-    except (TypeError, ValueError):
-        raise ValueError(f"{key} must be a number") from None
+        found = float(fields.get(key, default))
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+
+    if not math.isfinite(found):
+        raise ValueError(f"{key} must be a number")
+
+    return found
 
 
 def answered(notice: str, code: int = 200, **fields: Any) -> ResponseReturnValue:

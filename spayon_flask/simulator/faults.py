@@ -26,6 +26,9 @@ KINDS = {
 ENDPOINTS = ("tokens", "sessions", "status")
 CODES = (429, 500, 503)
 
+#: Seconds that anything may be late.
+LONGEST = 24 * 3600
+
 
 @dataclass
 class Fault:
@@ -98,8 +101,8 @@ class Faults:
             raise ValueError(f"code must be one of {', '.join(map(str, CODES))}, not {code!r}")
         if not 0 < chance <= 1:
             raise ValueError("chance must be above 0 and at most 1")
-        if (times is not None and times < 1) or skip < 0 or seconds < 0:
-            raise ValueError("times must be at least 1, skip and seconds at least 0")
+        if (times is not None and times < 1) or skip < 0 or not 0 <= seconds <= LONGEST:
+            raise ValueError(f"times must be at least 1, skip at least 0, seconds 0 to {LONGEST}")
         if status not in {"paid", "failed", "expired"}:
             raise ValueError("status must be paid, failed or expired")
 

@@ -130,7 +130,11 @@ def test_the_clock_can_be_scaled(sim: Simulator, api: Bare) -> None:
     assert sim.clock.scale == 60
 
 
-@pytest.mark.parametrize("fields", [{"step": "soon"}, {"step": -1}, {"scale": -1}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"step": step} for step in ("soon", None, -1, 1e12, float("inf"), float("nan"))]
+    + [{"scale": -1}, {"scale": 1e308}],
+)
 def test_a_senseless_time_is_refused(api: Bare, fields: dict[str, Any]) -> None:
     """With 400."""
     assert api.post("/_simulator/clock", fields).code == 400
@@ -147,7 +151,15 @@ def test_a_fault_can_be_armed_and_disarmed(sim: Simulator, api: Bare) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"kind": "gremlin"}, {"kind": "html", "on": "moon"}, {"kind": "html", "times": 0}],
+    [
+        {},
+        {"kind": "gremlin"},
+        {"kind": "html", "on": "moon"},
+        {"kind": "html", "times": 0},
+        {"kind": "html", "times": "inf"},
+        {"kind": "html", "on": ["tokens"]},
+        {"kind": "latency", "seconds": 1e30},
+    ],
 )
 def test_a_senseless_fault_is_refused(api: Bare, fields: dict[str, Any]) -> None:
     """With 400."""
@@ -217,6 +229,12 @@ def test_a_simulator_behind_a_proxy_takes_commands_under_its_public_name() -> No
         api.close()
 
     assert (own.code, foreign.code, named.code) == (200, 403, 200)
+
+
+@pytest.mark.parametrize("host", ["[", "::1", "a b", "127.0.0.1:x", "user@127.0.0.1", "%00"])
+def test_a_host_that_makes_no_sense_opens_nothing(api: Bare, host: str) -> None:
+    """And is no error of the simulator's."""
+    assert api.ask("GET", "/_simulator/", headers={"Host": host}).code == 403
 
 
 def test_another_web_site_without_an_origin_commands_nothing(sim: Simulator, api: Bare) -> None:
