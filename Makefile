@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format lock bench docs screenshots clean
+.PHONY: help demo test lint format lock bench docs versions screenshots clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ bench: $(VENV)/.ready  ## measure, and renew the figures in docs/
 docs: $(VENV)/.ready  ## build the documentation site into docs/_build
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+versions: $(VENV)/.ready  ## run the core of the tests on each Python, with old and new dependencies
+	$(BIN)/python -m tests.packaging.versions
 
 screenshots: $(VENV)/.ready  ## renew the screenshots in docs/images/
 	$(BIN)/python -m docs.screenshots
