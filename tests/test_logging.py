@@ -79,7 +79,7 @@ def written() -> set[Line]:
             message = call.args[0]
             assert isinstance(message, ast.Constant), f"{name}: a message must be a literal"
             level = call.func.attr.replace("exception", "error")
-            text = re.sub(r"%\w", "…", str(message.value))
+            text = re.sub(r"(%\w)+", "…", str(message.value))
 
             if (name, call.lineno) not in lines or isinstance(scope, ast.FunctionDef):
                 try:

@@ -18,18 +18,6 @@ ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 RESOLUTIONS = ("lowest-direct", "highest")
 
-#: What the core of the suite needs besides the package.
-TOOLS = (
-    "cachelib",
-    "hypothesis",
-    "playwright",
-    "psycopg[binary]",
-    "pymysql",
-    "pytest",
-    "pytest-xdist",
-    "redis",
-)
-
 #: These ask for neighbours, servers or a whole site.
 LEFT_OUT = {"test_docs.py", "test_demo.py"}
 
@@ -64,17 +52,24 @@ def run(python: str, resolution: str) -> str:
         environment = {**os.environ, "VIRTUAL_ENV": folder}
         path = str(Path(folder) / "bin" / "python")
 
+        fixed = str(Path(folder) / "fixed.txt")
+
         for command in (
             [uv(), "venv", "--quiet", "--python", python, folder],
             [uv(), "pip", "install", "--quiet", "--resolution", resolution, "-e", str(ROOT)],
-            [uv(), "pip", "install", "--quiet", *TOOLS],
+            [uv(), "pip", "freeze", "--exclude-editable"],
+            # The tools are new ones, and may not bring newer dependencies of ours along.
+            [uv(), "pip", "install", "--quiet", "--constraints", fixed, "--group", "dev"],
         ):
             made = subprocess.run(
-                command, env=environment, capture_output=True, text=True, check=False
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
             )
 
             if made.returncode:
                 return f"not installed: {made.stderr.strip()[-500:]}"
+
+            if "freeze" in command:
+                Path(fixed).write_text(made.stdout)
 
         command = [path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *core()]
         tested = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
