@@ -29,8 +29,10 @@ from spayon_flask import Settings
 from spayon_flask import UnexpectedAnswerError
 from spayon_flask.client import Client
 from spayon_flask.client.payment_sessions import PaymentSession
+from spayon_flask.client.transport import Transport
 from spayon_flask.signals import gateway_called
 from spayon_flask.simulator import Simulator
+from tests.gateway import Gateway
 from tests.shop import CONFIG
 
 
@@ -458,3 +460,31 @@ def test_every_call_is_told_to_observers(sim: Simulator, client: Client) -> None
         create(client)
 
     assert calls == [("token", "ok"), ("create", "GatewayUnavailableError")]
+
+
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Gateway() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        transport = Transport("http://spayon.test", (1, 1), "spayon")
+
+        assert transport.send("status", "GET", "/api/product/session/S1").status == 200
+
+
+def test_the_netrc_of_the_user_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    seen: list[Any] = []
+
+    class Note(HTTPAdapter):
+        def send(self, request: Any, *rest: Any, **options: Any) -> Any:
+            seen.append(request.headers.get("Authorization"))
+            return super().send(request, *rest, **options)
+
+    with Gateway() as gateway:
+        transport = Transport(gateway.url, (1, 1), "spayon")
+        transport.answer_with(Note())
+        transport.send("status", "GET", "/api/product/session/S1", token="t0ken")
+        transport.send("status", "GET", "/api/product/session/S1")
+
+    assert seen == ["Bearer t0ken", None]

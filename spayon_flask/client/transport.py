@@ -108,17 +108,17 @@ class Transport:
             announce(gateway_called, self._account, call=call, outcome=outcome, seconds=seconds)
 
     def _send(self, method: str, path: str, json: Any, token: str | None) -> Answer:
+        http = self._pool()
+        bearer = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        headers = {**http.headers, **bearer}
+
         try:
-            with self._pool().request(
-                method,
-                self._base_url + path,
-                json=json,
-                # As a callable: requests would replace a plain header by what ~/.netrc holds.
-                auth=_Bearer(token),
-                timeout=self._timeout,
-                # A redirect would carry the credentials to an address nobody configured.
-                allow_redirects=False,
-                stream=True,
+            # Prepared by itself: to merge it with the session's defaults would take longer.
+            request = requests.Request(method, self._base_url + path, headers, json=json).prepare()
+
+            # A redirect would carry the credentials to an address nobody configured.
+            with http.send(
+                request, timeout=self._timeout, allow_redirects=False, stream=True
             ) as response:
                 body = self._read(response)
 
@@ -181,18 +181,12 @@ class Transport:
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         http.headers["Accept"] = "application/json"
         http.headers["User-Agent"] = "spayon-flask"
+
+        # Proxies and certificates of the environment, read once: half of a call went into that.
+        found = http.merge_environment_settings(self._base_url, {}, None, None, None)
+        http.proxies, http.verify, http.cert = found["proxies"], found["verify"], found["cert"]
+        http.trust_env = False
         return http
-
-
-class _Bearer(requests.auth.AuthBase):
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-
-        return request
 
 
 def _refused(error: requests.RequestException) -> bool:
