@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.benchmarks import callback_figures
 from tests.benchmarks import documents
+from tests.benchmarks import gateway_figures
 from tests.benchmarks import growth
 from tests.benchmarks import imports
 from tests.benchmarks import machine
@@ -20,6 +21,8 @@ BENCHMARKS: dict[str, Callable[..., Figures]] = {
     "callbacks-sqlite": partial(callback_figures.run, "sqlite"),
     "callbacks-mariadb": partial(callback_figures.run, "mariadb"),
     "growth": growth.run,
+    "latency": gateway_figures.latency,
+    "reconcile": gateway_figures.reconcile,
     "tokens": token_renewal.run,
     "imports": imports.run,
     "pages": pages.run,

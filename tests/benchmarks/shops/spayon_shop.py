@@ -50,8 +50,8 @@ def create_app(**settings: Any) -> Flask:
         SPAYON_CLIENT_SECRET="simulator-secret",
         SPAYON_CALLBACK_SECRET=CALLBACK_SECRET,
         SPAYON_API_URL="http://127.0.0.1:9",
-        **settings,
     )
+    app.config.update(settings)
     db.init_app(app)
     spayon.init_app(app)
     app.register_blueprint(spayon.blueprint, url_prefix="/pay")

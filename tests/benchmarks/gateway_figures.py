@@ -1,0 +1,94 @@
+"""What we add to the gateway's own latency: checkout, return page, and reconcile."""
+
+import json
+import subprocess
+import sys
+from statistics import median
+from typing import Any
+
+from tests.benchmarks.databases import database
+from tests.benchmarks.documents import Table
+from tests.benchmarks.gateway import gateway
+from tests.benchmarks.reports import Figures
+from tests.benchmarks.reports import Goal
+from tests.benchmarks.rounds import percentile
+from tests.benchmarks.servers import ROOT
+from tests.benchmarks.servers import environment
+
+
+LATENCY = 0.05
+JOBS = 32
+
+
+def _probe(name: str, url: str, api_url: str, number: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.benchmarks.shops.probe", name, api_url, str(number)]
+    done = subprocess.run(
+        command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
+
+
+def latency(*, quick: bool) -> Figures:
+    """Time the pages that a payer waits for, on PostgreSQL."""
+    count = 30 if quick else 300
+    with gateway(latency=LATENCY) as api_url:
+        with database("postgresql", "pages") as url:
+            creating = _probe("checkout", url, api_url, count)["seconds"]
+
+        with database("postgresql", "pages") as url:
+            showing = _probe("return_page", url, api_url, count)
+
+    measured = (
+        ("checkout, session created", creating, LATENCY),
+        ("return page, pending, Spayon asked", showing["asked"], LATENCY),
+        ("return page, pending, asked just now", showing["pending"], 0.0),
+        ("return page, final", showing["final"], 0.0),
+    )
+    return Figures(
+        name="latency",
+        table=Table(
+            ("page", "gateway", "added by us: median", "p99"),
+            [
+                (
+                    title,
+                    f"{latency * 1000:.0f} ms",
+                    f"{(median(seconds) - latency) * 1000:.1f} ms",
+                    f"{(percentile(seconds, 0.99) - latency) * 1000:.1f} ms",
+                )
+                for title, seconds, latency in measured
+            ],
+        ),
+    )
+
+
+def reconcile(*, quick: bool) -> Figures:
+    """Reconcile 10,000 payments with 32 jobs at 50 ms, on PostgreSQL."""
+    payments = 640 if quick else 10_000
+    with (
+        gateway(latency=LATENCY, payments=payments) as api_url,
+        database("postgresql", "due") as url,
+    ):
+        measured = _probe("reconcile", url, api_url, payments)
+
+    assert measured["paid"] == payments, measured
+    ideal = LATENCY * payments / JOBS
+    return Figures(
+        name="reconcile",
+        table=Table(
+            (f"{payments:,} payments, {JOBS} jobs, {LATENCY * 1000:.0f} ms", ""),
+            [
+                ("ideal", f"{ideal:.1f} s"),
+                ("measured", f"{measured['seconds']:.1f} s"),
+                ("on the processor", f"{measured['processor']:.1f} s"),
+                ("memory added", f"{measured['megabytes']:.1f} MB"),
+            ],
+        ),
+        goals=[
+            Goal(
+                what=f"reconcile of {payments:,} against the ideal",
+                least=0.85,
+                value=ideal / measured["seconds"],
+            )
+        ],
+    )

@@ -1,0 +1,121 @@
+"""Measurements from within a shop on spayon-flask, each in a process of its own.
+
+`python -m tests.benchmarks.shops.probe NAME GATEWAY NUMBER` prints what it measured as JSON.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import insert
+from sqlalchemy import update
+
+from tests.benchmarks.deliveries import order_id
+from tests.benchmarks.deliveries import session_id
+from tests.benchmarks.shops import tables
+from tests.benchmarks.shops.ours import fulfil
+from tests.benchmarks.shops.spayon_shop import create_app
+from tests.benchmarks.shops.spayon_shop import db
+from tests.benchmarks.shops.spayon_shop import payment_row
+from tests.benchmarks.shops.spayon_shop import spayon
+
+
+__all__ = ["fulfil"]
+
+
+def reconcile(app: Flask, payments: int) -> dict[str, Any]:
+    """Reconcile *payments* that are due, with 32 jobs."""
+    with app.app_context():
+        due = datetime.now(timezone.utc) - timedelta(minutes=1)
+        db.session.execute(insert(tables.orders), tables.order_rows(range(payments)))
+        rows = [payment_row(number, due_at=due) for number in range(payments)]
+        db.session.execute(insert(spayon.Payment), rows)
+        db.session.commit()
+        del rows
+        before = _memory()
+        began, busy = time.perf_counter(), time.process_time()
+        summary = spayon.reconcile(jobs=32)
+        return {
+            "seconds": time.perf_counter() - began,
+            "processor": time.process_time() - busy,
+            "megabytes": (_memory() - before) / 1024,
+            "paid": summary.changed["paid"],
+        }
+
+
+def checkout(app: Flask, orders: int) -> dict[str, Any]:
+    """Post the checkout form of *orders*, one after another."""
+    with app.app_context():
+        db.session.execute(insert(tables.orders), tables.order_rows(range(orders)))
+        db.session.commit()
+
+    client = app.test_client()
+    return {"seconds": _time(orders, lambda number: _post(client, order_id(number)))}
+
+
+def _post(client: FlaskClient, order: str) -> None:
+    answer = client.post(f"/pay/checkout/{order}")
+    assert answer.status_code == 303, answer.status_code
+
+
+def return_page(app: Flask, payments: int) -> dict[str, Any]:
+    """Show the return page of *payments*: asking Spayon, pending all the same, and final."""
+    with app.app_context():
+        numbers = range(10_000_000, 10_000_000 + payments)
+        rows = [payment_row(number, held_order_id=None) for number in numbers]
+        db.session.execute(insert(spayon.Payment), rows)
+        db.session.commit()
+
+    client = app.test_client()
+
+    def show(number: int) -> None:
+        answer = client.get(f"/pay/return?session_id={session_id(10_000_000 + number)}")
+        assert answer.status_code == 200, answer.status_code
+
+    asked = _time(payments, show)
+    pending = _time(payments, show)
+    with app.app_context():
+        db.session.execute(update(spayon.Payment).values(status="expired"))
+        db.session.commit()
+
+    return {"asked": asked, "pending": pending, "final": _time(payments, show)}
+
+
+def _time(count: int, work: Callable[[int], None]) -> list[float]:
+    seconds = []
+    for number in range(count):
+        began = time.perf_counter()
+        work(number)
+        seconds.append(time.perf_counter() - began)
+
+    return seconds
+
+
+def _memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main(name: str, gateway: str, number: str) -> None:
+    """Measure *name* and print it."""
+    # A page may be looked at again at once and is not to ask Spayon again.
+    app = create_app(
+        SPAYON_API_URL=gateway, SPAYON_PUBLIC_URL="http://127.0.0.1", SPAYON_STATUS_INTERVAL=3600
+    )
+    with app.app_context():
+        db.create_all()
+        spayon.tokens.get()
+
+    measure = {"reconcile": reconcile, "checkout": checkout, "return_page": return_page}[name]
+    print(json.dumps(measure(app, int(number))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
