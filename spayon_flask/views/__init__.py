@@ -19,6 +19,8 @@ def create_blueprint(spayon: Extension) -> Blueprint:
         spayon.name,
         "spayon_flask",
         static_folder="static",
+        # Mounted at the root, plain "/static" would be the shop's own folder.
+        static_url_path="/static/spayon",
         template_folder="templates",
     )
     callback = create_callback(spayon)

@@ -196,8 +196,8 @@ def test_a_purchase_through_nginx_ends_paid(proxied: Served) -> None:
     assert proxied.parcels("A4") == 1
     page = requests.get(f"{proxied.url}/pay/return?session_id={session.id}", timeout=30)
     assert page.status_code == 200
-    assert 'href="/shop/pay/static/spayon.css' in page.text
-    style = requests.get(f"{proxied.url}/pay/static/spayon.css", timeout=30)
+    assert 'href="/shop/pay/static/spayon/spayon.css' in page.text
+    style = requests.get(f"{proxied.url}/pay/static/spayon/spayon.css", timeout=30)
     assert style.status_code == 200
 
 

@@ -90,7 +90,7 @@ def test_application_root_is_part_of_the_urls(gateway: Gateway) -> None:
     creation = gateway.session_at(answer).creation
     assert creation.callback_url == "http://shop.test/shop/pay/callback"
     assert creation.return_url == "http://shop.test/shop/pay/return"
-    assert 'href="/shop/pay/static/spayon.css' in page
+    assert 'href="/shop/pay/static/spayon/spayon.css' in page
 
 
 def modern() -> SQLAlchemy:

@@ -110,7 +110,7 @@ def pages() -> Blueprint:
         "spayon_flask",
         template_folder="templates",
         static_folder="static",
-        static_url_path="/static",
+        static_url_path="/static/spayon",
     )
     blueprint.add_app_template_global(choose_language, "spayon_language")
 

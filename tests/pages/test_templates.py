@@ -114,7 +114,7 @@ def test_a_pending_page_offers_to_check_again_and_brings_its_script(show: Show, 
     html = show("return", state)
 
     assert "Check again" in words_of(html)
-    assert 'src="/pay/static/return.js"' in html
+    assert 'src="/pay/static/spayon/return.js"' in html
 
 
 @pytest.mark.parametrize("state", ["paid", "failed", "expired", "review"])

@@ -200,3 +200,22 @@ def test_the_receipt_keeps_what_the_script_needs(tmp_path: Path, state: str) -> 
 
     assert f'id="spayon-status" data-state="{state}"' in html
     assert 'id="spayon-announcement"' in html
+
+
+@pytest.mark.parametrize("prefix", [None, "/pay", "/a/b"])
+def test_the_stylesheet_is_found_wherever_the_pages_are_mounted(
+    shop: Shop, tmp_path: Path, prefix: str | None
+) -> None:
+    (tmp_path / "static").mkdir()
+    app = Flask("shop", root_path=str(tmp_path))
+    app.config.update(shop.app.config)
+    shop.db.init_app(app)
+    shop.spayon.init_app(app)
+    app.register_blueprint(shop.spayon.blueprint, url_prefix=prefix)
+    shop.spayon.order_loader(lambda _order_id: None)
+    html = app.test_client().get(f"{prefix or ''}/checkout/nothing").text
+    link = re.search(r'rel="stylesheet" href="([^"]+)"', html)
+    assert link is not None
+
+    with app.test_client().get(link[1]) as answer:
+        assert answer.mimetype == "text/css"
