@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(GREETING.format(sim=simulator), flush=True)
         if not _is_loopback(options.host):
             print(WARNING.format(host=options.host), file=sys.stderr, flush=True)
+
         # In small pieces: a signal that another thread receives would not end one long wait.
         while not ended.wait(0.1):
             pass

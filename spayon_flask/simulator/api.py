@@ -113,6 +113,7 @@ def _faulty(gateway: Gateway, name: str, work: Work, arguments: Any) -> tuple[st
     late = gateway.faults.strike("latency", name)
     if late:
         gateway.stopping.wait(late.seconds)
+
     if gateway.faults.strike("drop_before", name):
         return "drop_before", _cut(_answer({}), "drop")
 
@@ -121,12 +122,14 @@ def _faulty(gateway: Gateway, name: str, work: Work, arguments: Any) -> tuple[st
         response = _refuse(error.code, "a fault that was asked for")
         response.headers["Retry-After"] = "1"
         return "error", response
+
     if gateway.faults.strike("html", name):
         return "html", Response(PAGE, content_type="text/html; charset=utf-8")
 
     response = work(gateway, **arguments)
     if gateway.faults.strike("drop_after", name):
         return "drop_after", _cut(response, "drop")
+
     if gateway.faults.strike("truncated", name):
         return "truncated", _cut(response, "truncate")
 

@@ -33,6 +33,7 @@ def create_app(gateway: Controls) -> Flask:
 def _say_why(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
+
     if "text/html" in request.headers.get("Accept", ""):
         return render_template("simulator/error.html", error=error), error.code or 500
 

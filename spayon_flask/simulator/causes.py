@@ -50,8 +50,10 @@ def likely_cause(answer: Answer, *, tampering: str = "") -> str:
     code = answer.status_code
     if code is None:
         return ERRORS.get(answer.error or "", f"The shop could not be asked: {answer.error}.")
+
     if code == HTTPStatus.OK:
         return f"The shop took it although {tampering}: it must not." if tampering else ""
+
     if code == HTTPStatus.UNAUTHORIZED and tampering:
         return f"As it should be: {tampering}, and the shop noticed."
 
@@ -61,6 +63,7 @@ def likely_cause(answer: Answer, *, tampering: str = "") -> str:
 def _by_class(code: int, location: str | None) -> str:
     if code < HTTPStatus.MULTIPLE_CHOICES:
         return f"{code} is a success to many, but Spayon delivers until it is answered 200."
+
     if code < HTTPStatus.BAD_REQUEST:
         return (
             f"The shop redirects{f' to {location}' if location else ''}, and a POST is not carried "

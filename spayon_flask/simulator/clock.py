@@ -2,19 +2,15 @@
 
 import heapq
 import itertools
-import logging
-import queue
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
 
+from .workers import Action
+from .workers import Workers
 
-logger = logging.getLogger(__name__)
-
-Action = Callable[[], None]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -27,9 +23,6 @@ FASTEST = 1_000_000
 #: Seconds that one step may have.
 FARTHEST = 366 * 24 * 3600
 
-#: Threads that carry out what is due: one slow shop does not hold up another.
-WORKERS = 8
-
 
 class Clock:
     """Tell the time, and run each action when its moment has come.
@@ -39,22 +32,23 @@ class Clock:
     """
 
     def __init__(self, *, scale: float = 1.0) -> None:
+        # Reentrant, because the thread that watches hands over to the workers while it holds it.
         self._condition = threading.Condition()
+        self._workers = Workers(self._condition)
         self._stepping = threading.Lock()
         self._alarms: list[tuple[int, int, Action]] = []
         self._numbers = itertools.count()
-        self._due: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        self._busy = 0
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
         self._scale = _checked(scale)
         #: How often the clock was set or stepped.
         self.jumps = 0
-        self._shown, self._read = time.time_ns() // 1000, time.monotonic()
+        # What was shown when: one tuple, so that nobody reads half of a change.
+        self._set = (time.time_ns() // 1000, time.monotonic())
 
     @property
     def running(self) -> bool:
         """Say whether threads of the clock's own run what is due."""
-        return bool(self._threads)
+        return self._thread is not None
 
     @property
     def scale(self) -> float:
@@ -64,7 +58,7 @@ class Clock:
     @scale.setter
     def scale(self, scale: float) -> None:
         with self._condition:
-            self._shown, self._read = self._time(), time.monotonic()
+            self._set = (self._time(), time.monotonic())
             self._scale = _checked(scale)
             self._condition.notify_all()
 
@@ -75,7 +69,7 @@ class Clock:
     def set(self, moment: datetime) -> None:
         """Show *moment* from now on; what has fallen due by then runs at once."""
         with self._condition:
-            self._shown, self._read = _microseconds(moment), time.monotonic()
+            self._set = (_microseconds(moment), time.monotonic())
             self.jumps += 1
             self._condition.notify_all()
 
@@ -91,9 +85,7 @@ class Clock:
             action()
             return
 
-        with self._condition:
-            self._busy += 1
-        self._due.put(action)
+        self._workers.submit(action)
 
     def step(self, seconds: float, *, settle: bool = True) -> None:
         """Move on by *seconds*; what falls due on the way runs in its order and at its own time.
@@ -106,17 +98,19 @@ class Clock:
         with self._stepping:
             if settle:
                 self.settle()
+
             self.jumps += 1
             target = self._time() + round(seconds * 1_000_000)
             while True:
                 with self._condition:
                     stop = self._alarms[0][0] if self._alarms and settle else target
                     stop = min(stop, target)
-                    self._shown, self._read = max(stop, self._time()), time.monotonic()
+                    self._set = (max(stop, self._time()), time.monotonic())
                     self._condition.notify_all()
 
                 if settle:
                     self.settle()
+
                 if stop >= target:
                     return
 
@@ -125,32 +119,33 @@ class Clock:
         if not self.running:
             while (action := self._pop()) is not None:
                 action()
+
             return True
 
         with self._condition:
-            return self._condition.wait_for(lambda: not self._busy and not self._late(), timeout)
+            return self._condition.wait_for(
+                lambda: not self._workers.busy and not self._late(), timeout
+            )
 
     def start(self) -> None:
         """Start the threads that run what is due."""
-        runs = [self._watch, *[self._work] * WORKERS]
-        self._threads = [threading.Thread(target=run, daemon=True) for run in runs]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._watch, name="simulator-clock", daemon=True)
+        self._thread.start()
+        self._workers.start()
 
     def stop(self, patience: float = 0.3) -> None:
         """Stop the threads; one that waits for a shop longer than *patience* is left behind."""
         with self._condition:
-            threads, self._threads = self._threads, []
+            thread, self._thread = self._thread, None
             self._condition.notify_all()
-        for _ in threads:
-            self._due.put(None)
 
-        deadline = time.monotonic() + patience
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        if thread is not None:
+            thread.join(patience)
+            self._workers.stop(patience)
 
     def _time(self) -> int:
-        return self._shown + int((time.monotonic() - self._read) * self._scale * 1_000_000)
+        shown, read = self._set
+        return shown + int((time.monotonic() - read) * self._scale * 1_000_000)
 
     def _late(self) -> bool:
         return bool(self._alarms) and self._alarms[0][0] <= self._time()
@@ -161,10 +156,10 @@ class Clock:
 
     def _watch(self) -> None:
         with self._condition:
-            while self._threads:
-                while self._late():
-                    self._busy += 1
-                    self._due.put(heapq.heappop(self._alarms)[2])
+            while self.running:
+                while (action := self._pop()) is not None:
+                    self._workers.submit(action)
+
                 self._condition.wait(self._pause())
 
     def _pause(self) -> float | None:
@@ -173,19 +168,6 @@ class Clock:
 
         pause = (self._alarms[0][0] - self._time()) / self._scale / 1_000_000
         return min(max(pause, 0.0), threading.TIMEOUT_MAX)
-
-    def _work(self) -> None:
-        while (action := self._due.get()) is not None:
-            self._run(action)
-            with self._condition:
-                self._busy -= 1
-                self._condition.notify_all()
-
-    def _run(self, action: Action) -> None:
-        try:
-            action()
-        except Exception:
-            logger.exception("The simulator failed at something that was due")
 
 
 def _checked(scale: float) -> float:

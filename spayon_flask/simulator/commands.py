@@ -105,6 +105,7 @@ def clock() -> ResponseReturnValue:
     fields = asked()
     if "scale" in fields:
         gateway.clock.scale = number(fields, "scale")
+
     gateway.clock.step(number(fields, "step"))
     now = gateway.clock.now()
     return answered(f"The clock shows {now:%H:%M:%S} UTC.", now=now.isoformat())
@@ -142,6 +143,7 @@ def shape() -> ResponseReturnValue:
     fields = asked()
     if "creation_code" in fields:
         fields["creation_code"] = int(number(fields, "creation_code"))
+
     current_gateway().shape.change(**fields)
     return answered("The answers have their new shape.")
 
@@ -180,8 +182,10 @@ def in_short(deliveries: Sequence[Delivery]) -> str:
 def _told(gateway: Controls, session: PaymentSession, way: str) -> dict[str, Any]:
     if way == "old_secret":
         return {"secret": gateway.old_callback_secret}
+
     if way == "price":
         return {"price": "1" if session.creation.price != 1 else "2"}
+
     if way not in WAYS:
         raise ValueError(f"way must be one of {', '.join(WAYS)}, old_secret, price, order")
 

@@ -65,6 +65,7 @@ class Controls(Gateway):
         if wait:
             for delivery in released:
                 delivery.wait()
+
         return released
 
     def fault(self, kind: str, **options: Any) -> Fault:

@@ -108,6 +108,7 @@ class Courier:
 
         for delivery in released:
             delivery.state = "waiting"
+
         self._clock.soon(lambda: self.in_turn(released))
         return released
 
@@ -125,6 +126,7 @@ class Courier:
         threads = [threading.Thread(target=go, args=(one,), daemon=True) for one in deliveries]
         for thread in threads:
             thread.start()
+
         for thread in threads:
             thread.join()
 
@@ -152,6 +154,7 @@ class Courier:
         self.deliveries.changes += 1
         if again:
             self.resume(delivery, at + APART)
+
         delivery.tried.set()
 
     def _carry(self, delivery: Delivery, overtaken: Sequence[Delivery]) -> None:
@@ -167,6 +170,7 @@ class Courier:
             self.at_once([delivery, twin])
         else:
             self.attempt(delivery)
+
         self._catch_up(overtaken)
 
     def _catch_up(self, overtaken: Sequence[Delivery]) -> None:

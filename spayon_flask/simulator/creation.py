@@ -91,6 +91,7 @@ def _product(fields: Mapping[str, Any], panel: Panel) -> tuple[str, Decimal, str
             raise BadBodyError(
                 f"{' and '.join(missing)} missing: send product_id, or all of {', '.join(CUSTOM)}"
             )
+
         return _name(fields), _price(fields["price"]), _currency(fields["currency"])
 
     number = fields["product_id"]
@@ -98,8 +99,10 @@ def _product(fields: Mapping[str, Any], panel: Panel) -> tuple[str, Decimal, str
         raise BadBodyError(
             f"product_id stands in place of {', '.join(given)}: send one or the other"
         )
+
     if not isinstance(number, int) or isinstance(number, bool):
         raise BadBodyError(f"product_id must be an integer, not {_kind(number)}")
+
     if number not in panel.products:
         known = ", ".join(map(str, sorted(panel.products)))
         raise BadBodyError(
@@ -121,6 +124,7 @@ def _name(fields: Mapping[str, Any]) -> str:
 def _price(price: object) -> Decimal:
     if isinstance(price, bool) or not isinstance(price, int | Decimal):
         raise BadBodyError(f"price must be a number such as 1000, not {_kind(price)}")
+
     if not 0 < price < Decimal(10) ** 15:
         raise BadBodyError(f"price must be above zero and below a quadrillion, not {price}")
 
@@ -143,6 +147,7 @@ def _text(fields: Mapping[str, Any], key: str) -> str | None:
     text = fields.get(key)
     if text is not None and not isinstance(text, str):
         raise BadBodyError(f"{key} must be a string, not {_kind(text)}")
+
     if text is not None and len(text) > MAX_TEXT:
         raise BadBodyError(f"{key} is longer than {MAX_TEXT} characters")
 
@@ -161,6 +166,7 @@ def _url(fields: Mapping[str, Any], key: str) -> str | None:
         )
     except ValueError:
         usable = False
+
     if not usable or any(letter.isspace() for letter in url):
         raise BadBodyError(
             f"{key} must be an absolute URL such as https://example.com/pay, not {url[:100]!r}"
@@ -173,6 +179,7 @@ def _methods(fields: Mapping[str, Any]) -> tuple[str, ...]:
     methods = fields.get("availablePaymentMethods")
     if methods is None:
         return ()
+
     if not isinstance(methods, list) or not all(isinstance(method, str) for method in methods):
         raise BadBodyError(
             'availablePaymentMethods must be a list of strings such as ["visamaster"]'

@@ -32,6 +32,7 @@ def asked() -> dict[str, Any]:
     fields = request.get_json()
     if not isinstance(fields, dict):
         abort(400, "The body must be a JSON object.")
+
     return fields
 
 

@@ -82,6 +82,7 @@ class Delivery:
             self.state = "delivered"
         elif self.state != "delivered":
             self.state = "waiting" if len(self.attempts) < self.allowed else "given up"
+
         return self.state == "waiting"
 
     def wait(self, timeout: float = 15.0) -> bool:

@@ -55,9 +55,11 @@ class Fault:
         """Say whether it strikes this one call of *endpoint*, and count it if so."""
         if self.kind != kind or self.spent or self.on not in {None, endpoint}:
             return False
+
         if self.skip:
             self.skip -= 1
             return False
+
         if self.chance < 1 and self.luck.random() >= self.chance:
             return False
 
@@ -95,14 +97,19 @@ class Faults:
         """Arm a fault of *kind*; a `ValueError` says what is wrong with it."""
         if kind not in KINDS:
             raise ValueError(f"there is no fault {kind!r}; there are {', '.join(KINDS)}")
+
         if on is not None and on not in ENDPOINTS:
             raise ValueError(f"on must be one of {', '.join(ENDPOINTS)}, not {on!r}")
+
         if code not in CODES:
             raise ValueError(f"code must be one of {', '.join(map(str, CODES))}, not {code!r}")
+
         if not 0 < chance <= 1:
             raise ValueError("chance must be above 0 and at most 1")
+
         if (times is not None and times < 1) or skip < 0 or not 0 <= seconds <= LONGEST:
             raise ValueError(f"times must be at least 1, skip at least 0, seconds 0 to {LONGEST}")
+
         if status not in {"paid", "failed", "expired"}:
             raise ValueError("status must be paid, failed or expired")
 

@@ -84,6 +84,7 @@ class Gateway:
         """Take *session* over from an earlier life."""
         with self.sessions.lock:
             self.sessions.keep(session)
+
         if not session.over:
             self._watch(session)
 
@@ -92,6 +93,7 @@ class Gateway:
         session = self.sessions.get(session_id)
         if session is not None:
             self._expire_in_time(session)
+
         return session
 
     def card(self, name: str) -> Card:
@@ -155,6 +157,7 @@ class Gateway:
         with self.sessions.lock:
             if session.over or self.clock.now() < session.expires_at:
                 return
+
             self.sessions.finish(session, "expired", self.clock.now())
 
         self._report(session, wait=False)
@@ -170,4 +173,5 @@ class Gateway:
         delivery = self.courier.writer.write(session, allowed=ATTEMPTS)
         if delivery is not None and self.courier.dispatch(delivery) and wait:
             delivery.wait()
+
         return delivery

@@ -50,6 +50,7 @@ def _refuse_strangers() -> None:
     own = {f"{request.scheme}://{request.host}", origin_of(current_gateway().url)}
     if request.headers.get("Origin", request.host_url[:-1]) not in own:
         abort(403, "Another web site has sent this; only the simulator's own pages may.")
+
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         abort(403, "Another web site has sent this; only the simulator's own pages may.")
 
@@ -70,4 +71,5 @@ def _add_headers(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "same-origin"
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
+
     return response

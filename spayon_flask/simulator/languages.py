@@ -39,6 +39,7 @@ class Words:
         amount = f"{int(whole):,}".replace(",", separator)
         if cents:
             amount += ("." if self.code == "en" else ",") + cents.ljust(2, "0")
+
         return f"{amount}{FIXED_SPACE}{SIGNS.get(currency, currency)}"
 
 

@@ -89,6 +89,7 @@ def delivery_in(record: Mapping[str, Any]) -> Delivery:
     )
     if attempts:
         delivery.tried.set()
+
     return delivery
 
 

@@ -49,6 +49,7 @@ class Shape:
             allowed = CHOICES.get(name)
             if allowed is None:
                 raise ValueError(f"there is no shape {name!r}; there are {', '.join(CHOICES)}")
+
             if value not in allowed:
                 raise ValueError(
                     f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}"

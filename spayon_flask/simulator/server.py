@@ -69,6 +69,7 @@ class Handler(WSGIRequestHandler):
             length = environ.get("CONTENT_LENGTH") or "0"
             if not length.isdecimal():
                 return None
+
             # Read a little more than is taken, or the client would not stay to hear why.
             stream = BytesIO(stream.read(min(int(length), 8 * MAX_BODY)))
 
@@ -91,6 +92,7 @@ class Handler(WSGIRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body[: len(body) // 2] if wire == "truncate" else body)
+
         if wire == "truncate":
             self._cut()
 

@@ -134,6 +134,7 @@ class Sessions:
         self._sessions[session.id] = session
         if session.order_id is not None:
             self._orders.setdefault(session.order_id, []).append(session)
+
         if len(self._sessions) > KEPT:
             _, old = self._sessions.popitem(last=False)
             self._forget(old)
@@ -165,5 +166,6 @@ class Sessions:
         order = self._orders.get(session.order_id or "", [])
         if session in order:
             order.remove(session)
+
         if not order:
             self._orders.pop(session.order_id or "", None)

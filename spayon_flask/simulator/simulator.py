@@ -81,6 +81,7 @@ class Simulator(Controls):
         server.start()
         if self._state is not None:
             self._state.start()
+
         return self
 
     def stop(self) -> None:
@@ -89,6 +90,7 @@ class Simulator(Controls):
         if self._server is not None:
             self._server.stop()
             self._server = None
+
         self.clock.stop()
         if self._state is not None:
             self._state.stop()

@@ -107,7 +107,9 @@ def restore(gateway: Controls, state: Mapping[str, Any]) -> None:
     gateway.sessions.transactions = int(state["transactions"])
     for session in state["sessions"]:
         gateway.resume(records.session_in(session))
+
     for delivery in state["deliveries"]:
         gateway.courier.restore(records.delivery_in(delivery))
+
     for request in state["requests"]:
         gateway.requests.add(records.request_in(request))

@@ -39,6 +39,7 @@ def timeline(gateway: Gateway, session: PaymentSession) -> list[Moment]:
 
     for delivery in gateway.deliveries.of(session.id):
         moments.extend(_attempts(delivery))
+
     # Sorting is stable: what happened at the same moment stays in the order it was collected in.
     return sorted(moments, key=lambda moment: moment.at)
 
@@ -49,8 +50,10 @@ def outcome(delivery: Delivery) -> str:
     listed = ", ".join(answers)
     if delivery.state == "delivered":
         return listed
+
     if delivery.state == "given up":
         return f"{listed}, given up" if delivery.allowed > 1 else listed
+
     if delivery.state == "waiting" and answers:
         return f"{listed}, again at {delivery.due_at:%H:%M:%S}" if delivery.due_at else listed
 

@@ -45,6 +45,7 @@ class Tokens:
 
         with self._lock:
             expiry = self._expiry.get(token.strip())
+
         if expiry is None:
             return "the token is unknown"
 

@@ -58,10 +58,13 @@ def timed(
 def _in_words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
+
     if isinstance(error, ConnectionRefusedError):
         return "refused"
+
     if isinstance(error, OSError) and type(error).__name__ == "gaierror":
         return "unknown host"
+
     if isinstance(error, ConnectionError | http.client.RemoteDisconnected):
         return "disconnected"
 

@@ -42,6 +42,7 @@ class Shop:
                 self.send_response(shop.code)
                 for name, value in {"Content-Length": "2", **shop.headers}.items():
                     self.send_header(name, value)
+
                 self.end_headers()
                 self.wfile.write(b"ok")
 

@@ -119,6 +119,7 @@ def test_the_hosted_page_is_sound(
         # What axe looks at is the same in all of them, and it takes its time.
         assert language != "en" or violations(page) == []
         assert page.locator("html").get_attribute("lang") == language
+
     assert looking.complaints == []
 
 
@@ -134,6 +135,7 @@ def test_a_payer_tries_a_card_and_then_another(
     page.get_by_role("link", name="Approved").first.click()
     with page.expect_request(lambda request: request.url.startswith(shop.url)) as back:
         page.get_by_role("button", name="Pay 1,000").click()
+
     assert back.value.url == f"{shop.url}/pay/return?lang=hy&session_id={session.id}"
     assert session.status == "paid"
 

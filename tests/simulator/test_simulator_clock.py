@@ -59,6 +59,7 @@ def test_what_falls_due_during_a_step_runs_at_its_own_time_and_in_order() -> Non
     diary = Diary(clock)
     for seconds in (30, 10, 20):
         clock.at(diary.after(seconds), diary)
+
     clock.step(60)
 
     assert diary.entries == [10, 20, 30]
@@ -152,5 +153,6 @@ def test_a_clock_does_not_go_back() -> None:
     """Neither by a step nor by its scale."""
     with pytest.raises(ValueError, match="never back"):
         Clock().step(-1)
+
     with pytest.raises(ValueError, match="from 0 to"):
         Clock(scale=-1)

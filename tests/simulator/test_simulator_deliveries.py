@@ -140,6 +140,7 @@ def test_held_callbacks_are_released_in_the_order_wanted(
     sim.hold_callbacks()
     for name in "ABC":
         sim.pay(new_session(api, shop, name))
+
     assert shop.received == []
 
     sim.release(order)
@@ -154,6 +155,7 @@ def test_a_shuffle_repeats_itself_by_the_seed(sim: Simulator, api: Bare, shop: S
         sim.hold_callbacks()
         for name in "ABCDEFGH":
             sim.pay(new_session(api, shop, name))
+
         sim.release("shuffled")
         told.append(orders(shop))
 
@@ -212,6 +214,7 @@ def test_a_shop_out_of_reach_is_explained(sim: Simulator, api: Bare, url: str, w
     """It may be down, or its address may be wrong."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+
     created = api.create(callback_url=url.format(port)).json
     delivery = sim.pay(created["session_id"])
 

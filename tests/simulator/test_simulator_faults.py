@@ -41,6 +41,7 @@ def test_a_connection_dropped_before_the_work_leaves_nothing(sim: Simulator, api
 
     with pytest.raises(http.client.RemoteDisconnected):
         api.create()
+
     assert sim.sessions.created == 0
 
 
@@ -50,6 +51,7 @@ def test_a_connection_dropped_after_the_work_leaves_a_session(sim: Simulator, ap
 
     with pytest.raises(http.client.RemoteDisconnected):
         api.create()
+
     assert sim.sessions.created == 1
 
 
@@ -59,6 +61,7 @@ def test_a_truncated_answer_ends_in_the_middle(sim: Simulator, api: Bare) -> Non
 
     with pytest.raises(http.client.IncompleteRead):
         api.create()
+
     assert sim.sessions.created == 1
 
 

@@ -35,6 +35,7 @@ def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             url = ""
             while "SPAYON_API_URL" not in url:
                 url = program.stdout.readline()
+
             yield program, url.split()[-1]
         finally:
             program.kill()
@@ -139,6 +140,7 @@ def test_a_stopped_simulator_has_given_its_port_back() -> None:
     """Another one can have it at once."""
     with Simulator() as first:
         port = first.port
+
     with Simulator(port=port) as second:
         assert second.port == port
 

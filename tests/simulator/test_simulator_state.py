@@ -133,4 +133,5 @@ def test_a_file_that_holds_something_else_is_left_alone(path: Path, text: str) -
 
     with pytest.raises(ValueError, match=r"simulator\.json holds no state"):
         Simulator(state=path).start()
+
     assert path.read_text() == text
