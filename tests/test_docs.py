@@ -106,6 +106,14 @@ def test_the_shop_of_the_page_takes_a_payment(page: Path, gateway: Gateway) -> N
         namespace["db"].engine.dispose()
 
 
+def test_no_block_of_python_goes_by_another_name() -> None:
+    # Those of testing.md are files of a shop, which tests/test_testing.py puts together and runs.
+    names = re.compile(r"^ *```(py|python3|pycon|\{code-block\} *python)$", re.MULTILINE)
+    others = {page.name for page in PAGES if names.search(page.read_text())}
+
+    assert others <= {"testing.md"}
+
+
 def test_the_quickstart_s_shop_is_under_forty_lines() -> None:
     code = "".join(code for _, code in blocks(QUICKSTART))
 
