@@ -6,12 +6,11 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import wait
 from datetime import datetime
 from datetime import timedelta
+from queue import SimpleQueue
 
 from ..errors import AuthenticationError
 from ..errors import GatewayError
@@ -64,6 +63,7 @@ class Run:
         self._began = clock()
         self._ready: deque[Due] = deque()
         self._under_way: dict[Future[Report | None], Due] = {}
+        self._answered: SimpleQueue[Future[Report | None]] = SimpleQueue()
         self._ended = False
         self._resume_at: datetime | None = None
 
@@ -99,6 +99,7 @@ class Run:
             else:
                 future = pool.submit(self._ask, due.session_id, due.ends_at, self._clock())
                 self._under_way[future] = due
+                future.add_done_callback(self._answered.put)
 
         return True
 
@@ -128,29 +129,28 @@ class Run:
             self._resume_at = None
 
     def _collect(self) -> None:
-        done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+        """Record one answer; meanwhile the other threads go on asking."""
+        future = self._answered.get()
+        due = self._under_way.pop(future)
+        self.summary.asked += 1
 
-        for future in done:
-            due = self._under_way.pop(future)
-            self.summary.asked += 1
+        try:
+            self._record(due, future.result())
 
-            try:
-                self._record(due, future.result())
+        except AuthenticationError as error:
+            if not self.summary.refused:
+                logger.error("reconcile stops: %s", error)  # noqa: TRY400  the cause is no bug
 
-            except AuthenticationError as error:
-                if not self.summary.refused:
-                    logger.error("reconcile stops: %s", error)  # noqa: TRY400  the cause is no bug
+            self.summary.refused = self._ended = True
+            self._put_back(due)
 
-                self.summary.refused = self._ended = True
-                self._put_back(due)
+        except GatewayError as error:
+            self._leave(due, error)
 
-            except GatewayError as error:
-                self._leave(due, error)
-
-            except Exception:
-                # One payment must not keep the others waiting; the next run tries again.
-                logger.exception("not recorded", extra={"payment_id": due.payment_id})
-                self._fail(due)
+        except Exception:
+            # One payment must not keep the others waiting; the next run tries again.
+            logger.exception("not recorded", extra={"payment_id": due.payment_id})
+            self._fail(due)
 
     def _record(self, due: Due, report: Report | None) -> None:
         status = None
