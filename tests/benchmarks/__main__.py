@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.benchmarks import callback_figures
+from tests.benchmarks import capacity
 from tests.benchmarks import documents
 from tests.benchmarks import gateway_figures
 from tests.benchmarks import growth
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[..., Figures]] = {
     "growth": growth.run,
     "latency": gateway_figures.latency,
     "reconcile": gateway_figures.reconcile,
+    "capacity": capacity.run,
     "tokens": token_renewal.run,
     "imports": imports.run,
     "pages": pages.run,
