@@ -37,8 +37,8 @@ def run(kind: str, *, quick: bool) -> Figures:
     """Measure callbacks on a database of *kind*."""
     results = callbacks.measure(
         kind,
-        rounds=3 if quick else 9,
-        requests=100 if quick else 400,
+        rounds=3 if quick else 7,
+        requests=100 if quick else 250,
         races=20 if quick else 200,
     )
     table = Table(HEADER, [_row(results, name) for name in _names(results)])
