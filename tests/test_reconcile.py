@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from spayon_flask import GatewayUnavailableError
 from spayon_flask.reconcile import Step
@@ -342,6 +343,29 @@ def test_a_dispatcher_that_fails_is_tried_once_a_run(shop: Shop, gateway: Gatewa
 
     assert reconcile(shop).handed_over == 0
     assert len(tried) == 2
+
+
+def test_a_database_error_at_the_hand_over_is_counted_and_does_not_end_the_run(
+    shop: Shop, gateway: Gateway
+) -> None:
+    def break_update(_: Any, __: Any, statement: str, values: Any, ___: Any, ____: Any) -> None:
+        if statement.startswith("UPDATE spayon_callback SET dispatch_at") and values[0] is None:
+            raise OperationalError(statement, values, OSError("disk full"))
+
+    taken: list[int] = []
+    shop.spayon.dispatcher(taken.append)
+    gateway.statuses = own_order
+    add_many(shop, 1)
+
+    with shop.app.app_context():
+        event.listen(shop.db.engine, "before_cursor_execute", break_update)
+
+    shop.deliver(report())
+    shop.clock.step(3600)
+    summary = reconcile(shop)
+
+    assert (summary.failed, summary.exit_code) == (1, 1)
+    assert len(taken) == 2
 
 
 def test_refresh_asks_once_an_interval_however_often_it_is_called(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,8 @@ from ..errors import GatewayUnavailableError
 from ..reports import Report
 from ..storage import Due
 from ..storage import Storage
+from .hand_over import hand_over
+from .leases import Leases
 from .summary import Step
 from .summary import Summary
 
@@ -56,12 +57,9 @@ class Run:
         self._storage = storage
         self._clock = clock
         self._jobs = jobs
-        self._left = limit
+        self._leases = Leases(storage, clock, batch=jobs * 2, limit=limit)
         self._progress = progress
         self._stop = stop or threading.Event()
-        # Of payments that become due later there is no end: another run takes those.
-        self._began = clock()
-        self._ready: deque[Due] = deque()
         self._under_way: dict[Future[Report | None], Due] = {}
         self._answered: SimpleQueue[Future[Report | None]] = SimpleQueue()
         self._ended = False
@@ -73,10 +71,10 @@ class Run:
             while self._fill(pool) or self._under_way:
                 self._collect()
 
-        while self._ready:
-            self._put_back(self._ready.popleft())
+        for due in self._leases.unused():
+            self._put_back(due)
 
-        self._hand_over()
+        hand_over(self._storage, self._clock, self._stop, self.summary)
         return self.summary
 
     def _fill(self, pool: ThreadPoolExecutor) -> bool:
@@ -88,7 +86,7 @@ class Run:
             if self._ended or self._stop.is_set() or self._resume_at is not None:
                 return False
 
-            due = self._next()
+            due = self._leases.next()
 
             if due is None:
                 return False
@@ -102,18 +100,6 @@ class Run:
                 future.add_done_callback(self._answered.put)
 
         return True
-
-    def _next(self) -> Due | None:
-        if not self._ready and self._left != 0:
-            # Not more than is soon begun: a lease does not last long.
-            batch = self._jobs * 2 if self._left is None else min(self._jobs * 2, self._left)
-            now = self._clock()
-            self._ready.extend(self._storage.lease_due(now=now, due_by=self._began, limit=batch))
-
-            if self._left is not None:
-                self._left -= len(self._ready)
-
-        return self._ready.popleft() if self._ready else None
 
     def _wait(self) -> None:
         """Keep quiet for as long as Spayon wished, unless that is too long for one run."""
@@ -181,20 +167,11 @@ class Run:
         if isinstance(error, GatewayUnavailableError) and error.retry_after:
             seconds = min(error.retry_after, _LONGEST_WAIT)
             self._resume_at = self._clock() + timedelta(seconds=seconds)
-            self._postpone(due, self._resume_at)
+            self._leases.postpone(due, self._resume_at)
 
     def _put_back(self, due: Due) -> None:
         self.summary.put_back += 1
-        self._postpone(due, self._resume_at or self._clock())
-
-    def _postpone(self, due: Due, until: datetime) -> None:
-        try:
-            self._storage.postpone(due.payment_id, until=until)
-
-        except Exception:
-            logger.exception(
-                "not put back; it is due again by itself", extra={"payment_id": due.payment_id}
-            )
+        self._leases.postpone(due, self._resume_at or self._clock())
 
     def _fail(self, due: Due) -> None:
         self.summary.failed += 1
@@ -205,18 +182,3 @@ class Run:
 
         if self._progress is not None:
             self._progress(Step(due.payment_id, due.session_id, status, problem))
-
-    def _hand_over(self) -> None:
-        """Give the dispatcher what it has yet to get, each row once in this run."""
-        seen: set[int] = set()
-
-        while not self._stop.is_set():
-            leased = self._storage.lease_undispatched(now=self._clock(), limit=100)
-
-            if seen.intersection(leased) or not leased:
-                return
-
-            for callback_id in leased:
-                self.summary.handed_over += self._storage.hand_over(callback_id)
-
-            seen.update(leased)

@@ -1,0 +1,58 @@
+"""Leases: the payments that a run has taken on, and those that it gives back."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from ..storage import Due
+from ..storage import Storage
+
+
+logger = logging.getLogger(__name__)
+
+
+class Leases:
+    """Take at most *limit* payments that were due at the outset, few at a time."""
+
+    def __init__(
+        self, storage: Storage, clock: Callable[[], datetime], *, batch: int, limit: int | None
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        # Not more than is soon begun: a lease does not last long.
+        self._batch = batch
+        self._left = limit
+        # Of payments that become due later there is no end: another run takes those.
+        self._began = clock()
+        self._ready: deque[Due] = deque()
+
+    def next(self) -> Due | None:
+        """Return a payment that nobody else has, or None where there are no more."""
+        if not self._ready and self._left != 0:
+            batch = self._batch if self._left is None else min(self._batch, self._left)
+            now = self._clock()
+            self._ready.extend(self._storage.lease_due(now=now, due_by=self._began, limit=batch))
+
+            if self._left is not None:
+                self._left -= len(self._ready)
+
+        return self._ready.popleft() if self._ready else None
+
+    def unused(self) -> list[Due]:
+        """Return the payments that were taken, and not asked for with `next`."""
+        left = list(self._ready)
+        self._ready.clear()
+        return left
+
+    def postpone(self, due: Due, until: datetime) -> None:
+        """Let a payment be due again no earlier than *until*."""
+        try:
+            self._storage.postpone(due.payment_id, until=until)
+
+        except Exception:
+            logger.exception(
+                "not put back; it is due again by itself", extra={"payment_id": due.payment_id}
+            )
