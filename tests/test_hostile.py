@@ -121,7 +121,7 @@ def assert_pages_work(shop: Shop) -> None:
 
 def honest(body: bytes) -> bool:
     """Say whether *body* reports the price, currency and order that were asked for."""
-    said = json.loads(body, parse_float=Decimal)
+    said = json.loads(body, parse_float=Decimal, parse_int=Decimal)
     price, currency, order_id = said["price"], said["currency"], said["orderId"]
     asked = (Decimal(1000), "AMD", "A1")
     return said["sessionId"] == "S1" and (Decimal(price), currency.upper(), order_id) == asked
