@@ -144,6 +144,11 @@ def test_a_session_that_is_over_takes_no_card(
     assert "<form" not in page
 
 
+def test_the_page_leads_a_developer_to_the_inspector(api: Bare, session: PaymentSession) -> None:
+    """To the session's own page there."""
+    assert f'href="/_simulator/sessions/{session.id}"' in api.get(f"/pay/{session.id}").text
+
+
 def test_an_unknown_payment_is_a_page_with_404(api: Bare) -> None:
     """A payer reads it, not a program."""
     answer = api.get("/pay/unknown")
