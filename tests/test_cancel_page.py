@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from spayon_flask.simulator import Simulator
 from tests.shop import Shop
 
 
@@ -53,3 +54,18 @@ def test_a_payment_that_has_ended_meanwhile_is_not_resumed(shop: Shop, status: s
 
     assert page.status_code == 200
     assert "http://127.0.0.1:9/pay/S1" not in page.text
+
+
+def test_with_the_callback_lost_it_does_not_say_that_nothing_was_charged(
+    live_shop: Shop, sim: Simulator
+) -> None:
+    live_shop.add_order()
+    live_shop.app.test_client().post("/pay/checkout/A1")
+    session = next(iter(sim.sessions))
+    sim.fault("callback_lost", times=9)
+    sim.pay(session.id)
+
+    page = live_shop.app.test_client().get(session.creation.cancel_url)
+
+    assert "othing was charged" not in page.text
+    assert live_shop.payment(session.id).status == "paid"

@@ -17,6 +17,7 @@ from .pages import render
 from .pages import render_error
 from .pages import retry_url
 from .pages import return_url
+from .refreshed import refreshed
 
 
 def create_cancel_page(spayon: Extension) -> RouteCallable:
@@ -30,6 +31,8 @@ def create_cancel_page(spayon: Extension) -> RouteCallable:
         if payment is None:
             return render_error(spayon, "unknown_payment", 404)
 
+        # "Nothing was charged" must not rest on a callback that got lost.
+        payment = refreshed(spayon, payment)
         language = page_language(spayon.settings, payment.language)
         left = _left(spayon, payment)
         payable = payment.status == "pending" and left > timedelta(0) and not payment.superseded

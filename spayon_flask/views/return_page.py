@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
@@ -13,8 +12,6 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
 
-from ..errors import GatewayError
-from ..errors import SpayonError
 from ..extension import Extension
 from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
@@ -23,9 +20,8 @@ from .pages import price_of
 from .pages import render
 from .pages import render_error
 from .pages import retry_url
+from .refreshed import refreshed
 
-
-logger = logging.getLogger(__name__)
 
 #: A payer who has waited longer is told what to do.
 _SLOW = timedelta(minutes=2)
@@ -43,7 +39,7 @@ def create_return_page(spayon: Extension) -> RouteCallable:
         if payment is None:
             return render_error(spayon, "unknown_payment", 404)
 
-        payment = _refreshed(spayon, payment)
+        payment = refreshed(spayon, payment)
         language = page_language(spayon.settings, payment.language)
         now = spayon.state.clock()
         since = _waiting_since(now)
@@ -83,20 +79,3 @@ def _waiting_since(now: datetime) -> datetime:
         return now
 
     return min(now, datetime.fromtimestamp(int(text), timezone.utc))
-
-
-def _refreshed(spayon: Extension, payment: Any) -> Any:
-    """Return *payment*, asked about if it is pending; whatever goes wrong, pending is the truth."""
-    payment_id = payment.id
-    ids = {"account": spayon.name, "session_id": payment.session_id}
-
-    try:
-        return spayon.refresh(payment)
-
-    except GatewayError as error:
-        logger.warning("no status for the return page: %s", error, extra=ids)
-
-    except SpayonError:
-        logger.exception("the status for the return page could not be recorded", extra=ids)
-
-    return spayon.state.storage.get(payment_id)
