@@ -22,6 +22,9 @@ from tests.neighbours.shop import make_parts
 from tests.neighbours.shop import mount
 
 
+# The newest cachelib for Python 3.10 calls it so.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
 REDIS = os.environ.get("SPAYON_TESTS_REDIS", "redis://127.0.0.1:6379/15")
 REDIS_OPTIONS = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS}
 ROOT = Path(__file__).parents[2]
