@@ -9,6 +9,8 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from .cli import create_group
+from .cli.starting import for_command_line
+from .errors import ConfigError
 from .extension import Extension
 from .extension import utc_now
 from .models import CallbackMixin
@@ -44,5 +46,10 @@ class Spayon(Extension):
 
         Raises `ConfigError`, which names the key, where a setting is missing or makes no sense.
         """
-        super().init_app(app)
+        try:
+            super().init_app(app)
+
+        except ConfigError as error:
+            raise for_command_line(error) from None
+
         app.cli.add_command(create_group(self))

@@ -167,7 +167,9 @@ def test_plant_a_missing_setting_stops_the_app_with_its_name(tmp_path: Path) -> 
     )
 
     assert result.returncode == 1
-    assert "SPAYON_CLIENT_ID is missing: copy it from" in result.stderr
+    assert result.stderr == (
+        "Error: SPAYON_CLIENT_ID is missing: copy it from the settings in Spayon's admin panel\n"
+    )
 
 
 def test_plant_a_mistyped_setting(make: Make) -> None:
