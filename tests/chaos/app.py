@@ -55,8 +55,9 @@ def open_shop(database_url: str, clock: Path, seed: str, **config: Any) -> Shop:
     runs: Counter[str] = Counter()
 
     def chance(what: str) -> float:
+        # Each worker has failures of its own, or one payment would fail in all of them.
         runs[what] += 1
-        return random.Random(f"{seed}/{what}/{runs[what]}").random()
+        return random.Random(f"{seed}/{os.getpid()}/{what}/{runs[what]}").random()
 
     def handle(status: str, payment: Any) -> None:
         session = shop.db.session

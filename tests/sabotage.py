@@ -1,0 +1,106 @@
+"""Sabotage: break one promise at a time in a copy of the tree, and see that a test notices.
+
+`python -m tests.sabotage [NAME ...]` prints a line for each, and exits with 1 if one escapes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+
+from tests.sabotages import SABOTAGES
+from tests.sabotages import Sabotage
+
+
+ROOT = Path(__file__).parents[1]
+
+#: Copies of the tree, each for one sabotage at a time.
+COPIES = 2
+
+#: What pytest exits with where tests ran and some failed; an error in collecting them is no proof.
+FAILED = 1
+
+
+def main() -> int:
+    """Apply each sabotage by itself; 1 where a test suite passes in spite of one."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sabotage", description=__doc__)
+    parser.add_argument("names", nargs="*", help="words of the sabotages to try; all by default")
+    wanted = parser.parse_args().names
+    chosen = [each for each in SABOTAGES if not wanted or any(word in each.name for word in wanted)]
+    copies: SimpleQueue[Path] = SimpleQueue()
+
+    with TemporaryDirectory(prefix="spayon-sabotage-") as folder:
+        for number in range(COPIES):
+            copies.put(_copy(Path(folder) / str(number)))
+
+        def try_out(sabotage: Sabotage) -> bool:
+            copy = copies.get()
+
+            try:
+                return _is_caught(sabotage, copy)
+
+            finally:
+                copies.put(copy)
+
+        with ThreadPoolExecutor(COPIES) as pool:
+            caught = list(pool.map(try_out, chosen))
+
+    print(f"{sum(caught)} of {len(caught)} caught")
+    return 0 if all(caught) else 1
+
+
+def _copy(target: Path) -> Path:
+    unwanted = shutil.ignore_patterns("__pycache__", ".git", ".*_cache", ".venv", "_build", "dist")
+    shutil.copytree(ROOT, target, ignore=unwanted)
+    return target
+
+
+def _is_caught(sabotage: Sabotage, copy: Path) -> bool:
+    """Apply *sabotage* to *copy*, run its tests, mend the copy again; say whether one failed."""
+    path = copy / "spayon_flask" / sabotage.path
+    sound = path.read_text()
+
+    if sound.count(sabotage.old) != 1:
+        print(f"NOT APPLIED  {sabotage.name}: {sabotage.path} has changed", flush=True)
+        return False
+
+    began = time.monotonic()
+    path.write_text(sound.replace(sabotage.old, sabotage.new))
+
+    try:
+        result = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
+                *("-p", "no:xdist", "-p", "no:randomly", sabotage.file, "-k", sabotage.tests),
+            ],
+            cwd=copy,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    finally:
+        path.write_text(sound)
+
+    caught = result.returncode == FAILED
+    failed = next((line for line in result.stdout.splitlines() if line.startswith("FAILED")), "")
+    by = failed.rpartition("::")[2].partition(" - ")[0]
+    seconds = time.monotonic() - began
+    print(
+        f"{'caught' if caught else 'ESCAPED'}  {sabotage.name}  [{by}, {seconds:.0f} s]", flush=True
+    )
+    return caught
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
