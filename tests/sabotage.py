@@ -41,6 +41,16 @@ def main() -> int:
         for number in range(COPIES):
             copies.put(_copy(Path(folder) / str(number)))
 
+        # All of them pass while nothing is broken, or their failing would show nothing.
+        sound = copies.get()
+        files = sorted({each.file for each in chosen})
+        broken = _run(sound, files, " or ".join(f"({each.tests})" for each in chosen))
+        copies.put(sound)
+
+        if broken:
+            print(f"{broken} fails without any sabotage")
+            return 1
+
         def try_out(sabotage: Sabotage) -> bool:
             copy = copies.get()
 
@@ -76,30 +86,37 @@ def _is_caught(sabotage: Sabotage, copy: Path) -> bool:
     path.write_text(sound.replace(sabotage.old, sabotage.new))
 
     try:
-        result = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-                *("-p", "no:xdist", "-p", "no:randomly", sabotage.file, "-k", sabotage.tests),
-            ],
-            cwd=copy,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        failed = _run(copy, [sabotage.file], sabotage.tests)
 
     finally:
         path.write_text(sound)
 
-    caught = result.returncode == FAILED
-    failed = next((line for line in result.stdout.splitlines() if line.startswith("FAILED")), "")
-    by = failed.rpartition("::")[2].partition(" - ")[0]
     seconds = time.monotonic() - began
-    print(
-        f"{'caught' if caught else 'ESCAPED'}  {sabotage.name}  [{by}, {seconds:.0f} s]", flush=True
+    verdict = "caught " if failed else "ESCAPED"
+    print(f"{verdict}  {sabotage.name}  [{failed}, {seconds:.0f} s]", flush=True)
+    return bool(failed)
+
+
+def _run(copy: Path, files: list[str], tests: str) -> str:
+    """Run *tests* of *files*; return the first that failed, empty where all passed."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-p", "no:cacheprovider"),
+            *(*files, "-k", tests),
+        ],
+        cwd=copy,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    return caught
+
+    # An error before the test, or no test at all, is no proof of anything.
+    if result.returncode not in {0, FAILED} or "error" in result.stdout.splitlines()[-1]:
+        raise RuntimeError(result.stdout[-2000:])
+
+    failed = [line for line in result.stdout.splitlines() if line.startswith("FAILED")]
+    return failed[0].partition(" - ")[0].rpartition("::")[2] if failed else ""
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ SABOTAGES = [
         "    if report.price is None:\n",
         "    if report.price is None and report.has_price:\n",
         MONEY,
-        "test_a_product_of_the_admin_panel_needs or test_a_doubtful_paid and sqlite",
+        "test_a_doubtful_paid and sqlite",
     ),
     Sabotage(
         "prices are floats",
