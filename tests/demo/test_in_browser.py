@@ -17,6 +17,7 @@ from demo_app import TEXTS
 from spayon_flask.languages import NAMES
 from spayon_flask.languages import Language
 
+from ..pages.browser import WEIGHT
 from .served import Running
 from .served import started
 
@@ -264,6 +265,7 @@ class Looks:
 
     axe: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     cut: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    weight: dict[str, int] = field(default_factory=dict)
     strangers: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -276,6 +278,8 @@ def looks(request: pytest.FixtureRequest, browser: Browser, demo: Running) -> Lo
     page = payer.page
 
     for name in store_pages(payer):
+        found.weight[name] = page.evaluate(WEIGHT)
+
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             violations = Axe().run(page).response["violations"]
@@ -300,6 +304,10 @@ def test_axe_finds_nothing_to_complain_about(looks: Looks) -> None:
 
 def test_nothing_needs_sideways_scrolling(looks: Looks) -> None:
     assert {place: cut for place, cut in looks.cut.items() if cut} == {}
+
+
+def test_a_page_is_light_pictures_and_all(looks: Looks) -> None:
+    assert {name: weight for name, weight in looks.weight.items() if weight > 30 * 1024} == {}
 
 
 def test_the_policy_stops_nothing_that_a_page_needs(looks: Looks) -> None:
