@@ -1,5 +1,6 @@
 """What a developer may do to the gateway that no payer and no shop can."""
 
+from dataclasses import astuple
 from typing import Any
 
 from .deliveries import Delivery
@@ -23,9 +24,11 @@ class Controls(Gateway):
             self.faults.changes,
             self.clock.jumps,
             len(self.courier.held),
-            self.courier.holding,
+            int(self.courier.holding),
+            len(self.tokens),
+            *astuple(self.shape),
         )
-        return ".".join(str(int(count)) for count in counts)
+        return ".".join(map(str, counts))
 
     def deliver(
         self,

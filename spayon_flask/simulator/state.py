@@ -35,6 +35,9 @@ class StateFile:
 
     def load(self) -> None:
         """Take back what was saved, if anything was; a `ValueError` says that it is no state."""
+        if not self._path.parent.is_dir():
+            raise ValueError(f"{self._path} cannot be written: there is no such folder")
+
         try:
             text = self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -54,7 +57,7 @@ class StateFile:
         if self._thread.is_alive():
             self._ending.set()
             self._thread.join()
-            self.save()
+            self._try_to_save()
 
     def save(self) -> None:
         """Save, unless nothing has happened since the last time."""
@@ -68,14 +71,17 @@ class StateFile:
         fresh.replace(self._path)
         self._saved = version
 
+    def _try_to_save(self) -> None:
+        try:
+            self.save()
+        except OSError as error:
+            logger.warning("The simulator could not save its state: %s", error)
+
     def _keep_saving(self) -> None:
         pause = PAUSE
         while not self._ending.wait(pause):
             start = time.monotonic()
-            try:
-                self.save()
-            except OSError as error:
-                logger.warning("The simulator could not save its state: %s", error)
+            self._try_to_save()
 
             # A large state is saved less often, so that saving stays a small part of the work.
             pause = max(PAUSE, 10 * (time.monotonic() - start))

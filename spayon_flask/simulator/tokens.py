@@ -26,6 +26,9 @@ class Tokens:
         self._expiry: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._expiry)
+
     def issue(self, client_id: str, now: datetime, *, lives: float = LIFETIME) -> str:
         """Return a new token for *client_id* that is good for *lives* seconds from *now* on."""
         expiry = now + timedelta(seconds=lives)

@@ -265,6 +265,8 @@ def test_the_version_is_another_one_after_anything_has_happened(
         sim.release,
         lambda: sim.clock.step(1),
         lambda: api.status(session.id),
+        lambda: sim.shape.change(price="padded"),
+        sim.tokens.revoke_all,
     ):
         happening()
         versions.append(sim.version)

@@ -135,3 +135,18 @@ def test_a_file_that_holds_something_else_is_left_alone(path: Path, text: str) -
         Simulator(state=path).start()
 
     assert path.read_text() == text
+
+
+def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    """Not when the simulator ends and everything is lost."""
+    with pytest.raises(ValueError, match="no such folder"):
+        Simulator(state=tmp_path / "nowhere" / "state.json").start()
+
+
+def test_a_disk_that_fails_stops_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the simulator ends as it should."""
+    with running(path) as (_, api):
+        api.log_in()
+        path.parent.rename(path.parent.with_name("moved"))
+
+    assert "could not save its state" in caplog.text
