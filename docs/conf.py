@@ -26,20 +26,3 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 # Our docstrings mark names with one backtick, as in `Order`; that is code.
 default_role = "code"
-
-
-def leave_out(app, page, source):
-    """Leave out of the table of contents what this copy of the documentation does not hold."""
-    if page == "index":
-        lines = source[0].splitlines()
-        start = lines.index("```{toctree}")
-        source[0] = "\n".join(
-            line
-            for number, line in enumerate(lines)
-            if number < start or not line.isidentifier() or (app.srcdir / f"{line}.md").is_file()
-        )
-
-
-def setup(app):
-    """Hook the above in."""
-    app.connect("source-read", leave_out)
