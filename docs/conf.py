@@ -16,7 +16,8 @@ html_theme = "furo"
 html_title = f"spayon-flask {release}"
 html_static_path = ["_static"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "tasklist"]
+myst_enable_checkboxes = True
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
