@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from . import signals
 from .client import Client
@@ -33,8 +33,7 @@ _WAIT_SECONDS = 15.0
 _MAX_CREATIONS = 3
 
 
-@dataclass(frozen=True)
-class Links:
+class Links(NamedTuple):
     """The shop's own absolute URLs that a payment session is created with."""
 
     callback_url: str

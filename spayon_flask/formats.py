@@ -1,8 +1,8 @@
 """Prices, times and dates the way that people write them in each language of the pages."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 
 NO_BREAK_SPACE = "\u00a0"
@@ -14,8 +14,7 @@ SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 LOCAL_SIGNS = SIGNS | {"AMD": "֏", "RUB": "₽", "GEL": "₾"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Format:
+class Format(NamedTuple):
     """Describe how one language writes numbers and dates."""
 
     thousands: str

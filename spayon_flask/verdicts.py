@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 from typing import Protocol
 
 from .reports import Report
@@ -43,8 +43,7 @@ class Asked(Protocol):
     def superseded(self) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """A *verdict*, with the new *status* where there is one, and the reason for a *review*."""
 
     verdict: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import OrderError
@@ -19,8 +19,7 @@ from ..settings import Settings
 _MAX_URL_LENGTH = 2000
 
 
-@dataclass(frozen=True)
-class PaymentSession:
+class PaymentSession(NamedTuple):
     """Spayon's hosted checkout: its identity, and where the payer is sent."""
 
     session_id: str

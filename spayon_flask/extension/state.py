@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from typing import NamedTuple
 
 from ..checkout import Checkout
 from ..client import Client
@@ -21,8 +21,7 @@ from ..storage import Storage
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class AppState:
+class AppState(NamedTuple):
     """The settings of one vendor account in one app, and the parts made from them."""
 
     settings: Settings

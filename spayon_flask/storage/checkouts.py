@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
 from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Row
 from sqlalchemy import inspect
@@ -28,8 +28,7 @@ SESSION_LIFETIME = timedelta(minutes=15)
 CREATION_LIMIT = timedelta(seconds=30)
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """What stands for an order: *state* and the payment's id.
 
     `created`: a new row, for whose payment session Spayon is yet to be asked. `live`: its session
@@ -42,8 +41,7 @@ class Claim:
     reference: str = ""
 
 
-@dataclass(frozen=True)
-class EarlyReport:
+class EarlyReport(NamedTuple):
     """A report that was recorded before its payment session was known."""
 
     body: bytes

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy import inspect
@@ -30,8 +30,7 @@ from .transactions import with_retries
 DISPATCH_LEASE = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a report: its *verdict*, and the payment's new *status*, if it changed.
 
     *repeated* says that it was known already; *callback_id* and *payment_id* name the rows.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import delete
@@ -21,8 +21,7 @@ from ..verdicts import UNKNOWN
 from .transactions import with_retries
 
 
-@dataclass(frozen=True)
-class Old:
+class Old(NamedTuple):
     """A payment that ended long ago."""
 
     payment_id: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
@@ -22,8 +22,7 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(NamedTuple):
     """A payment to ask about; *session_id* is None where Spayon never answered its creation."""
 
     payment_id: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..languages import Language
 from ..orders import MAX_TEXT_LENGTH
@@ -16,8 +16,7 @@ from ..orders import has_control_characters
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A form field: its texts, what the payer typed, and what is wrong with that, if anything.
 
     None is required, since it is unknown what Spayon refuses to do without.
