@@ -179,8 +179,7 @@ class Transport:
 
         # Nothing of one call may colour the next, and threads share this object.
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        http.headers["Accept"] = "application/json"
-        http.headers["User-Agent"] = "spayon-flask"
+        http.headers.update({"Accept": "application/json", "User-Agent": "spayon-flask"})
 
         # Proxies and certificates of the environment, read once: half of a call went into that.
         found = http.merge_environment_settings(self._base_url, {}, None, None, None)

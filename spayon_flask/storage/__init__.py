@@ -129,10 +129,7 @@ class Storage:
             session, payment_id, accept=accept, by=by, because=because, now=now
         )
 
-        for callback_id in again:
-            self._announcements.hand_over(session, callback_id)
-
-        self._announcements.change("paid" if accept else "failed", payment_id)
+        self._announcements.review(session, payment_id, again, accepted=accept)
         return self.get(payment_id)
 
     def claim(self, order: Order, *, now: datetime, give_up: int | None = None) -> Claim:
@@ -199,6 +196,5 @@ class Storage:
                 (p.held_order_id.is_not(None)) | (p.status.in_(("paid", "review"))),
             )
         ).all()
-        return min(
-            rows, key=lambda row: ("paid", "review", "pending").index(row.status), default=None
-        )
+        order = ("paid", "review", "pending")
+        return min(rows, key=lambda row: order.index(row.status), default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Iterable
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -54,6 +55,15 @@ class Announcements:
 
         if changed:
             self.change(outcome.status or "", outcome.payment_id or 0)
+
+    def review(
+        self, session: Session, payment_id: int, again: Iterable[int], *, accepted: bool
+    ) -> None:
+        """Tell that a payment is out of review, and hand the rows *again* over once more."""
+        for callback_id in again:
+            self.hand_over(session, callback_id)
+
+        self.change("paid" if accepted else "failed", payment_id)
 
     def change(self, status: str, payment_id: int) -> None:
         """Tell that a payment has a new status."""
