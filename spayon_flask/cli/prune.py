@@ -52,10 +52,10 @@ def create_command(spayon: Extension) -> click.Command:
             return
 
         would = "would remove" if dry_run else "removed"
+        kept = f"; kept {counts['kept']} whose order the shop still has" if paid else ""
         click.echo(
             f"{would} {counts['payments']} payments, {counts['callbacks']} callbacks and "
-            f"{counts['unknown']} unknown reports; kept {counts['kept']} paid payments whose "
-            "order the shop still has"
+            f"{counts['unknown']} unknown reports{kept}"
         )
 
     return prune

@@ -58,7 +58,7 @@ def check_settings(spayon: Extension) -> Iterator[Finding]:
         )
 
     else:
-        yield ok("settings", f"complete, for {now.environment} at {now.api_url}")
+        yield ok("settings", f"complete; the gateway is {now.api_url}")
 
     yield from _check_names(spayon, recorder.asked)
 
