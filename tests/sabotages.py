@@ -111,10 +111,8 @@ SABOTAGES = [
     Sabotage(
         "a handler may commit",
         "storage/guard.py",
-        "    if session is guard.session or guard.has_ended():\n"
-        "        guard.ended = True\n"
-        "        raise _ended()\n",
-        "",
+        "    token = _guard.set(guard)\n",
+        "    token = _guard.set(None)\n",
         HANDLERS,
         "commit_until_it_works and sqlite",
     ),
