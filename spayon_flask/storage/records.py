@@ -97,6 +97,8 @@ class Records:
         found = arrival.found
 
         if arrival.repeated:
+            # Nothing was written, but psycopg forgets its prepared statements at a rollback.
+            session.commit()
             return Outcome(
                 verdict=arrival.known_verdict, repeated=True, callback_id=arrival.known_id
             )
