@@ -67,14 +67,15 @@ class Changes:
             values["session_id"] = report.session_id
             values["decline_reasons"] = list(report.decline_reasons) or None
 
+            # The price of a product of the admin panel is Spayon's to tell, under review as well.
+            if found["product_id"] is not None and decision.status in ("paid", "review"):
+                values["price"], values["currency"] = report.price, report.currency
+
         if decision.status == "review":
             values["held_order_id"] = found["held_order_id"]
 
         if decision.status == "paid":
             values["held_order_id"] = found["order_id"]
-
-            if found["product_id"] is not None and report is not None:
-                values["price"], values["currency"] = report.price, report.currency
 
             if found["held_order_id"] is None:
                 connection.execute(self._statements.displace, key)

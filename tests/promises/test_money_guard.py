@@ -160,6 +160,21 @@ class TestMoneyGuard:
         payment = any_shop.payment()
         assert (payment.status, payment.review) == ("review", "price_unreadable")
 
+    def test_a_product_of_the_admin_panel_keeps_the_price_it_was_paid_with_under_review(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(product_id=2, product_name=None, price=None, currency=None)
+
+        any_shop.deliver(report(price="1500.50", orderId="A2"))
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.price, payment.currency) == (
+            "review",
+            Decimal("1500.50"),
+            "AMD",
+        )
+
     def test_an_order_under_review_cannot_be_paid_again(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
