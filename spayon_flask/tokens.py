@@ -107,7 +107,7 @@ class TokenService:
             # Until it is renewed, the others find the old one with a single look.
             self._postpone(held, held.expires_at - self._clock())
             held = self._held or held
-            return self._obtain(wait=False)
+            return self._obtain(held)
 
         except GatewayError as error:
             logger.warning("token renewal failed, the old one still serves: %s", error)
@@ -130,9 +130,10 @@ class TokenService:
             if self._finished > seen and self._failure is not None:
                 raise copy.copy(self._failure)
 
-            return self._obtain(wait=True)
+            return self._obtain(None)
 
-    def _obtain(self, *, wait: bool) -> str:
+    def _obtain(self, held: _Held | None) -> str:
+        """Return a new token; *held* serves on where another process is asking for one."""
         self._failure = None
 
         try:
@@ -141,13 +142,13 @@ class TokenService:
                 access_token, seconds = token.access_token, token.expires_in
 
             else:
+                wait = held is None
                 found = self._shared.obtain(self._fetch_pair, margin=_margin, wait=wait)
 
-                if found is None:
-                    assert self._held is not None  # noqa: S101  only renewal ahead does not wait
-                    return self._postpone(self._held, seconds=1.0)
+                if found is None and held is not None:
+                    return self._postpone(held, seconds=1.0)
 
-                access_token, seconds = found
+                access_token, seconds = found or self._fetch_pair()
 
         except GatewayError as error:
             # A copy, since the traceback of the original would keep its frames alive.

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from cachelib import SimpleCache
@@ -284,6 +285,25 @@ class TestSharedCache:
         second.drop(old)
 
         assert TokenService(gateway, cache=cache).get() == "token-2"
+
+    def test_a_token_dropped_while_another_process_renews_it_does_no_harm(
+        self, gateway: Gateway, clock: Seconds
+    ) -> None:
+        cache = SimpleCache()
+        tokens = TokenService(gateway, clock=clock, cache=cache, cache_key="key")
+        old = tokens.get()
+        clock.now = 3400
+        cache.delete("key")
+        cache.add("key:lock", 1)
+        adding = cache.add
+
+        def drop_meanwhile(*args: Any, **options: Any) -> Any:
+            tokens.drop(old)
+            return adding(*args, **options)
+
+        cache.add = drop_meanwhile  # type: ignore[method-assign]
+
+        assert tokens.get() == old
 
     def test_a_cache_that_fails_is_as_good_as_none(
         self, gateway: Gateway, caplog: pytest.LogCaptureFixture
