@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blinker import NamedSignal
 from playwright.sync_api import Browser
 from sqlalchemy import create_engine
 from sqlalchemy import make_url
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from spayon_flask import signals
 from spayon_flask.simulator import Simulator
 from tests.live import shop_at
 from tests.needs import missing
@@ -25,6 +27,19 @@ POSTGRESQL = os.environ.get(
     "SPAYON_TESTS_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 )
 MARIADB = os.environ.get("SPAYON_TESTS_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test")
+
+SIGNALS = [each for each in vars(signals).values() if isinstance(each, NamedSignal)]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_listens_on() -> Iterator[None]:
+    """Receivers that a test has connected end with it: they cost the next one statements."""
+    before = {signal: dict(signal.receivers) for signal in SIGNALS}
+    yield
+
+    for signal, receivers in before.items():
+        if signal.receivers != receivers:
+            signal._clear_state()
 
 
 @pytest.fixture(scope="session")
