@@ -1,7 +1,7 @@
 """Testing: help for a shop's own tests.
 
 As a pytest plugin it is asked for with `pytest_plugins = ["spayon_flask.testing"]`, and works on
-the fixture `app` of the shop; without pytest, `connect` and `Payer` do the same.
+the fixture `app` of the shop; `connect` and `Payer` do the same for an app that no fixture gives.
 """
 
 from __future__ import annotations
