@@ -96,6 +96,7 @@ def test_the_news_are_announced_once(page: Page, payment: Payment) -> None:
     pass_time(page, 20_000)
     payment.state = "paid"
     pass_time(page, 30_000)
+    page.get_by_role("heading", name="Payment received").wait_for()
 
     assert page.evaluate("said") == [
         "Payment received. Thank you! Your payment to Tsaghik Jewellery has arrived."
@@ -163,6 +164,7 @@ def test_nobody_is_taken_anywhere(page: Page, payment: Payment, url: str) -> Non
     before = page.evaluate("[performance.timeOrigin, history.length]")
     payment.state = "paid"
     pass_time(page, 20_000)
+    page.get_by_role("heading", name="Payment received").wait_for()
 
     assert page.evaluate("[performance.timeOrigin, history.length]") == before
     assert page.url == url
@@ -172,6 +174,7 @@ def test_the_focus_stays_with_the_news(page: Page, payment: Payment) -> None:
     page.get_by_role("link", name="Check again").focus()
     payment.state = "paid"
     pass_time(page, 6000)
+    page.get_by_role("heading", name="Payment received").wait_for()
 
     assert page.evaluate("document.activeElement.tagName") == "H1"
 
@@ -180,6 +183,7 @@ def test_a_focus_elsewhere_stays_there(page: Page, payment: Payment) -> None:
     page.get_by_role("link", name="Tsaghik Jewellery").focus()
     payment.state = "paid"
     pass_time(page, 6000)
+    page.get_by_role("heading", name="Payment received").wait_for()
 
     assert page.evaluate("document.activeElement.innerText") == "Tsaghik Jewellery"
 
