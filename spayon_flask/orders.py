@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from .errors import OrderError
 from .money import check_price
@@ -58,6 +59,16 @@ class Order:
                 check_text(name, value)
 
         self._check_payment_methods()
+
+    def is_asked_by(self, payment: Any) -> bool:
+        """Say whether *payment* asks for the same product, at the same price and currency."""
+        mine = (self.product_id, self.product_name, self.price, self.currency)
+        return mine == (
+            payment.product_id,
+            payment.product_name,
+            payment.price,
+            payment.currency,
+        )
 
     def _check_panel_product(self) -> None:
         if isinstance(self.product_id, bool) or not isinstance(self.product_id, int):

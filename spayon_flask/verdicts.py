@@ -16,9 +16,6 @@ UNCHANGED = "unchanged"
 IGNORED = "ignored"
 UNKNOWN = "unknown"
 
-#: Statuses that end a payment.
-FINAL = ("failed", "expired", "paid", "review")
-
 #: Later ones overrule earlier ones; of equals the first stands.
 _RANK = {"pending": 0, "failed": 1, "expired": 1, "paid": 2, "review": 2}
 

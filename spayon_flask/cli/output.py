@@ -26,7 +26,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(_width, column)) for column in columns]
 
     for number, row in enumerate([head, *rows]):
-        cells = [text + " " * (width - _width(text)) for text, width in zip(row, widths)]  # noqa: B905
+        cells = [
+            text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)
+        ]
         line = "  ".join(cells).rstrip()
         click.echo(click.style(line, bold=True) if number == 0 else line)
 

@@ -188,9 +188,7 @@ def _state(row: Row[Any], order: Order, now: datetime) -> str:
     if row.session_id is None:
         return "creating" if now < row.created_at + CREATION_LIMIT else "abandoned"
 
-    asked = (row.product_id, row.product_name, row.price, row.currency)
-
-    if asked != (order.product_id, order.product_name, order.price, order.currency):
+    if not order.is_asked_by(row):
         return "superseded"
 
     # Without a URL there is nowhere to send the payer: a report was quicker than the answer.

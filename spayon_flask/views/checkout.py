@@ -101,10 +101,8 @@ def _state(spayon: Extension, order: Order, payment: Any) -> str:
     if payment.status != "pending":
         return str(payment.status)
 
-    asked = (payment.product_id, payment.product_name, payment.price, payment.currency)
-    same = asked == (order.product_id, order.product_name, order.price, order.currency)
     alive = payment.session_url is not None and spayon.state.clock() < payment.expires_at
-    return "resume" if same and alive else "payable"
+    return "resume" if order.is_asked_by(payment) and alive else "payable"
 
 
 def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
