@@ -19,6 +19,9 @@ UNKNOWN = "unknown"
 #: Later ones overrule earlier ones; of equals the first stands.
 _RANK = {"pending": 0, "failed": 1, "expired": 1, "paid": 2, "review": 2}
 
+#: Ends that a `paid` may still follow.
+ENDED = ("failed", "expired")
+
 #: What Spayon reports (documentation, callbacks). `review` is ours alone.
 _REPORTED = ("pending", "paid", "failed", "expired")
 

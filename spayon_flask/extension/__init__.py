@@ -103,6 +103,7 @@ class Extension:
             self.Callback,
             self._handlers,
             self._clock,
+            app.app_context,
         )
 
     @property

@@ -13,6 +13,7 @@ from ..client import Client
 from ..handlers import Handlers
 from ..models import CallbackMixin
 from ..models import PaymentMixin
+from ..reconcile import Context
 from ..reconcile import Reconciler
 from ..settings import Settings
 from ..storage import Storage
@@ -41,8 +42,12 @@ class AppState(NamedTuple):
         callback_class: type[CallbackMixin],
         handlers: Handlers,
         clock: Callable[[], datetime],
+        context: Context,
     ) -> AppState:
-        """Make the parts from *settings*; *session* is the shop's `db.session`."""
+        """Make the parts from *settings*; *session* is the shop's `db.session`.
+
+        *context* makes an app context for another thread.
+        """
         if settings.api_url.startswith("http:") and not settings.simulated:
             logger.warning(
                 "API_URL is plain HTTP, as Spayon's staging is: credentials travel unencrypted",
@@ -53,6 +58,6 @@ class AppState(NamedTuple):
         storage = Storage(
             account, session, payment_class, callback_class, handlers, settings.status_interval
         )
-        reconciler = Reconciler(client, storage, clock)
+        reconciler = Reconciler(client, storage, clock, context)
         checkout = Checkout(account, client, storage, reconciler.refresh, clock)
         return cls(settings, client, storage, checkout, reconciler, clock)

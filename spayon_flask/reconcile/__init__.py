@@ -11,24 +11,33 @@ from ..errors import SessionNotFoundError
 from ..models import PaymentMixin
 from ..reports import Report
 from ..storage import Storage
+from .asking import Asking
+from .recording import Context
+from .recording import Recording
 from .run import Run
 from .summary import Step
 from .summary import Summary
 
 
-__all__ = ["JOBS", "Reconciler", "Step", "Summary"]
+__all__ = ["JOBS", "Context", "Reconciler", "Step", "Summary"]
 
 #: Status calls under way at once, where the caller names no other number.
 JOBS = 4
 
 
 class Reconciler:
-    """Ask about payments through *client*, with the times of *clock*."""
+    """Ask about payments through *client*, with the times of *clock*.
 
-    def __init__(self, client: Client, storage: Storage, clock: Callable[[], datetime]) -> None:
+    *context* makes what the storage and the shop's handlers need around them in another thread.
+    """
+
+    def __init__(
+        self, client: Client, storage: Storage, clock: Callable[[], datetime], context: Context
+    ) -> None:
         self._client = client
         self._storage = storage
         self._clock = clock
+        self._context = context
 
     def refresh(self, payment_id: int) -> PaymentMixin:
         """Return the payment, asked about where it is pending and nobody has asked just now.
@@ -68,8 +77,10 @@ class Reconciler:
         Then hand over what the dispatcher has yet to get. *progress* is called with each payment
         that is done. Once *stop* is set, what is under way is finished, and nothing more begun.
         """
+        stop = stop or threading.Event()
         return Run(
-            self._ask,
+            Asking(self._ask, self._clock, stop, jobs),
+            Recording(self._storage, self._clock, self._context, jobs),
             self._storage,
             self._clock,
             jobs=jobs,

@@ -36,13 +36,21 @@ class Leases:
             now = self._clock()
             self._ready.extend(self._storage.lease_due(now=now, due_by=self._began, limit=batch))
 
-            if self._left is not None:
+            if not self._ready:
+                # What others have taken is theirs: it is no use to look again in this run.
+                self._left = 0
+
+            elif self._left is not None:
                 self._left -= len(self._ready)
 
         return self._ready.popleft() if self._ready else None
 
+    def again(self, due: Due) -> None:
+        """Let `next` return a payment once more that was not asked about."""
+        self._ready.appendleft(due)
+
     def unused(self) -> list[Due]:
-        """Return the payments that were taken, and not asked for with `next`."""
+        """Return the payments that were taken and nobody has asked about."""
         left = list(self._ready)
         self._ready.clear()
         return left

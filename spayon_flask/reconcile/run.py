@@ -6,19 +6,22 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from datetime import timedelta
 from queue import SimpleQueue
+from typing import Any
 
 from ..errors import AuthenticationError
 from ..errors import GatewayError
-from ..errors import GatewayUnavailableError
 from ..reports import Report
 from ..storage import Due
 from ..storage import Storage
+from .asking import Asking
+from .asking import HeldError
+from .asking import seconds_to_wait
 from .hand_over import hand_over
 from .leases import Leases
+from .recording import Recording
 from .summary import Step
 from .summary import Summary
 
@@ -28,59 +31,60 @@ logger = logging.getLogger(__name__)
 #: Where Spayon asks to wait, a run waits no longer than so many seconds, and ends otherwise.
 PATIENCE = 10.0
 
-#: However long Spayon asks to wait, a payment is asked about again after so many seconds.
-_LONGEST_WAIT = 24 * 3600.0
-
-Ask = Callable[[str, datetime, datetime], Report | None]
-
 
 class Run:
-    """Take the payments that are due now, *ask* about each, and give the answers to *storage*.
+    """Take the payments that are due now, ask about each, and have the answers recorded.
 
-    At most *limit* payments, *jobs* calls at once. *progress* is called with each payment that is
-    done; once *stop* is set, what is under way is finished and the rest left for another run.
+    At most *limit* payments, with *jobs* calls at once. *progress* is called with each payment that
+    is done; once *stop* is set, what is under way is finished and the rest left for another run.
     """
 
     def __init__(
         self,
-        ask: Ask,
+        asking: Asking,
+        recording: Recording,
         storage: Storage,
         clock: Callable[[], datetime],
         *,
         jobs: int,
         limit: int | None,
         progress: Callable[[Step], object] | None,
-        stop: threading.Event | None,
+        stop: threading.Event,
     ) -> None:
         self.summary = Summary()
-        self._ask = ask
+        self._asking = asking
+        self._recording = recording
         self._storage = storage
         self._clock = clock
-        self._jobs = jobs
-        self._leases = Leases(storage, clock, batch=jobs * 2, limit=limit)
+        # A call that ends makes way for the next at once, and not only when we get round to it.
+        self._queue = jobs * 2
+        self._leases = Leases(storage, clock, batch=self._queue, limit=limit)
         self._progress = progress
-        self._stop = stop or threading.Event()
-        self._under_way: dict[Future[Report | None], Due] = {}
-        self._answered: SimpleQueue[Future[Report | None]] = SimpleQueue()
+        self._stop = stop
+        self._asked: dict[Future[Report | None], Due] = {}
+        self._recorded: dict[Future[str | None], Due] = {}
+        self._finished: SimpleQueue[Future[Any]] = SimpleQueue()
         self._ended = False
         self._resume_at: datetime | None = None
 
     def go(self) -> Summary:
         """Run to the end, and return what was done."""
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="reconcile") as pool:
-            while self._fill(pool) or self._under_way:
+        with self._recording, self._asking:
+            while self._fill() or self._asked or self._recorded:
                 self._collect()
 
         for due in self._leases.unused():
             self._put_back(due)
 
         hand_over(self._storage, self._clock, self._stop, self.summary)
+        # What the caller has read before may have been changed by another thread's transaction.
+        self._storage.queries.look_again()
         return self.summary
 
-    def _fill(self, pool: ThreadPoolExecutor) -> bool:
+    def _fill(self) -> bool:
         """Put the free threads to work; say whether there may be more."""
-        while len(self._under_way) < self._jobs:
-            if not self._ended and not self._under_way:
+        while len(self._asked) < self._queue and len(self._recorded) < self._queue:
+            if not (self._ended or self._asked or self._recorded):
                 self._wait()
 
             if self._ended or self._stop.is_set() or self._resume_at is not None:
@@ -95,9 +99,9 @@ class Run:
                 self._expire(due)
 
             else:
-                future = pool.submit(self._ask, due.session_id, due.ends_at, self._clock())
-                self._under_way[future] = due
-                future.add_done_callback(self._answered.put)
+                future = self._asking.submit(due.session_id, due.ends_at)
+                self._asked[future] = due
+                future.add_done_callback(self._finished.put)
 
         return True
 
@@ -113,24 +117,34 @@ class Run:
 
         else:
             self._resume_at = None
+            self._asking.go_on()
 
     def _collect(self) -> None:
-        """Record one answer; meanwhile the other threads go on asking."""
-        future = self._answered.get()
-        due = self._under_way.pop(future)
-        self.summary.asked += 1
+        """Take what one thread has finished; meanwhile the others go on."""
+        future = self._finished.get()
+        asked = self._asked.pop(future, None)
+        due = asked or self._recorded.pop(future)
 
         try:
-            self._record(due, future.result())
+            if asked is None:
+                self._done(due, status=future.result())
+
+            else:
+                self._take_answer(due, future.result())
+
+        except HeldError:
+            self._leases.again(due)
 
         except AuthenticationError as error:
             if not self.summary.refused:
                 logger.error("reconcile stops: %s", error)  # noqa: TRY400  the cause is no bug
 
+            self.summary.asked += 1
             self.summary.refused = self._ended = True
             self._put_back(due)
 
         except GatewayError as error:
+            self.summary.asked += 1
             self._leave(due, error)
 
         except Exception:
@@ -138,14 +152,16 @@ class Run:
             logger.exception("not recorded", extra={"payment_id": due.payment_id})
             self._fail(due)
 
-    def _record(self, due: Due, report: Report | None) -> None:
-        status = None
+    def _take_answer(self, due: Due, report: Report | None) -> None:
+        self.summary.asked += 1
 
-        if report is not None:
-            now = self._clock()
-            status = self._storage.record(report, source="status_check", now=now).status
+        if report is None:
+            self._done(due)
 
-        self._done(due, status=status)
+        else:
+            recorded = self._recording.submit(due, report)
+            self._recorded[recorded] = due
+            recorded.add_done_callback(self._finished.put)
 
     def _expire(self, due: Due) -> None:
         """End a payment that has no payment session, and will have none."""
@@ -164,8 +180,7 @@ class Run:
         self.summary.unanswered += 1
         self._done(due, problem=str(error))
 
-        if isinstance(error, GatewayUnavailableError) and error.retry_after:
-            seconds = min(error.retry_after, _LONGEST_WAIT)
+        if seconds := seconds_to_wait(error):
             self._resume_at = self._clock() + timedelta(seconds=seconds)
             self._leases.postpone(due, self._resume_at)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy import select
 from sqlalchemy.orm import scoped_session
 
@@ -80,6 +81,12 @@ class Storage:
         self.queries = Queries(account, session, payment_class, callback_class)
         watch(session)
         watch_handlers(session)
+
+    @property
+    def writes_side_by_side(self) -> bool:
+        """Whether several transactions may write at the same time, which SQLite cannot."""
+        bind = self._session().get_bind(mapper=inspect(self._payment_class))
+        return str(bind.dialect.name) != "sqlite"
 
     def record(
         self, report: Report, *, source: str, now: datetime, secret_index: int | None = None
@@ -163,6 +170,10 @@ class Storage:
     def postpone(self, payment_id: int, *, until: datetime) -> None:
         """Ask about a payment no earlier than *until*."""
         self._schedule.postpone(self._session(), payment_id, until=until)
+
+    def close(self, payment_id: int) -> None:
+        """Ask no more about a payment that has failed or expired."""
+        self._schedule.close(self._session(), payment_id)
 
     def lease_undispatched(self, *, now: datetime, limit: int) -> list[int]:
         """Take callback rows that the dispatcher has yet to be given."""

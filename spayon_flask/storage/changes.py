@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,10 +17,17 @@ from sqlalchemy.orm.attributes import set_committed_value
 from ..handlers import Handlers
 from ..models import PaymentMixin
 from ..reports import Report
+from ..verdicts import ENDED
 from ..verdicts import Decision
 from .guard import handlers_only
 from .statements import Statements
 from .transactions import LostRaceError
+
+
+#: So long after a payment has failed or expired, Spayon is asked about it once more. A payer may
+#: pay until the 15 minutes of the payment session are over, and the three deliveries that say so
+#: take 10 (Spayon's documentation, create session and callbacks).
+LAST_LOOK = timedelta(minutes=30)
 
 
 class Changes:
@@ -41,6 +49,7 @@ class Changes:
     def write(
         self,
         session: Session,
+        connection: Connection,
         found: dict[str, Any],
         decision: Decision,
         report: Report | None,
@@ -50,7 +59,6 @@ class Changes:
 
         Raises `LostRaceError` where the payment is not any more as it was found.
         """
-        connection = session.connection(bind_arguments={"mapper": self._mapper})
         key = {"the_account": self._account, "the_order_id": found["order_id"]}
         values = {
             "session_id": found["session_id"],
@@ -61,9 +69,14 @@ class Changes:
             "decline_reasons": None,
             "held_order_id": None,
             "updated_at": now,
+            "due_at": None,
         }
 
         if report is not None:
+            # Spayon may yet change its mind, and tell us in vain.
+            if decision.status in ENDED:
+                values["due_at"] = now + LAST_LOOK
+
             values["session_id"] = report.session_id
             values["decline_reasons"] = list(report.decline_reasons) or None
 

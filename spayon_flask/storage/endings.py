@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from ..models import PaymentMixin
@@ -19,6 +20,7 @@ class Endings:
 
     def __init__(self, payment_class: type[PaymentMixin], changes: Changes) -> None:
         self._payment_class = payment_class
+        self._mapper = inspect(payment_class)
         self._changes = changes
 
     def expire_unanswered(self, session: Session, payment_id: int, *, now: datetime) -> bool:
@@ -31,7 +33,8 @@ class Endings:
                 return False
 
             found = {name: getattr(payment, name) for name in NEEDED}
-            self._changes.write(session, found, Decision(APPLIED, "expired"), None, now)
+            connection = session.connection(bind_arguments={"mapper": self._mapper})
+            self._changes.write(session, connection, found, Decision(APPLIED, "expired"), None, now)
             session.commit()
             return True
 

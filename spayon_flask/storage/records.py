@@ -119,7 +119,7 @@ class Records:
         callback_id = self._arrivals.keep(connection, arrival, row | settled)
 
         if found is not None and decision.status is not None:
-            self._changes.write(session, found, decision, report, now)
+            self._changes.write(session, connection, found, decision, report, now)
 
         session.commit()
         return Outcome(

@@ -68,11 +68,13 @@ class Reviews:
                 self._check_order(session, payment)
 
             found = {name: getattr(payment, name) for name in NEEDED}
+            # First the callback rows, then the payment: the order in which a report locks them.
+            again = self._dispatch_again(session, payment.session_id, now)
             payment.reviewed_by, payment.reviewed_because, payment.reviewed_at = by, because, now
             session.flush()
             decision = Decision(APPLIED, "paid" if accept else "failed", found["review"])
-            self._changes.write(session, found, decision, None, now)
-            again = self._dispatch_again(session, found["session_id"], now)
+            connection = session.connection(bind_arguments={"mapper": inspect(self._payment)})
+            self._changes.write(session, connection, found, decision, None, now)
             session.commit()
             return again
 

@@ -11,6 +11,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from ..models import PaymentMixin
+from ..verdicts import ENDED
 from .checkouts import SESSION_LIFETIME
 from .transactions import with_retries
 from .work_statements import WorkStatements
@@ -23,11 +24,15 @@ LONGEST_PAUSE = timedelta(hours=6)
 
 
 class Due(NamedTuple):
-    """A payment to ask about; *session_id* is None where Spayon never answered its creation."""
+    """A payment to ask about; *session_id* is None where Spayon never answered its creation.
+
+    *ended* says that it has failed or expired, and is asked about for the last time.
+    """
 
     payment_id: int
     session_id: str | None
     ends_at: datetime
+    ended: bool = False
 
 
 class Schedule:
@@ -102,7 +107,12 @@ class Schedule:
 
             session.commit()
             return [
-                Due(row.id, row.session_id, row.expires_at or row.created_at + SESSION_LIFETIME)
+                Due(
+                    row.id,
+                    row.session_id,
+                    row.expires_at or row.created_at + SESSION_LIFETIME,
+                    ended=row.status in ENDED,
+                )
                 for row in rows
             ]
 
@@ -114,6 +124,16 @@ class Schedule:
         def work() -> None:
             connection = session.connection(bind_arguments={"mapper": self._mapper})
             connection.execute(self._statements.postpone, {"the_id": payment_id, "due_at": until})
+            session.commit()
+
+        with_retries(session, work)
+
+    def close(self, session: Session, payment_id: int) -> None:
+        """Ask no more about a payment that has ended."""
+
+        def work() -> None:
+            connection = session.connection(bind_arguments={"mapper": self._mapper})
+            connection.execute(self._statements.close, {"the_id": payment_id})
             session.commit()
 
         with_retries(session, work)

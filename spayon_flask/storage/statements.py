@@ -64,9 +64,9 @@ class Statements:
                         "decline_reasons",
                         "held_order_id",
                         "updated_at",
+                        "due_at",
                     )
                 }
-                | {"due_at": None}
             )
         )
 

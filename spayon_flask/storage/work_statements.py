@@ -11,6 +11,8 @@ from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import update
 
+from ..verdicts import ENDED
+
 
 class WorkStatements:
     """Core statements over the tables *payment* and *callback*, for any number of executions."""
@@ -19,6 +21,9 @@ class WorkStatements:
         p, c = payment.c, callback.c
         mine = p.account == bindparam("the_account")
         quiet = or_(p.checked_at.is_(None), p.checked_at <= bindparam("quiet_since"))
+        # A payment that is paid or under review stays so, whatever Spayon would say.
+        ended = or_(*(p.status == status for status in ENDED))
+        open_ = or_(p.status == "pending", ended)
 
         #: The right to ask Spayon about one payment.
         self.claim_check: Any = (
@@ -29,8 +34,8 @@ class WorkStatements:
 
         #: Payments that reconcile has to ask about.
         self.find_due: Any = (
-            select(p.id, p.session_id, p.expires_at, p.created_at, p.attempts, p.due_at)
-            .where(p.due_at <= bindparam("the_now"), mine, p.status == "pending", quiet)
+            select(p.id, p.session_id, p.status, p.expires_at, p.created_at, p.attempts, p.due_at)
+            .where(p.due_at <= bindparam("the_now"), mine, open_, quiet)
             .order_by(p.due_at)
             .limit(bindparam("the_limit"))
             .with_for_update(skip_locked=True)
@@ -42,11 +47,16 @@ class WorkStatements:
         )
         self.postpone: Any = (
             update(payment)
-            .where(p.id == bindparam("the_id"), p.status == "pending")
+            .where(p.id == bindparam("the_id"), open_)
             .values(due_at=bindparam("due_at"))
         )
         self.count_due: Any = select(func.count()).where(
-            p.due_at <= bindparam("the_now"), mine, p.status == "pending", quiet
+            p.due_at <= bindparam("the_now"), mine, open_, quiet
+        )
+
+        #: The last question about a payment that has ended has had its answer.
+        self.close: Any = (
+            update(payment).where(p.id == bindparam("the_id"), ended).values(due_at=None)
         )
 
         #: SQLite has no row locks; a write, even of nothing, takes the lock of the database.

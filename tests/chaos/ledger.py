@@ -14,16 +14,13 @@ from tests.shop import Shop
 
 @dataclass(frozen=True)
 class Ledger:
-    """The comparison at the end of a run: only the last six may be other than zero.
+    """The comparison at the end of a run: only the last five may be other than zero.
 
     *lost*: orders that were paid for and not given, and not under review either. *doubled*: given
     more than once. *invented*: given without a payment. *unaccounted*: payment sessions that were
     paid, and that no row of ours shows as paid or under review. *stuck*: payments still pending.
     *unqueued*: changes of status that the dispatcher was never given. *miscounted*: articles whose
     number sold is not that of the shipments.
-
-    *untold*: paid after they had failed or expired, and none of the three callbacks that say so was
-    ever acknowledged; a payment that has ended is not asked about, so nobody can know.
     """
 
     lost: int
@@ -33,7 +30,6 @@ class Ledger:
     stuck: int
     unqueued: int
     miscounted: int
-    untold: int
     paid_sessions: int
     given: int
     under_review: int
@@ -54,11 +50,8 @@ class Ledger:
         )
 
 
-def compare(gateway: Simulator, shop: Shop, acknowledged: set[str]) -> Ledger:
-    """Compare the books of *gateway* with the database of *shop*.
-
-    *acknowledged* are the payment sessions whose `paid` the shop has answered with 200.
-    """
+def compare(gateway: Simulator, shop: Shop) -> Ledger:
+    """Compare the books of *gateway* with the database of *shop*."""
     paid = {
         session.id: session.order_id for session in gateway.sessions if session.status == "paid"
     }
@@ -73,12 +66,6 @@ def compare(gateway: Simulator, shop: Shop, acknowledged: set[str]) -> Ledger:
         callbacks = read(text("SELECT id, session_id, verdict FROM spayon_callback")).all()
 
     known = {row.session_id: row.status for row in rows}
-    untold = {
-        each
-        for each in paid
-        if known.get(each) in {"failed", "expired"} and each not in acknowledged
-    }
-    paid = {each: order_id for each, order_id in paid.items() if each not in untold}
     reviewed = {row.order_id for row in rows if row.status == "review"}
     orders = set(paid.values())
     by_article = Counter(int(order_id[1:]) % ARTICLES for order_id in shipments.elements())
@@ -91,8 +78,7 @@ def compare(gateway: Simulator, shop: Shop, acknowledged: set[str]) -> Ledger:
         stuck=sum(row.status == "pending" for row in rows),
         unqueued=len(changed - jobs),
         miscounted=sum(sold[each] != by_article[each] for each in sold),
-        untold=len(untold),
-        paid_sessions=len(paid) + len(untold),
+        paid_sessions=len(paid),
         given=sum(times.values()),
         under_review=len([row for row in rows if row.status == "review"]),
         statuses=dict(Counter(row.status for row in rows)),

@@ -1,0 +1,203 @@
+"""Promise 8: what no callback has told is found by reconcile, on each database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from flask import current_app
+
+from spayon_flask.reconcile import Step
+from spayon_flask.reconcile import Summary
+from tests.gateway import Gateway
+from tests.gateway import Says
+from tests.many import add_many
+from tests.promises.helpers import Fleet
+from tests.promises.helpers import at_once
+from tests.reports import report
+from tests.shop import Shop
+
+
+#: Half an hour: by then Spayon has given up telling of a payment that was paid after all.
+LAST_LOOK = 30 * 60
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """A gateway that says "paid", each payment for its own order, unless told otherwise."""
+    with Gateway() as gateway:
+        gateway.statuses = _own_order
+        yield gateway
+
+
+@pytest.fixture
+def asking_shop(any_shop: Shop, fleet: Fleet, gateway: Gateway) -> Shop:
+    """A shop on each of the three engines that asks this gateway."""
+    return fleet.join(any_shop, SPAYON_API_URL=gateway.url)
+
+
+def _own_order(session_id: str) -> Says:
+    return Says(report(session_id, orderId=f"A{session_id[1:]}"))
+
+
+def _reconcile(shop: Shop, jobs: int = 4) -> Summary:
+    with shop.app.app_context():
+        return shop.spayon.reconcile(jobs=jobs)
+
+
+class TestThreads:
+    """Answers are recorded side by side where the database can do it."""
+
+    def test_two_handlers_run_at_once_on_a_database_server(
+        self, server_shop: Shop, fleet: Fleet, gateway: Gateway
+    ) -> None:
+        shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
+        add_many(shop, 2)
+        both = threading.Barrier(2)
+        shop.handle = lambda *_: both.wait(10)
+
+        assert _reconcile(shop).changed == {"paid": 2}
+
+    @pytest.mark.parametrize("any_shop", ["sqlite"], indirect=True)
+    def test_one_writer_records_in_the_callers_thread(self, asking_shop: Shop) -> None:
+        assert _threads(asking_shop, jobs=4) == {threading.current_thread().name}
+
+    def test_one_job_records_in_the_callers_thread(self, asking_shop: Shop) -> None:
+        assert _threads(asking_shop, jobs=1) == {threading.current_thread().name}
+
+    def test_every_handler_has_an_app_context_and_its_own_effect(self, asking_shop: Shop) -> None:
+        add_many(asking_shop, 40)
+        configs: list[object] = []
+        asking_shop.handle = lambda *_: configs.append(current_app.config)
+
+        assert _reconcile(asking_shop, jobs=16).changed == {"paid": 40}
+
+        assert all(config is asking_shop.app.config for config in configs)
+        assert [asking_shop.paid_times(f"A{number}") for number in range(1, 41)] == [1] * 40
+
+    def test_the_caller_sees_what_the_other_threads_have_written(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        add_many(asking_shop, 2)
+        first_is_done = threading.Event()
+
+        def second_waits(session_id: str) -> Says:
+            assert session_id == "S1" or first_is_done.wait(10)
+            return _own_order(session_id)
+
+        gateway.statuses = second_waits
+
+        with asking_shop.app.app_context():
+            model = asking_shop.spayon.Payment
+            payments = asking_shop.db.session.scalars(asking_shop.db.select(model)).all()
+
+            def look(_: Step) -> None:
+                assert any(payment.status == "paid" for payment in payments)
+                first_is_done.set()
+
+            asking_shop.spayon.reconcile(progress=look)
+
+            assert [payment.status for payment in payments] == ["paid", "paid"]
+
+    def test_several_reconcilers_and_the_callbacks_have_one_effect_each(
+        self, asking_shop: Shop, fleet: Fleet, gateway: Gateway
+    ) -> None:
+        add_many(asking_shop, 30)
+        twin = fleet.join(asking_shop, SPAYON_API_URL=gateway.url)
+
+        def deliver() -> None:
+            for number in range(1, 31):
+                asking_shop.deliver(report(f"S{number}", orderId=f"A{number}"))
+
+        at_once([lambda: _reconcile(asking_shop), lambda: _reconcile(twin), deliver])
+
+        assert [asking_shop.paid_times(f"A{number}") for number in range(1, 31)] == [1] * 30
+
+
+class TestLastLook:
+    """A payment that has ended is asked about once more: Spayon may have changed its mind."""
+
+    @pytest.mark.parametrize("ending", ["failed", "expired"])
+    def test_a_late_paid_that_was_never_delivered_is_found(
+        self, asking_shop: Shop, gateway: Gateway, ending: str
+    ) -> None:
+        add_many(asking_shop, 1)
+        asking_shop.deliver(report(status=ending))
+
+        asking_shop.clock.step(LAST_LOOK)
+
+        assert _reconcile(asking_shop).changed == {"paid": 1}
+        assert asking_shop.paid_times() == 1
+
+    def test_it_waits_until_spayon_has_given_up_telling(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        add_many(asking_shop, 1)
+        asking_shop.deliver(report(status="failed"))
+
+        asking_shop.clock.step(LAST_LOOK - 1)
+
+        assert _reconcile(asking_shop).asked == 0
+
+    @pytest.mark.parametrize("said", [Says(report(status="failed")), Says(code=404)])
+    def test_after_an_answer_nobody_asks_again(
+        self, asking_shop: Shop, gateway: Gateway, said: Says
+    ) -> None:
+        gateway.statuses = lambda _: said
+        add_many(asking_shop, 1)
+        asking_shop.deliver(report(status="failed"))
+        asking_shop.clock.step(LAST_LOOK)
+
+        assert (_reconcile(asking_shop).asked, asking_shop.payment().due_at) == (1, None)
+        assert asking_shop.payment().status == "failed"
+
+    def test_without_an_answer_somebody_asks_again(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        gateway.statuses = lambda _: Says(code=500)
+        add_many(asking_shop, 1)
+        asking_shop.deliver(report(status="failed"))
+        asking_shop.clock.step(LAST_LOOK)
+        assert _reconcile(asking_shop).unanswered == 1
+
+        gateway.statuses = _own_order
+        asking_shop.clock.now = asking_shop.payment().due_at
+
+        assert _reconcile(asking_shop).changed == {"paid": 1}
+
+    def test_a_payment_that_a_person_refused_is_not_asked_about(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        add_many(asking_shop, 1)
+        asking_shop.deliver(report(price="1"))
+
+        with asking_shop.app.app_context():
+            asking_shop.spayon.state.storage.settle_review(
+                asking_shop.payment().id,
+                accept=False,
+                by="Ani",
+                because="refunded",
+                now=asking_shop.clock(),
+            )
+
+        asking_shop.clock.step(365 * 24 * 3600)
+
+        assert _reconcile(asking_shop).asked == 0
+
+    def test_a_paid_payment_is_not_asked_about(self, asking_shop: Shop, gateway: Gateway) -> None:
+        add_many(asking_shop, 1)
+        asking_shop.deliver(report())
+
+        asking_shop.clock.step(365 * 24 * 3600)
+
+        assert _reconcile(asking_shop).asked == 0
+
+
+def _threads(shop: Shop, jobs: int) -> set[str]:
+    """Return the names of the threads in which the handlers of five payments run."""
+    add_many(shop, 5)
+    names: set[str] = set()
+    shop.handle = lambda *_: names.add(threading.current_thread().name)
+    assert _reconcile(shop, jobs).changed == {"paid": 5}
+    return names
