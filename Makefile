@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format lock bench docs versions screenshots clean
+.PHONY: help demo test lint format lock bench sabotage docs versions screenshots clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ lock: $(VENV)/.ready  ## renew requirements-dev.txt from pyproject.toml
 
 bench: $(VENV)/.ready  ## measure, and renew the figures in docs/
 	$(BIN)/python -m tests.benchmarks --write
+
+sabotage: $(VENV)/.ready  ## break each promise in a copy, and see that a test notices
+	$(BIN)/python -m tests.sabotage
 
 docs: $(VENV)/.ready  ## build the documentation site into docs/_build
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html

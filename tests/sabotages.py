@@ -37,6 +37,7 @@ FORGED = _of("nothing_forged")
 OUTSIDE = _of("work_outside")
 ACCOUNTS = _of("two_accounts")
 RETRIES = _of("retries")
+RECOVERY = _of("recovery")
 
 SABOTAGES = [
     Sabotage(
@@ -380,5 +381,29 @@ SABOTAGES = [
         "",
         OUTSIDE,
         "test_a_dispatcher_that_raises and sqlite",
+    ),
+    Sabotage(
+        "a payment that has ended is never asked about again",
+        "storage/changes.py",
+        '                values["due_at"] = now + LAST_LOOK\n',
+        '                values["due_at"] = None\n',
+        RECOVERY,
+        "test_a_late_paid_that_was_never_delivered and sqlite",
+    ),
+    Sabotage(
+        "a lease keeps nobody else away",
+        "storage/schedule.py",
+        '                            "due_at": now + pause(row.attempts),\n',
+        '                            "due_at": now,\n',
+        "tests/test_reconcile.py",
+        "test_a_session_that_is_still_pending",
+    ),
+    Sabotage(
+        "several threads write to a database that has one writer",
+        "reconcile/recording.py",
+        "threads > 1 and storage.writes_side_by_side",
+        "threads > 1",
+        RECOVERY,
+        "test_one_writer",
     ),
 ]
