@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any
 from typing import Protocol
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from .errors import ConfigError
 
@@ -175,12 +175,18 @@ class ConfigReader:
 
         return value
 
-    def zone(self, key: str) -> ZoneInfo | None:
+    def zone(self, key: str) -> tzinfo | None:
         """Return a time zone by its name."""
         name = self.text(key)
 
+        if name is None:
+            return None
+
+        # Imported for those who set one: it takes longer than most of our own modules.
+        from zoneinfo import ZoneInfo  # noqa: PLC0415
+
         try:
-            return None if name is None else ZoneInfo(name)
+            return ZoneInfo(name)
 
         except (LookupError, ValueError, OSError):
             raise self.error(key, "must name a time zone, such as Asia/Yerevan") from None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
 from typing import Any
 from typing import TypeVar
 
@@ -26,12 +24,15 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 DispatcherT = TypeVar("DispatcherT", bound=Dispatcher)
 
 
-@dataclass
 class Handlers:
     """What a shop registered: handlers by the status that they wait for, in order."""
 
-    order_loader: OrderLoader | None = None
-    dispatcher: Dispatcher | None = None
-    by_status: dict[str, list[Handler]] = field(
-        default_factory=lambda: {"paid": [], "failed": [], "expired": [], "review": []}
-    )
+    def __init__(self) -> None:
+        self.order_loader: OrderLoader | None = None
+        self.dispatcher: Dispatcher | None = None
+        self.by_status: dict[str, list[Handler]] = {
+            "paid": [],
+            "failed": [],
+            "expired": [],
+            "review": [],
+        }

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import replace
 from datetime import datetime
 from datetime import timezone
 from datetime import tzinfo
@@ -12,6 +10,7 @@ from decimal import Decimal
 from functools import cache
 from gettext import GNUTranslations
 from pathlib import Path
+from typing import NamedTuple
 
 from .declines import decline_text
 from .formats import format_date
@@ -42,8 +41,7 @@ def catalogue(code: str) -> GNUTranslations:
         return GNUTranslations(file)
 
 
-@dataclass(frozen=True)
-class Language:
+class Language(NamedTuple):
     """Speak one of the languages of the pages.
 
     Times are shown in *zone*, or in UTC where none is known; times in UTC say so.
@@ -59,7 +57,7 @@ class Language:
 
     def in_zone(self, zone: tzinfo | None) -> "Language":
         """Give the same language with times in *zone*."""
-        return replace(self, zone=zone)
+        return self._replace(zone=zone)
 
     def gettext(self, message: str, **variables: object) -> str:
         """Translate *message*, and put *variables* into its `%(name)s` places."""

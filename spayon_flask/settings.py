@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import timedelta
+from datetime import tzinfo
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from .config import ConfigReader
 from .config import TokenCache
@@ -43,7 +43,7 @@ class Settings:
     default_payment_method: str | None
     shop_name: str | None
     shop_url: str | None
-    timezone: ZoneInfo | None
+    timezone: tzinfo | None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], prefix: str = "SPAYON_") -> Settings:

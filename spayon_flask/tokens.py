@@ -9,8 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
+from typing import NamedTuple
 
 from .config import TokenCache
 from .errors import GatewayError
@@ -26,19 +25,23 @@ RENEW_AHEAD = 300.0
 RETRY_AFTER = 10.0
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A bearer token, and the seconds it was good for when Spayon gave it out."""
 
-    access_token: str = field(repr=False)
+    access_token: str
     expires_in: float
 
+    def __repr__(self) -> str:
+        return f"Token(expires_in={self.expires_in})"
 
-@dataclass(frozen=True)
-class _Held:
-    access_token: str = field(repr=False)
+
+class _Held(NamedTuple):
+    access_token: str
     renew_at: float
     expires_at: float
+
+    def __repr__(self) -> str:
+        return f"_Held(renew_at={self.renew_at}, expires_at={self.expires_at})"
 
 
 class TokenService:

@@ -29,6 +29,7 @@ from spayon_flask import Settings
 from spayon_flask import UnexpectedAnswerError
 from spayon_flask.client import Client
 from spayon_flask.client.payment_sessions import PaymentSession
+from spayon_flask.client.transport import Answer
 from spayon_flask.client.transport import Transport
 from spayon_flask.signals import gateway_called
 from spayon_flask.simulator import Simulator
@@ -460,6 +461,10 @@ def test_every_call_is_told_to_observers(sim: Simulator, client: Client) -> None
         create(client)
 
     assert calls == [("token", "ok"), ("create", "GatewayUnavailableError")]
+
+
+def test_no_answer_shows_its_body_in_a_repr() -> None:
+    assert repr(Answer(200, b'{"access_token": "t0ken"}')) == "Answer(status=200)"
 
 
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,28 @@ def test_every_module_has_its_place() -> None:
 def test_all_names_of_the_package_exist_and_are_sorted() -> None:
     assert all(hasattr(spayon_flask, name) for name in spayon_flask.__all__)
     assert spayon_flask.__all__ == sorted(spayon_flask.__all__)
+
+
+def test_what_only_an_operator_needs_is_not_imported_by_a_web_worker() -> None:
+    program = "import sys, flask, flask_sqlalchemy, requests, spayon_flask; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, text=True
+    )
+    loaded = set(done.stdout.split())
+
+    assert "spayon_flask.storage.records" in loaded
+    assert not loaded & {
+        "spayon_flask.admin",
+        "spayon_flask.cli.doctor",
+        "spayon_flask.cli.reconcile",
+        "spayon_flask.client.in_process",
+        "spayon_flask.reconcile.run",
+        "spayon_flask.simulator",
+        "spayon_flask.storage.endings",
+        "spayon_flask.storage.queries",
+        "spayon_flask.storage.retention",
+        "spayon_flask.storage.reviews",
+        "spayon_flask.testing",
+        "sqlalchemy.dialects.mysql",
+        "sqlalchemy.dialects.postgresql",
+    }

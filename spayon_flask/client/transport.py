@@ -6,10 +6,9 @@ import json as jsonlib
 import logging
 import os
 import time
-from dataclasses import dataclass
-from dataclasses import field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from typing import NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -33,12 +32,14 @@ MAX_ANSWER = 1024 * 1024
 _PATIENCE = 3
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An HTTP answer below 500: *status*, and the exact bytes."""
 
     status: int
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status})"
 
     def json_object(self) -> dict[str, Any]:
         """Return the body, which must be a JSON object; raises `UnexpectedAnswerError`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 
@@ -13,10 +14,13 @@ from ..client import Client
 from ..handlers import Handlers
 from ..models import CallbackMixin
 from ..models import PaymentMixin
-from ..reconcile import Context
 from ..reconcile import Reconciler
 from ..settings import Settings
 from ..storage import Storage
+
+
+if TYPE_CHECKING:
+    from ..reconcile.recording import Context
 
 
 logger = logging.getLogger(__name__)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ..client import Client
 from ..errors import SessionNotFoundError
 from ..models import PaymentMixin
 from ..reports import Report
 from ..storage import Storage
-from .asking import Asking
-from .recording import Context
-from .recording import Recording
-from .run import Run
 from .summary import Step
 from .summary import Summary
 
 
-__all__ = ["JOBS", "Context", "Reconciler", "Step", "Summary"]
+if TYPE_CHECKING:
+    from .recording import Context
+
+
+__all__ = ["JOBS", "Reconciler", "Step", "Summary"]
 
 #: Status calls under way at once, where the caller names no other number.
 JOBS = 4
@@ -77,6 +78,11 @@ class Reconciler:
         Then hand over what the dispatcher has yet to get. *progress* is called with each payment
         that is done. Once *stop* is set, what is under way is finished, and nothing more begun.
         """
+        # Imported here, with threads and queues: a web worker asks about one payment at a time.
+        from .asking import Asking  # noqa: PLC0415
+        from .recording import Recording  # noqa: PLC0415
+        from .run import Run  # noqa: PLC0415
+
         stop = stop or threading.Event()
         return Run(
             Asking(self._ask, self._clock, stop, jobs),

@@ -24,15 +24,12 @@ from .changes import Changes
 from .checkouts import Checkouts
 from .checkouts import Claim
 from .checkouts import EarlyReport
-from .endings import Endings
 from .guard import watch_handlers
 from .hand_over import HandOver
-from .queries import Queries
+from .on_demand import OnDemand
 from .records import Outcome
 from .records import Records
 from .report_statements import ReportStatements
-from .retention import Retention
-from .reviews import Reviews
 from .schedule import Due
 from .schedule import Schedule
 from .statements import Statements
@@ -45,7 +42,7 @@ __all__ = ["Claim", "Due", "EarlyReport", "Outcome", "Storage"]
 logger = logging.getLogger(__name__)
 
 
-class Storage:
+class Storage(OnDemand):
     """The payments of one *account*, through the shop's own *session*.
 
     Every method that writes commits, and raises `UncommittedChangesError` where the shop's session
@@ -61,24 +58,16 @@ class Storage:
         handlers: Handlers,
         interval: timedelta,
     ) -> None:
-        self._account = account
-        self._session = session
-        self._payment_class = payment_class
         tables = table_of(payment_class), table_of(callback_class)
         statements, work = Statements(*tables), WorkStatements(*tables)
         changes = Changes(account, payment_class, statements, handlers)
+        super().__init__(account, session, payment_class, callback_class, changes, handlers)
         arrivals = Arrivals(account, ReportStatements(*tables))
         self._records = Records(account, payment_class, statements, handlers, changes, arrivals)
-        self._endings = Endings(payment_class, changes)
-        self._reviews = Reviews(account, payment_class, callback_class, changes, handlers)
         self._checkouts = Checkouts(account, payment_class, statements)
         self._schedule = Schedule(account, payment_class, work, interval)
         self._hand_over = HandOver(account, callback_class, work, handlers)
         self._announcements = Announcements(account, self._hand_over, self.get)
-        #: Removes old rows.
-        self.retention = Retention(account, session, payment_class, callback_class)
-        #: Payments and callbacks as an operator looks for them.
-        self.queries = Queries(account, session, payment_class, callback_class)
         watch(session)
         watch_handlers(session)
 
