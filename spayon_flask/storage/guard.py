@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import Connection
+from sqlalchemy import Engine
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import Session
@@ -91,6 +93,9 @@ class Guard:
         return False
 
 
+#: The engines that we listen to.
+_watched: WeakSet[Engine] = WeakSet()
+
 _guard: ContextVar[Guard | None] = ContextVar("spayon_guard", default=None)
 
 
@@ -107,7 +112,7 @@ def watch_handlers(session: scoped_session[Any]) -> None:
 @contextmanager
 def handlers_only(session: Session, connection: Connection) -> Iterator[None]:
     """Run the shop's handlers; raise `HandlerError` where they fail or end the transaction."""
-    _watch_engine(connection)
+    _watch_engine(connection.engine)
     guard = Guard(session, connection)
     token = _guard.set(guard)
 
@@ -127,13 +132,12 @@ def handlers_only(session: Session, connection: Connection) -> Iterator[None]:
         _guard.reset(token)
 
 
-def _watch_engine(connection: Connection) -> None:
-    for name, listener in (
-        ("commit", _refuse_connection_commit),
-        ("handle_error", _note_error),
-    ):
-        if not event.contains(connection.engine, name, listener):
-            event.listen(connection.engine, name, listener)
+def _watch_engine(engine: Engine) -> None:
+    # To ask SQLAlchemy each time whether we listen takes longer than the rest of the guard.
+    if engine not in _watched:
+        event.listen(engine, "commit", _refuse_connection_commit)
+        event.listen(engine, "handle_error", _note_error)
+        _watched.add(engine)
 
 
 def _ended() -> HandlerError:
