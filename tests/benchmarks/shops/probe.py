@@ -5,9 +5,11 @@
 
 import gc
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
@@ -16,7 +18,9 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func
 from sqlalchemy import insert
+from sqlalchemy import select
 from sqlalchemy import update
 
 from tests.benchmarks.deliveries import order_id
@@ -31,26 +35,73 @@ from tests.benchmarks.shops.spayon_shop import spayon
 
 __all__ = ["fulfil"]
 
+JOBS = 32
+
 
 def reconcile(app: Flask, payments: int) -> dict[str, Any]:
     """Reconcile *payments* that are due, with 32 jobs."""
     with app.app_context():
-        due = datetime.now(timezone.utc) - timedelta(minutes=1)
-        db.session.execute(insert(tables.orders), tables.order_rows(range(payments)))
-        rows = [payment_row(number, due_at=due) for number in range(payments)]
-        db.session.execute(insert(spayon.Payment), rows)
-        db.session.commit()
-        del rows
+        _place_due(payments)
         gc.collect()
         before = _forget_peak()
         began, busy = time.perf_counter(), time.process_time()
-        summary = spayon.reconcile(jobs=32)
+        summary = spayon.reconcile(jobs=JOBS)
         return {
             "seconds": time.perf_counter() - began,
             "processor": time.process_time() - busy,
             "megabytes": (_memory("VmHWM") - before) / 1024,
             "paid": summary.changed["paid"],
         }
+
+
+def share(app: Flask, payments: int) -> dict[str, Any]:
+    """Reconcile *payments* in four processes of 8 jobs each, as on several hosts."""
+    with app.app_context():
+        _place_due(payments)
+        db.engine.dispose()
+
+    began = time.perf_counter()
+    children = [_reconcile_aside(app, JOBS // 4) for _ in range(4)]
+    assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+    seconds = time.perf_counter() - began
+
+    with app.app_context():
+        paid = select(func.count()).where(spayon.Payment.status == "paid")
+        return {"seconds": seconds, "paid": db.session.scalar(paid)}
+
+
+def _reconcile_aside(app: Flask, jobs: int) -> int:
+    child = os.fork()
+
+    if child:
+        return child
+
+    with app.app_context():
+        os._exit(spayon.reconcile(jobs=jobs).exit_code)
+
+
+def asking(app: Flask, payments: int) -> dict[str, Any]:
+    """Ask about *payments* with 32 threads, and record nothing."""
+    with app.app_context():
+        ask = spayon.client.get_session
+        began, busy = time.perf_counter(), time.process_time()
+
+        with ThreadPoolExecutor(JOBS) as threads:
+            answers = list(threads.map(ask, map(session_id, range(payments))))
+
+        return {
+            "seconds": time.perf_counter() - began,
+            "processor": time.process_time() - busy,
+            "paid": sum(answer.status == "paid" for answer in answers),
+        }
+
+
+def _place_due(payments: int) -> None:
+    due = datetime.now(timezone.utc) - timedelta(minutes=1)
+    db.session.execute(insert(tables.orders), tables.order_rows(range(payments)))
+    rows = [payment_row(number, due_at=due) for number in range(payments)]
+    db.session.execute(insert(spayon.Payment), rows)
+    db.session.commit()
 
 
 def checkout(app: Flask, orders: int) -> dict[str, Any]:
@@ -113,6 +164,11 @@ def _memory(name: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
+MEASURES = {
+    function.__name__: function for function in (reconcile, share, asking, checkout, return_page)
+}
+
+
 def main(name: str, gateway: str, number: str) -> None:
     """Measure *name* and print it."""
     # A page may be looked at again at once and is not to ask Spayon again.
@@ -123,8 +179,7 @@ def main(name: str, gateway: str, number: str) -> None:
         db.create_all()
         spayon.tokens.get()
 
-    measure = {"reconcile": reconcile, "checkout": checkout, "return_page": return_page}[name]
-    print(json.dumps(measure(app, int(number))))
+    print(json.dumps(MEASURES[name](app, int(number))))
 
 
 if __name__ == "__main__":
