@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy import and_
 from sqlalchemy import bindparam
+from sqlalchemy import case
 from sqlalchemy import insert
 from sqlalchemy import or_
 from sqlalchemy import select
@@ -108,8 +109,10 @@ class Statements:
             .values(
                 {
                     name: bindparam(name)
-                    for name in ("session_id", "session_url", "expires_at", "due_at", "updated_at")
+                    for name in ("session_id", "session_url", "expires_at", "updated_at")
                 }
+                # A callback may have been quicker, and then there is nothing left to ask.
+                | {"due_at": case((p.status == "pending", bindparam("due_at")), else_=p.due_at)}
             )
         )
 

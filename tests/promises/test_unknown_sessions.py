@@ -33,6 +33,17 @@ class TestUnknownSessions:
         assert any_shop.paid_times() == 1
         assert [each.status for each in payments(any_shop)] == ["paid"]
 
+    def test_nobody_asks_about_a_payment_that_was_paid_before_the_answer(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        gateway.fault("callback_before_answer")
+
+        with pytest.raises(OrderNotPayableError, match="paid already"):
+            start(any_shop, order())
+
+        assert [each.due_at for each in payments(any_shop)] == [None]
+
     def test_a_failure_before_the_answer_lets_the_payer_try_again(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
