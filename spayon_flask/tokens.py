@@ -141,17 +141,16 @@ class TokenService:
 
         try:
             if self._shared is None:
-                token = self._fetch()
-                access_token, seconds = token.access_token, token.expires_in
+                access_token, seconds = self._fetch()
 
             else:
                 wait = held is None
-                found = self._shared.obtain(self._fetch_pair, margin=_margin, wait=wait)
+                found = self._shared.obtain(self._fetch, margin=_margin, wait=wait)
 
                 if found is None and held is not None:
                     return self._postpone(held, seconds=1.0)
 
-                access_token, seconds = found or self._fetch_pair()
+                access_token, seconds = found or self._fetch()
 
         except GatewayError as error:
             # A copy, since the traceback of the original would keep its frames alive.
@@ -164,10 +163,6 @@ class TokenService:
         self._hold(access_token, seconds)
         return access_token
 
-    def _fetch_pair(self) -> tuple[str, float]:
-        token = self._fetch()
-        return token.access_token, token.expires_in
-
     def _hold(self, access_token: str, seconds: float) -> None:
         now = self._clock()
 
@@ -177,8 +172,7 @@ class TokenService:
     def _postpone(self, held: _Held, seconds: float = RETRY_AFTER) -> str:
         with self._changing:
             if self._held is held:
-                later = self._clock() + seconds
-                self._held = _Held(held.access_token, later, held.expires_at)
+                self._held = held._replace(renew_at=self._clock() + seconds)
 
         return held.access_token
 

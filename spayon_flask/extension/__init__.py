@@ -15,10 +15,6 @@ from flask_sqlalchemy import SQLAlchemy
 from ..checkout import Links
 from ..client import Client
 from ..errors import ConfigError
-from ..handlers import DispatcherT
-from ..handlers import Handlers
-from ..handlers import HandlerT
-from ..handlers import OrderLoaderT
 from ..models import CallbackMixin
 from ..models import PaymentMixin
 from ..models import make_models
@@ -28,6 +24,7 @@ from ..reconcile import Step
 from ..reconcile import Summary
 from ..settings import Settings
 from ..tokens import TokenService
+from .registration import Registration
 from .state import AppState
 from .urls import links
 
@@ -37,7 +34,7 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Extension:
+class Extension(Registration):
     """The payments of one vendor account, for any number of apps.
 
     *db* is the shop's `SQLAlchemy` object, *name* that of the account, *config_prefix* that of its
@@ -58,6 +55,8 @@ class Extension:
         callback_class: type[CallbackMixin] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        super().__init__()
+
         if not name.isidentifier():
             raise ConfigError(f"name must be an identifier such as 'spayon', not {name!r}")
 
@@ -69,7 +68,6 @@ class Extension:
         #: The shop's `SQLAlchemy` object.
         self.db = db
         self._clock = clock
-        self._handlers = Handlers()
 
         if payment_class is None or callback_class is None:
             payment_class, callback_class = make_models(db.Model)
@@ -133,44 +131,6 @@ class Extension:
     def client(self) -> Client:
         """The gateway's API, with the credentials of the current app."""
         return self.state.client
-
-    @property
-    def handlers(self) -> Handlers:
-        """What the shop registered."""
-        return self._handlers
-
-    def order_loader(self, function: OrderLoaderT) -> OrderLoaderT:
-        """Register *function*: it takes an order id and returns an `Order`, or None for a 404."""
-        self._handlers.order_loader = function
-        return function
-
-    def dispatcher(self, function: DispatcherT) -> DispatcherT:
-        """Register *function*: it takes the id of a callback row, after the commit."""
-        self._handlers.dispatcher = function
-        return function
-
-    def on_paid(self, function: HandlerT) -> HandlerT:
-        """Register *function* for payments that become paid: once each, in the transaction."""
-        return self._register("paid", function)
-
-    def on_failed(self, function: HandlerT) -> HandlerT:
-        """Register *function* for payments that become failed."""
-        return self._register("failed", function)
-
-    def on_expired(self, function: HandlerT) -> HandlerT:
-        """Register *function* for payments that become expired."""
-        return self._register("expired", function)
-
-    def on_review(self, function: HandlerT) -> HandlerT:
-        """Register *function* for payments that a person has to look at."""
-        return self._register("review", function)
-
-    def _register(self, status: str, function: HandlerT) -> HandlerT:
-        # A module that is imported twice must not ship the goods twice.
-        if function not in self._handlers.by_status[status]:
-            self._handlers.by_status[status].append(function)
-
-        return function
 
     def start_checkout(self, order: Order) -> PaymentMixin:
         """Return the `Payment` to pay *order* with: send the payer to its `session_url`.
