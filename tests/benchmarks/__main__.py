@@ -12,6 +12,7 @@ from tests.benchmarks import growth
 from tests.benchmarks import imports
 from tests.benchmarks import machine
 from tests.benchmarks import pages
+from tests.benchmarks import shares
 from tests.benchmarks import token_renewal
 from tests.benchmarks.contenders import CACHE
 from tests.benchmarks.reports import Figures
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, Callable[..., Figures]] = {
     "callbacks-postgresql": partial(callback_figures.run, "postgresql"),
     "callbacks-sqlite": partial(callback_figures.run, "sqlite"),
     "callbacks-mariadb": partial(callback_figures.run, "mariadb"),
+    "shares": shares.run,
     "growth": growth.run,
     "latency": gateway_figures.latency,
     "reconcile": gateway_figures.reconcile,

@@ -1,8 +1,5 @@
 """What we add to the gateway's own latency: checkout, return page, and reconcile."""
 
-import json
-import subprocess
-import sys
 from statistics import median
 from typing import Any
 
@@ -12,21 +9,11 @@ from tests.benchmarks.gateway import gateway
 from tests.benchmarks.reports import Figures
 from tests.benchmarks.reports import Goal
 from tests.benchmarks.rounds import percentile
-from tests.benchmarks.servers import ROOT
-from tests.benchmarks.servers import environment
+from tests.benchmarks.servers import probe
 
 
 LATENCY = 0.05
 JOBS = 32
-
-
-def _probe(name: str, url: str, api_url: str, number: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.benchmarks.shops.probe", name, api_url, str(number)]
-    done = subprocess.run(
-        command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, check=True
-    )
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
 
 
 def latency(*, quick: bool) -> Figures:
@@ -34,10 +21,10 @@ def latency(*, quick: bool) -> Figures:
     count = 30 if quick else 300
     with gateway(latency=LATENCY) as api_url:
         with database("postgresql", "pages") as url:
-            creating = _probe("checkout", url, api_url, count)["seconds"]
+            creating = probe("checkout", url, api_url, count)["seconds"]
 
         with database("postgresql", "pages") as url:
-            showing = _probe("return_page", url, api_url, count)
+            showing = probe("return_page", url, api_url, count)
 
     measured = (
         ("checkout, session created", creating, LATENCY),
@@ -99,7 +86,7 @@ def _reconcile(name: str, payments: int) -> dict[str, Any]:
         gateway(latency=LATENCY, payments=payments) as api_url,
         database("postgresql", "due") as url,
     ):
-        measured = _probe(name, url, api_url, payments)
+        measured = probe(name, url, api_url, payments)
 
     assert measured["paid"] == payments, measured
     return measured

@@ -1,5 +1,6 @@
 """gunicorn around one shop: started, measured from outside, stopped."""
 
+import json
 import os
 import pickle
 import signal
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from tests.benchmarks.contenders import Contender
 from tests.benchmarks.load import Outcome
@@ -160,3 +162,13 @@ def wait_for(port: int, *, seconds: float = 30) -> None:
             return
 
     raise TimeoutError(f"nothing listens on port {port} after {seconds:.0f} seconds")
+
+
+def probe(name: str, url: str, api_url: str, number: int) -> dict[str, Any]:
+    """Let a shop on the database *url* measure itself, in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.shops.probe", name, api_url, str(number)]
+    done = subprocess.run(
+        command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured

@@ -25,6 +25,7 @@ from sqlalchemy import update
 
 from tests.benchmarks.deliveries import order_id
 from tests.benchmarks.deliveries import session_id
+from tests.benchmarks.shares import profile
 from tests.benchmarks.shops import tables
 from tests.benchmarks.shops.ours import fulfil
 from tests.benchmarks.shops.spayon_shop import create_app
@@ -164,8 +165,17 @@ def _memory(name: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
+def shares(app: Flask, count: int) -> dict[str, Any]:
+    """Profile the first deliveries of *count* payments."""
+    with app.app_context():
+        _place_due(count + count // 10)
+
+    return profile(app, count)
+
+
 MEASURES = {
-    function.__name__: function for function in (reconcile, share, asking, checkout, return_page)
+    function.__name__: function
+    for function in (reconcile, share, asking, checkout, return_page, shares)
 }
 
 
