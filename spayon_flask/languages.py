@@ -24,9 +24,8 @@ DEFAULT = "en"
 #: The codes of the languages that the catalogues hold, each with its own name.
 NAMES = {"en": "English", "ru": "Русский", "hy": "Հայերեն"}
 
-ACCEPTED = re.compile(
-    r"\s*([a-z]{1,8})(?:[-_][a-z0-9_-]{1,40})?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*"
-)
+# Compiled when it is first used: a worker that only takes callbacks never does.
+ACCEPTED = r"\s*([a-z]{1,8})(?:[-_][a-z0-9_-]{1,40})?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*"
 
 #: A longer `Accept-Language` header is no browser's; the rest of it is not read.
 LONGEST_HEADER = 1000
@@ -123,7 +122,7 @@ def accepted(header: str | None) -> list[str]:
     weights: dict[str, float] = {}
 
     for part in (header or "")[:LONGEST_HEADER].lower().split(","):
-        if match := ACCEPTED.fullmatch(part):
+        if match := re.fullmatch(ACCEPTED, part):
             code, weight = match.group(1), float(match.group(2) or 1)
             weights[code] = max(weight, weights.get(code, 0.0))
 

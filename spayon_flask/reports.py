@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from typing import NamedTuple
 from typing import NoReturn
 
 from .errors import InvalidPayloadError
@@ -22,8 +22,7 @@ _MAX_DECLINES = 20
 _MAX_REASON_LENGTH = 500
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """One statement of Spayon about one payment session.
 
     *price* and *currency* are None where they are missing or unreadable, which *has_price* and
@@ -40,6 +39,9 @@ class Report:
     currency: str | None = None
     has_currency: bool = False
     decline_reasons: tuple[dict[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Report(session_id={self.session_id!r}, status={self.status!r})"
 
     @classmethod
     def from_json(cls, body: bytes) -> Report:
