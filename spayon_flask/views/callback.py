@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from flask import Response
 from flask import request
@@ -44,8 +45,8 @@ def create_callback(spayon: Extension) -> RouteCallable:
 
     refusals = Refusals(spayon.name)
 
-    def refuse(status_code: int, reason: str) -> ResponseReturnValue:
-        refusals.note(reason, spayon.state.clock())
+    def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
+        refusals.note(reason, now)
         signals.announce(
             signals.callback_refused, spayon.name, status_code=status_code, reason=reason
         )
@@ -54,6 +55,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
     def callback() -> ResponseReturnValue:
         """Record what Spayon says; hearing it again changes nothing."""
         state = spayon.state
+        now = state.clock()
 
         try:
             body = _read_body()
@@ -62,21 +64,19 @@ def create_callback(spayon: Extension) -> RouteCallable:
             report = Report.from_json(body)
 
         except InvalidSignatureError as error:
-            return refuse(401, str(error))
+            return refuse(now, 401, str(error))
 
         except InvalidPayloadError as error:
-            return refuse(400, str(error))
+            return refuse(now, 400, str(error))
 
         except RequestEntityTooLarge:
-            return refuse(413, "the body is larger than 64 KiB")
+            return refuse(now, 413, "the body is larger than 64 KiB")
 
         except HTTPException:
-            return refuse(400, "the body could not be read to its end")
+            return refuse(now, 400, "the body could not be read to its end")
 
         try:
-            state.storage.record(
-                report, source="callback", now=state.clock(), secret_index=secret_index
-            )
+            state.storage.record(report, source="callback", now=now, secret_index=secret_index)
 
         except Exception:
             # Whatever it was, it was rolled back: Spayon is to deliver again.

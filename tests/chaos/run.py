@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import time
 from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextlib import suppress
@@ -18,6 +21,8 @@ from sqlalchemy import insert
 from sqlalchemy import text
 
 from spayon_flask.simulator import Simulator
+from spayon_flask.simulator.transport import Answer
+from spayon_flask.simulator.transport import post
 from tests.chaos.app import TABLES
 from tests.chaos.app import open_shop
 from tests.chaos.ledger import Ledger
@@ -50,6 +55,7 @@ class Chaos:
         self.reconciled: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.seconds = 0.0
+        self._told: defaultdict[str, list[int]] = defaultdict(list)
 
     def run(self) -> Ledger:
         """Run, let everything come to rest, and compare."""
@@ -58,7 +64,7 @@ class Chaos:
 
         with (
             TemporaryDirectory() as folder,
-            Simulator(seed=self._seed) as gateway,
+            Simulator(seed=self._seed, transport=self._carry) as gateway,
         ):
             clock = Path(folder) / "clock"
             shop = open_shop(self._url, clock, f"{self._seed}/own", SPAYON_API_URL=gateway.url)
@@ -72,12 +78,21 @@ class Chaos:
 
             self.seen = payers.seen
             self.seconds = time.monotonic() - began
-            ledger = compare(gateway, shop)
+            ledger = compare(gateway, shop, self._told)
 
         with shop.app.app_context():
             shop.db.engine.dispose()
 
         return ledger
+
+    def _carry(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        answer = post(url, body, headers)
+        report = json.loads(body)
+
+        if report["status"] == "paid":
+            self._told[report["sessionId"]].append(answer.status_code or 0)
+
+        return answer
 
     def _create_tables(self) -> None:
         shop = make_shop(self._url)
