@@ -43,6 +43,9 @@ gateway_called = _signals.signal("gateway-called")
 
 def announce(signal: NamedSignal, account: str, **values: Any) -> None:
     """Send *signal* with *values*; a receiver that raises is logged, and the others still hear."""
+    if not signal.receivers:
+        return
+
     for receiver in signal.receivers_for(account):
         try:
             receiver(account, **values)

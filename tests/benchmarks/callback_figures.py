@@ -37,7 +37,7 @@ def run(kind: str, *, quick: bool) -> Figures:
     """Measure callbacks on a database of *kind*."""
     results = callbacks.measure(
         kind,
-        starts=1 if quick else 4,
+        starts=1 if quick else 3,
         rounds=3,
         requests=100 if quick else 250,
         races=20 if quick else 200,
