@@ -46,7 +46,7 @@ _COMMON: dict[str, Any] = {
 }
 
 settings.register_profile("short", max_examples=40, derandomize=True, **_COMMON)
-settings.register_profile("long", max_examples=1200, **_COMMON)
+settings.register_profile("long", max_examples=1400, **_COMMON)
 profile = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 SECRETS = (SECRET, "simulator-secret")
