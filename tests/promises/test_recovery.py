@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from flask import current_app
@@ -53,7 +54,15 @@ class TestThreads:
         self, server_shop: Shop, fleet: Fleet, gateway: Gateway
     ) -> None:
         shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
-        add_many(shop, 2)
+        # New ids each time: where InnoDB finds the remains of a deleted row with the same key, it
+        # locks the gap around it, and the neighbour waits.
+        orders = {uuid4().hex: "A1", uuid4().hex: "A2"}
+        gateway.statuses = lambda each: Says(report(each, orderId=orders[each]))
+
+        for session_id, order_id in orders.items():
+            shop.add_order(order_id)
+            shop.add_payment(session_id, order_id)
+
         both = threading.Barrier(2)
         shop.handle = lambda *_: both.wait(10)
 
