@@ -54,7 +54,8 @@ class TestRetries:
 
         assert at_once(calls) == [200, 200]
 
-        assert len(runs) == 3
+        # The loser begins anew, and may lose once more before the winner has woken up.
+        assert len(runs) >= 3
         assert [server_shop.paid_times(order_id) for order_id in shops] == [1, 1]
         assert [row.verdict for row in server_shop.callbacks()] == ["applied"] * 2
 
