@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from ..extension import Extension
 from ..storage.retention import Old
+from ..verdicts import ENDED
 from .ages import Age
 from .command import Command
 from .output import print_json
@@ -44,7 +45,7 @@ def create_command(spayon: Extension) -> click.Command:
             )
 
         counts = Pruning(spayon, batch, dry_run=dry_run).run(
-            ("failed", "expired", *(["paid"] if paid else [])), spayon.state.clock() - older_than
+            (*ENDED, *(["paid"] if paid else [])), spayon.state.clock() - older_than
         )
 
         if as_json:

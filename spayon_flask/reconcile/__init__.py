@@ -79,9 +79,9 @@ class Reconciler:
         that is done. Once *stop* is set, what is under way is finished, and nothing more begun.
         """
         # Imported here, with threads and queues: a web worker asks about one payment at a time.
-        from .asking import Asking  # noqa: PLC0415
-        from .recording import Recording  # noqa: PLC0415
-        from .run import Run  # noqa: PLC0415
+        from .asking import Asking  # noqa: PLC0415  on demand
+        from .recording import Recording  # noqa: PLC0415  on demand
+        from .run import Run  # noqa: PLC0415  on demand
 
         stop = stop or threading.Event()
         return Run(

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -34,11 +35,11 @@ class Recording:
     ) -> None:
         self._storage = storage
         self._clock = clock
-        self._context = context
         threads = min(jobs, RECORDERS)
-        self._aside = threads > 1 and storage.writes_side_by_side
+        aside = threads > 1 and storage.writes_side_by_side
+        self._context: Context = context if aside else nullcontext
         self._threads: Executor = (
-            ThreadPoolExecutor(threads, thread_name_prefix="record") if self._aside else _Here()
+            ThreadPoolExecutor(threads, thread_name_prefix="record") if aside else _Here()
         )
 
     def __enter__(self) -> None:
@@ -49,21 +50,16 @@ class Recording:
 
     def submit(self, due: Due, report: Report) -> Future[str | None]:
         """Record what Spayon says of a payment; the result is its new status, if it changed."""
-        return self._threads.submit(
-            self._record_aside if self._aside else self._record, due, report
-        )
-
-    def _record_aside(self, due: Due, report: Report) -> str | None:
-        with self._context():
-            return self._record(due, report)
+        return self._threads.submit(self._record, due, report)
 
     def _record(self, due: Due, report: Report) -> str | None:
-        status = self._storage.record(report, source="status_check", now=self._clock()).status
+        with self._context():
+            status = self._storage.record(report, source="status_check", now=self._clock()).status
 
-        if due.ended and status is None:
-            self._storage.close(due.payment_id)
+            if due.ended and status is None:
+                self._storage.close(due.payment_id)
 
-        return status
+            return status
 
 
 class _Here(Executor):

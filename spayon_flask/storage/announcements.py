@@ -43,15 +43,14 @@ class Announcements:
         if changed and outcome.callback_id is not None:
             self.hand_over(session, outcome.callback_id)
 
-        if signals.report_received.receivers:
-            signals.announce(
-                signals.report_received,
-                self._account,
-                source=source,
-                status=report.status,
-                verdict=outcome.verdict,
-                repeated=outcome.repeated,
-            )
+        signals.announce(
+            signals.report_received,
+            self._account,
+            source=source,
+            status=report.status,
+            verdict=outcome.verdict,
+            repeated=outcome.repeated,
+        )
 
         if changed:
             self.change(outcome.status or "", outcome.payment_id or 0)

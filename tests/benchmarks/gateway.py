@@ -23,6 +23,10 @@ from tests.benchmarks.servers import free_port
 from tests.benchmarks.servers import wait_for
 
 
+#: Status calls at once, in the benchmark of reconcile.
+JOBS = 32
+
+
 @contextmanager
 def gateway(*, latency: float, payments: int = 0) -> Iterator[str]:
     """Run the gateway; the payment sessions of the first *payments* numbers are paid."""

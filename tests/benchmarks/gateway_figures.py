@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.benchmarks.databases import database
 from tests.benchmarks.documents import Table
+from tests.benchmarks.gateway import JOBS
 from tests.benchmarks.gateway import gateway
 from tests.benchmarks.reports import Figures
 from tests.benchmarks.reports import Goal
@@ -13,7 +14,6 @@ from tests.benchmarks.servers import probe
 
 
 LATENCY = 0.05
-JOBS = 32
 
 
 def latency(*, quick: bool) -> Figures:

@@ -24,11 +24,7 @@ class TestUnknownSessions:
     def test_a_callback_before_the_answer_to_the_creation_counts(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        gateway.fault("callback_before_answer")
-
-        with pytest.raises(OrderNotPayableError, match="paid already"):
-            start(any_shop, order())
+        _pay_before_the_answer(any_shop, gateway)
 
         assert any_shop.paid_times() == 1
         assert [each.status for each in payments(any_shop)] == ["paid"]
@@ -36,11 +32,7 @@ class TestUnknownSessions:
     def test_nobody_asks_about_a_payment_that_was_paid_before_the_answer(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        gateway.fault("callback_before_answer")
-
-        with pytest.raises(OrderNotPayableError, match="paid already"):
-            start(any_shop, order())
+        _pay_before_the_answer(any_shop, gateway)
 
         assert [each.due_at for each in payments(any_shop)] == [None]
 
@@ -230,3 +222,11 @@ class TestUnknownSessions:
 
 def _age(shop: Shop) -> float:
     return float((shop.clock() - shop.payment().created_at).total_seconds())
+
+
+def _pay_before_the_answer(shop: Shop, gateway: Simulator) -> None:
+    shop.add_order()
+    gateway.fault("callback_before_answer")
+
+    with pytest.raises(OrderNotPayableError, match="paid already"):
+        start(shop, order())

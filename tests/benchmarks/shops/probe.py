@@ -25,6 +25,7 @@ from sqlalchemy import update
 
 from tests.benchmarks.deliveries import order_id
 from tests.benchmarks.deliveries import session_id
+from tests.benchmarks.gateway import JOBS
 from tests.benchmarks.shares import profile
 from tests.benchmarks.shops import tables
 from tests.benchmarks.shops.ours import fulfil
@@ -35,8 +36,6 @@ from tests.benchmarks.shops.spayon_shop import spayon
 
 
 __all__ = ["fulfil"]
-
-JOBS = 32
 
 
 def reconcile(app: Flask, payments: int) -> dict[str, Any]:
