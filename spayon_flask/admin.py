@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_admin import Admin  # type: ignore[import-untyped]  # it says nothing of its types
-from flask_admin.contrib.sqla import ModelView  # type: ignore[import-untyped]
+from flask_admin.contrib.sqla import ModelView  # type: ignore[import-untyped]  # as above
 
 from .extension import Extension
 

@@ -120,7 +120,7 @@ class ConfigReader:
             return (3.05, 10.0)
 
         if isinstance(value, list | tuple):
-            if len(value) == 2:  # noqa: PLR2004
+            if len(value) == 2:  # noqa: PLR2004  a pair
                 return (self._positive(key, value[0]), self._positive(key, value[1]))
 
             raise self.error(key, "must be seconds, or a pair: seconds to connect, to read")
@@ -183,7 +183,7 @@ class ConfigReader:
             return None
 
         # Imported for those who set one: it takes longer than most of our own modules.
-        from zoneinfo import ZoneInfo  # noqa: PLC0415
+        from zoneinfo import ZoneInfo  # noqa: PLC0415  on demand
 
         try:
             return ZoneInfo(name)

@@ -130,4 +130,4 @@ def _exit_code(answers: Sequence[Probed]) -> int:
     if any(answer.error is not None for answer in answers):
         return 2
 
-    return 0 if all(answer.status == 200 for answer in answers) else 1  # noqa: PLR2004
+    return 0 if all(answer.status == 200 for answer in answers) else 1  # noqa: PLR2004  an HTTP status

@@ -51,7 +51,7 @@ class Client:
     def answer_with(self, wsgi_app: Any) -> None:
         """Let *wsgi_app* answer every call from now on, without a socket; for tests."""
         # Imported for those who test: a web worker does not.
-        from .in_process import InProcess  # noqa: PLC0415
+        from .in_process import InProcess  # noqa: PLC0415  on demand
 
         self._transport.answer_with(InProcess(wsgi_app))
 
@@ -109,10 +109,10 @@ class Client:
         """
         answer = self._send("status", "GET", f"/api/product/session/{quote(session_id, safe='')}")
 
-        if answer.status == 404:  # noqa: PLR2004
+        if answer.status == 404:  # noqa: PLR2004  an HTTP status
             raise SessionNotFoundError("Spayon does not know this payment session")
 
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:  # noqa: PLR2004  an HTTP status
             raise RequestRefusedError(
                 f"Spayon refused to tell the status (HTTP {answer.status})",
                 status_code=answer.status,
@@ -135,7 +135,7 @@ class Client:
             token = self.tokens.get()
             answer = self._transport.send(call, method, path, json=json, token=token)
 
-            if answer.status != 401:  # noqa: PLR2004
+            if answer.status != 401:  # noqa: PLR2004  an HTTP status
                 return answer
 
             logger.info("token refused, asking for another", extra={"call": call})

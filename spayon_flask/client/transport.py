@@ -136,13 +136,13 @@ class Transport:
 
         status = response.status_code
 
-        if status == 429 or status >= 500:  # noqa: PLR2004
+        if status == 429 or status >= 500:  # noqa: PLR2004  an HTTP status
             raise GatewayUnavailableError(
                 f"Spayon is not available (HTTP {status})",
                 retry_after=_retry_after(response.headers.get("Retry-After")),
             )
 
-        if 300 <= status < 400:  # noqa: PLR2004
+        if 300 <= status < 400:  # noqa: PLR2004  an HTTP status
             raise UnexpectedAnswerError(f"Spayon redirects (HTTP {status}): check API_URL")
 
         return Answer(status, body)

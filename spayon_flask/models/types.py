@@ -65,7 +65,7 @@ class MariaDbUtcDateTime(UtcDateTime):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         # Imported where it is needed: all of MySQL's drivers would come with it.
-        from sqlalchemy.dialects import mysql  # noqa: PLC0415
+        from sqlalchemy.dialects import mysql  # noqa: PLC0415  on demand
 
         return dialect.type_descriptor(mysql.DATETIME(fsp=6))
 
@@ -128,7 +128,7 @@ class MariaDbBytes(TypeDecorator[bytes]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        from sqlalchemy.dialects import mysql  # noqa: PLC0415
+        from sqlalchemy.dialects import mysql  # noqa: PLC0415  on demand
 
         return dialect.type_descriptor(mysql.MEDIUMBLOB())
 

@@ -115,7 +115,7 @@ class Faults:
 
         with self._lock:
             number = next(self._numbers)
-            luck = random.Random(None if self._seed is None else f"{self._seed}/{number}")  # noqa: S311
+            luck = random.Random(None if self._seed is None else f"{self._seed}/{number}")  # noqa: S311  repeatable, no secret
             fault = Fault(number, kind, on, times, skip, chance, seconds, code, status, luck=luck)
             self._armed.append(fault)
             self.changes += 1

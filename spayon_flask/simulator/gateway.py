@@ -39,8 +39,8 @@ class Gateway:
         *,
         client_id: str = "simulator-client",
         client_secret: str = "simulator-secret",  # noqa: S107 - the same for everybody, by design
-        callback_secret: str = "simulator-callback-secret",  # noqa: S107
-        old_callback_secret: str = "simulator-old-callback-secret",  # noqa: S107
+        callback_secret: str = "simulator-callback-secret",  # noqa: S107  known to everybody
+        old_callback_secret: str = "simulator-old-callback-secret",  # noqa: S107  known to everybody
         time_scale: float = 1.0,
         seed: int | None = None,
         transport: Transport = post,

@@ -79,7 +79,7 @@ class Sessions:
     """Keep the sessions, newest last; a *seed* makes their ids repeatable."""
 
     def __init__(self, *, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else None  # noqa: S311
+        self._random = random.Random(seed) if seed is not None else None  # noqa: S311  repeatable, no secret
         self._sessions: OrderedDict[str, PaymentSession] = OrderedDict()
         self._orders: dict[str, list[PaymentSession]] = {}
         #: The number of the latest declined attempt.

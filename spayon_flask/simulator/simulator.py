@@ -59,13 +59,13 @@ class Simulator(Controls):
         self.stop()
 
     @property
-    def url(self) -> str:  # type: ignore[override]
+    def url(self) -> str:  # type: ignore[override]  # derived here, set there
         """Return the base URL of the imitated API, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self._public_url or f"http://{host}:{self.port}"
 
     @property
-    def hosts(self) -> frozenset[str]:  # type: ignore[override]
+    def hosts(self) -> frozenset[str]:  # type: ignore[override]  # derived here, set there
         """Return the names beside those of this machine under which its pages may be opened."""
         return frozenset({self.host.lower(), urlsplit(self.url).hostname or ""})
 

@@ -22,7 +22,7 @@ class Tokens:
     """Issue tokens and tell the living from the dead; a *seed* makes them repeatable."""
 
     def __init__(self, *, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311
+        self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  repeatable where a test wants it
         self._expiry: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
 

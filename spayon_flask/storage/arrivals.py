@@ -118,7 +118,7 @@ class Arrivals:
             key=lambda each: (bool(each.price == report.price), each.id),
             reverse=True,
         )
-        return dict(rows[0]._mapping) if rows else None  # noqa: SLF001
+        return dict(rows[0]._mapping) if rows else None  # noqa: SLF001  public, despite its name
 
 
 def _new_id(result: CursorResult[Any]) -> int:

@@ -86,7 +86,7 @@ class ReportStatements:
     def insert_report(self) -> Any:
         """`find_report`, with the callback row inserted unless it is there; for PostgreSQL."""
         # Imported where it is needed: a shop on another database has no use for it.
-        from sqlalchemy.dialects.postgresql import insert as insert_unless_there  # noqa: PLC0415
+        from sqlalchemy.dialects.postgresql import insert as insert_unless_there  # noqa: PLC0415  on demand
 
         c = self._callback.c
         values: dict[str, Any] = {

@@ -65,7 +65,7 @@ class Payer:
         response = self.client.post(path, data=form or {})
         session = self._session(order_id)
 
-        if response.status_code != 303 or session is None:  # noqa: PLR2004
+        if response.status_code != 303 or session is None:  # noqa: PLR2004  an HTTP status
             raise AssertionError(
                 f"the checkout of order {order_id} answered {response.status_code} in place of a "
                 f"redirect to Spayon:\n{response.text[:2000]}"

@@ -71,7 +71,7 @@ def profile(app: Flask, count: int) -> dict[str, float]:
 def _by_part(stats: pstats.Stats) -> dict[str, float]:
     seconds: Counter[str] = Counter()
     # A built-in function has no file: its time is that of whoever calls it.
-    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined]
+    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined]  # typeshed
         if file.startswith(("~", "<")) and callers:
             for (caller, _, _), (_, _, spent, _) in callers.items():
                 seconds[_part(caller)] += spent

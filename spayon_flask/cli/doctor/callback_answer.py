@@ -39,7 +39,7 @@ _BY_STATUS = {
 
 def judge_answer(check: str, status: int, body: bytes, location: str | None = None) -> Finding:
     """Return what the answer to an unsigned callback says; only our own 401 is right."""
-    if status == 401 and body.startswith(_OURS):  # noqa: PLR2004
+    if status == 401 and body.startswith(_OURS):  # noqa: PLR2004  an HTTP status
         return ok(check, "refuses an unsigned callback, as it must")
 
     if status in _REDIRECTS:
@@ -56,7 +56,7 @@ def judge_answer(check: str, status: int, body: bytes, location: str | None = No
             "exempt the callback: csrf.exempt(app.view_functions['spayon.callback'])",
         )
 
-    if status >= 500:  # noqa: PLR2004
+    if status >= 500:  # noqa: PLR2004  an HTTP status
         return wrong(
             check,
             f"it answers {status}: the proxy does not reach the app, or the app fails",
