@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from datetime import timezone
+from typing import cast
 
 from flask import Blueprint
 from flask import Flask
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
+from werkzeug.local import LocalProxy
 
 from ..checkout import Links
 from ..client import Client
@@ -107,8 +109,10 @@ class Extension(Registration):
     @property
     def state(self) -> AppState:
         """What belongs to the current app."""
+        app = cast("LocalProxy[Flask]", current_app)._get_current_object()  # noqa: SLF001  public, despite its name
+
         try:
-            found: AppState = current_app.extensions["spayon"][self.name]
+            found: AppState = app.extensions["spayon"][self.name]
 
         except KeyError:
             raise ConfigError(

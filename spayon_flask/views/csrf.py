@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint
-from flask import current_app
+from flask import Flask
+from flask import request_started
+from flask.blueprints import BlueprintSetupState
 from flask.typing import RouteCallable
 
 
 def exempt_from_csrf(blueprint: Blueprint, callback: RouteCallable) -> None:
     """Exempt *callback*, and no other view of *blueprint*, from the app's CSRFProtect, if any."""
 
-    # Not at registration: the app may set up CSRFProtect later. A preprocessor of the URL runs
-    # before every before_request function, so also before CSRFProtect's.
-    @blueprint.url_value_preprocessor
-    def exempt(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
-        protect = current_app.extensions.get("csrf")
+    # Not at registration: the app may set up CSRFProtect later. From its first request on it may
+    # not, says Flask; and this signal comes before the check of that very request.
+    @blueprint.record
+    def wait(state: BlueprintSetupState) -> None:
+        def exempt(app: Flask, **_: Any) -> None:
+            protect = app.extensions.get("csrf")
 
-        if protect is not None:
-            protect.exempt(callback)
+            if protect is not None:
+                protect.exempt(callback)
+
+            # Afterwards, so that a request beside this one is no sooner checked.
+            request_started.disconnect(exempt)
+
+        request_started.connect(exempt, state.app, weak=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from flask import request_started
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 
@@ -74,6 +75,15 @@ def test_the_callback_is_exempt_in_every_app_that_mounts_the_blueprint() -> None
         gc.collect()
 
     assert codes == [200] * 3
+
+
+def test_after_the_first_request_no_request_pays_for_the_exemption() -> None:
+    before = len(request_started.receivers)
+    app = make_app(make_parts())
+    CSRFProtect(app)
+    app.test_client().get("/")
+
+    assert len(request_started.receivers) == before
 
 
 def test_the_callback_of_a_second_account_is_exempt_too() -> None:
