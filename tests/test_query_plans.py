@@ -130,7 +130,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[str]:
 def _values(now: datetime) -> dict[str, Any]:
     """Return a value for each parameter that a statement may have."""
     moments = ("due_at", "checked_at", "updated_at", "expires_at", "dispatch_at", "quiet_since")
-    the_moments = ("the_now", "the_received_at", "the_dispatch_at")
+    the_moments = ("the_now", "the_received_at", "the_dispatch_at", "the_due_at")
     return {
         **dict.fromkeys((*moments, *the_moments), now),
         "the_account": "spayon",
@@ -144,6 +144,7 @@ def _values(now: datetime) -> dict[str, Any]:
         "the_verdict": "applied",
         "the_body": b"{}",
         "the_secret_index": 0,
+        "the_decline_reasons": None,
         "account": "spayon",
         "session_id": "S77",
         "session_url": "http://127.0.0.1:9/pay/S77",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 
@@ -13,19 +14,23 @@ from ..reports import Report
 from ..verdicts import APPLIED
 from ..verdicts import UNKNOWN
 from .report_statements import ReportStatements
+from .statements import NEEDED
 from .transactions import LostRaceError
 
 
 class Arrival(NamedTuple):
     """What is known of a report: its payment *found*, and *known_id*, an earlier delivery's row.
 
-    *fresh_id* is the row that the look-up itself has inserted, where the database can do both.
+    *known_verdict* is that of the row, and `unknown` where there is none.
+    *fresh_id* is the row that the look-up itself has inserted, where the database can do both;
+    *written* says that it has written the payment's status as well.
     """
 
     found: dict[str, Any] | None
     known_id: int | None
     known_verdict: str
-    fresh_id: int | None
+    fresh_id: int | None = None
+    written: bool = False
 
     @property
     def repeated(self) -> bool:
@@ -41,38 +46,54 @@ class Arrivals:
         self._account = account
         self._statements = statements
 
-    def look_up(self, connection: Connection, report: Report, row: dict[str, Any]) -> Arrival:
+    def look_up(
+        self, connection: Connection, report: Report, row: dict[str, Any], ending: dict[str, Any]
+    ) -> Arrival:
         """Return what is known of *report*.
 
-        On PostgreSQL *row* is inserted by the same statement, unless the report is known: a round
-        trip costs more there than the rest. Its verdict is a guess that `keep` sets right.
+        On PostgreSQL the same statement inserts *row*, unless the report is known, and gives a
+        pending payment its status and *ending*: a round trip costs more there than the rest. Both
+        are guesses, which `keep` and `Changes.write` set right.
         """
-        fresh_id = None
-
         if connection.dialect.name == "postgresql":
-            values = {f"the_{name}": value for name, value in row.items()}
-            found = connection.execute(self._statements.insert_report, values).one()
-            fresh_id = found.fresh_id
-
-            # Another delivery was in the middle of it: now it is done, and can be seen.
-            if fresh_id is None and found.callback_id is None:
-                raise LostRaceError
+            arrival = self._insert(connection, row | ending)
 
         else:
-            key = {f"the_{name}": row[name] for name in ("session_id", "status")}
-            found = connection.execute(self._statements.find_report, key).one()
+            arrival = self._find(connection, row)
 
-        known_id, known_verdict = found.callback_id, found.callback_verdict
-        payment: dict[str, Any] | None = None
+        found, verdict = arrival.found, arrival.known_verdict
 
         # Another vendor account's payment session is unknown to this one.
-        if found.id is not None and found.account == self._account:
-            payment = dict(found._mapping)  # noqa: SLF001  public, despite its name
+        if found is not None and found["account"] != self._account:
+            return arrival._replace(found=None)
 
-        elif found.id is None and known_verdict in (None, UNKNOWN):
-            payment = self._find_unanswered(connection, report)
+        if found is None and verdict == UNKNOWN:
+            return arrival._replace(found=self._find_unanswered(connection, report))
 
-        return Arrival(payment, known_id, known_verdict, fresh_id)
+        return arrival
+
+    def _find(self, connection: Connection, row: dict[str, Any]) -> Arrival:
+        key = {f"the_{name}": row[name] for name in ("session_id", "status")}
+        known = connection.execute(self._statements.find_report, key).one()
+        found = None if known.id is None else dict(known._mapping)  # noqa: SLF001  public, despite its name
+        return Arrival(found, known.callback_id, known.callback_verdict or UNKNOWN)
+
+    def _insert(self, connection: Connection, values: dict[str, Any]) -> Arrival:
+        key = {f"the_{name}": value for name, value in values.items()}
+        fresh_id, written_id, known, found = connection.execute(
+            self._statements.insert_report, key
+        ).one()
+
+        # Another delivery was in the middle of it: now it is done, and can be seen.
+        if fresh_id is None and known is None:
+            raise LostRaceError
+
+        if found is not None:
+            found = dict(zip(NEEDED, found, strict=True))
+            found["price"] = None if found["price"] is None else Decimal(found["price"])
+
+        known_id, known_verdict = known or (None, UNKNOWN)
+        return Arrival(found, known_id, known_verdict, fresh_id, written_id is not None)
 
     def keep(self, connection: Connection, arrival: Arrival, row: dict[str, Any]) -> int:
         """Write *row* where it is not yet as it should be, which of all deliveries only one can.

@@ -1,4 +1,4 @@
-"""Changes: the only writer of a payment's status, with the shop's handlers."""
+"""Changes: the status that a payment is given, with the shop's handlers."""
 
 from __future__ import annotations
 
@@ -54,9 +54,11 @@ class Changes:
         decision: Decision,
         report: Report | None,
         now: datetime,
+        written: str | None = None,
     ) -> None:
         """Write the status that *decision* gives to the payment *found*, and run its handlers.
 
+        *written* is the status that it has been given meanwhile, with the `ending` of *report*.
         Raises `LostRaceError` where the payment is not any more as it was found.
         """
         key = {"the_account": self._account, "the_order_id": found["order_id"]}
@@ -73,12 +75,8 @@ class Changes:
         }
 
         if report is not None:
-            # Spayon may yet change its mind, and tell us in vain.
-            if decision.status in ENDED:
-                values["due_at"] = now + LAST_LOOK
-
+            values |= ending(report, now)
             values["session_id"] = report.session_id
-            values["decline_reasons"] = list(report.decline_reasons) or None
 
             # The price of a product of the admin panel is Spayon's to tell, under review as well.
             if found["product_id"] is not None and decision.status in ("paid", "review"):
@@ -93,6 +91,12 @@ class Changes:
             if found["held_order_id"] is None:
                 connection.execute(self._statements.displace, key)
 
+        if written != decision.status:
+            self._write(connection, found | {"status": written or found["status"]}, values)
+
+        self._run_handlers(session, connection, {**found, **values})
+
+    def _write(self, connection: Connection, found: dict[str, Any], values: dict[str, Any]) -> None:
         guard = {
             "the_id": found["id"],
             "the_status": found["status"],
@@ -107,8 +111,6 @@ class Changes:
 
         if result.rowcount != 1:
             raise LostRaceError
-
-        self._run_handlers(session, connection, {**found, **values})
 
     def _run_handlers(
         self, session: Session, connection: Connection, values: dict[str, Any]
@@ -144,3 +146,13 @@ class Changes:
             session.add(payment)
 
         return payment  # type: ignore[no-any-return]  # an identity map holds Any
+
+
+def ending(report: Report, now: datetime) -> dict[str, Any]:
+    """Return what a payment that changes takes over from *report*, whatever is decided."""
+    # Spayon may yet change its mind, and tell us in vain.
+    ended = report.status in ENDED
+    return {
+        "decline_reasons": list(report.decline_reasons) or None,
+        "due_at": now + LAST_LOOK if ended else None,
+    }

@@ -22,6 +22,7 @@ from ..verdicts import Decision
 from ..verdicts import judge
 from .arrivals import Arrivals
 from .changes import Changes
+from .changes import ending
 from .statements import Statements
 from .transactions import with_retries
 
@@ -93,7 +94,7 @@ class Records:
         self, session: Session, report: Report, row: dict[str, Any], now: datetime
     ) -> Outcome:
         connection = session.connection(bind_arguments={"mapper": self._mapper})
-        arrival = self._arrivals.look_up(connection, report, row)
+        arrival = self._arrivals.look_up(connection, report, row, ending(report, now))
         found = arrival.found
 
         if arrival.repeated:
@@ -119,7 +120,11 @@ class Records:
         callback_id = self._arrivals.keep(connection, arrival, row | settled)
 
         if found is not None and decision.status is not None:
-            self._changes.write(session, connection, found, decision, report, now)
+            written = report.status if arrival.written else None
+            self._changes.write(session, connection, found, decision, report, now, written)
+
+        elif arrival.written:
+            raise AssertionError("a status was written that nobody had decided upon")
 
         session.commit()
         return Outcome(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from sqlalchemy import update
 
 from spayon_flask import HandlerError
 from spayon_flask import UncommittedChangesError
@@ -37,6 +38,22 @@ class TestExactlyOnce:
         assert any_shop.paid_times() == 1
         assert any_shop.handled == [("A1", "paid")]
         assert len(any_shop.callbacks()) == 1
+
+    def test_a_repetition_writes_nothing_whatever_the_payment_says_by_now(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        any_shop.deliver(report())
+
+        with any_shop.app.app_context():
+            # By somebody's own hand: a payment that was paid is none that waits.
+            any_shop.db.session.execute(update(any_shop.spayon.Payment).values(status="pending"))
+            any_shop.db.session.commit()
+
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.payment().status == "pending"
+        assert any_shop.paid_times() == 1
 
     def test_simultaneous_deliveries_to_several_instances_have_one_effect(
         self, any_shop: Shop, fleet: Fleet

@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import spayon_flask
 from spayon_flask.simulator import Simulator
+from tests.promises.helpers import dialect
 from tests.promises.helpers import order
 from tests.promises.helpers import refresh
 from tests.promises.helpers import start
@@ -19,7 +22,7 @@ from tests.shop import Shop
 
 PACKAGE = Path(spayon_flask.__file__).parent
 
-WRITES_STATUS = re.compile(r"UPDATE spayon_payment SET .*\bstatus ?=.*WHERE", re.DOTALL)
+WRITES_STATUS = re.compile(r"UPDATE spayon_payment SET .*?\bstatus ?=.*?WHERE(.*)", re.DOTALL)
 
 
 class TestOneWayIn:
@@ -74,24 +77,60 @@ class TestOneWayIn:
             any_shop.deliver(report(status="failed"))
             any_shop.deliver(report(status="paid"))
 
-        writes = [sql for sql in executed if WRITES_STATUS.search(sql)]
-        assert len(writes) == 2
-        assert all("spayon_payment.status =" in sql.split("WHERE")[1] for sql in writes)
+        writes = [found[1] for sql in executed if (found := WRITES_STATUS.search(sql))]
+        # On PostgreSQL recording the report is the first write; the second follows a failure.
+        assert len(writes) == (3 if dialect(any_shop) == "postgresql" else 2)
+        assert all("spayon_payment.status =" in where for where in writes)
 
-    def test_one_module_alone_writes_a_status(self) -> None:
+    def test_nothing_but_what_records_reports_writes_a_status(self) -> None:
         writers = {
             path.relative_to(PACKAGE).as_posix()
             for path in PACKAGE.rglob("*.py")
             if "simulator" not in path.parts and _writes_status(ast.parse(path.read_text()))
         }
 
-        assert writers == {"storage/changes.py"}
+        assert writers == {"storage/arrivals.py", "storage/changes.py"}
+        assert _callers("look_up") == _callers("judge") == {"storage/records.py"}
+
+    @pytest.mark.parametrize("status", ["paid", "failed", "expired"])
+    def test_a_status_written_with_the_report_leaves_what_a_decision_would_have_written(
+        self, any_shop: Shop, status: str
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        any_shop.add_order("A2")
+        # The price of such a product is Spayon's, so its status is always written afterwards.
+        any_shop.add_payment("S2", "A2", product_id=7)
+
+        for order_id, session_id in (("A1", "S1"), ("A2", "S2")):
+            any_shop.deliver(report(session_id, status, orderId=order_id))
+
+        rows = [any_shop.payment(session_id) for session_id in ("S1", "S2")]
+        assert [row.held_order_id for row in rows] == (
+            ["A1", "A2"] if status == "paid" else [None] * 2
+        )
+
+        for name in ("status", "review", "price", "currency", "decline_reasons", "due_at"):
+            assert getattr(rows[0], name) == getattr(rows[1], name), name
+
+        assert rows[0].updated_at == rows[1].updated_at
+
+
+def _callers(name: str) -> set[str]:
+    """Return the modules that call a function or method called *name*."""
+    return {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and name in (getattr(node.func, "attr", ""), getattr(node.func, "id", ""))
+    }
 
 
 def _writes_status(tree: ast.AST) -> bool:
-    """Say whether a module executes `write_status`, or sets the `status` of some object."""
+    """Say whether a module executes what writes a status, or sets the `status` of some object."""
     for node in ast.walk(tree):
-        if _is_attribute(node, "write_status"):
+        if _is_attribute(node, "write_status") or _is_attribute(node, "insert_report"):
             return True
 
         targets: list[Any] = getattr(node, "targets", []) or [getattr(node, "target", None)]
