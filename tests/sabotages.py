@@ -417,7 +417,7 @@ SABOTAGES = [
     Sabotage(
         "a lease keeps nobody else away",
         "storage/schedule.py",
-        '                            "due_at": now + pause(row.attempts),\n',
+        '                        "due_at": now + pause(attempts),\n',
         '                            "due_at": now,\n',
         "tests/test_reconcile.py",
         "test_a_session_that_is_still_pending",

@@ -20,6 +20,7 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from spayon_flask import AuthenticationError
+from spayon_flask import ConfigError
 from spayon_flask import GatewayError
 from spayon_flask import GatewayUnavailableError
 from spayon_flask import Order
@@ -28,6 +29,7 @@ from spayon_flask import SessionNotFoundError
 from spayon_flask import Settings
 from spayon_flask import UnexpectedAnswerError
 from spayon_flask.client import Client
+from spayon_flask.client.connections import Connections
 from spayon_flask.client.payment_sessions import PaymentSession
 from spayon_flask.client.transport import Answer
 from spayon_flask.client.transport import Transport
@@ -465,6 +467,29 @@ def test_every_call_is_told_to_observers(sim: Simulator, client: Client) -> None
 
 def test_no_answer_shows_its_body_in_a_repr() -> None:
     assert repr(Answer(200, b'{"access_token": "t0ken"}')) == "Answer(status=200)"
+
+
+def test_a_base_url_that_nothing_can_be_sent_to_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match="API_URL"):
+        Transport("https://*.example", (1, 1), "spayon")
+
+
+def test_a_host_beyond_ascii_goes_out_in_ascii() -> None:
+    request = Connections("https://\u0562\u0561\u0576\u056f.example/v1").request(
+        "GET", "/s", None, None
+    )
+
+    assert str(request.url).startswith("https://xn--")
+    assert str(request.url).endswith(".example/v1/s")
+
+
+def test_one_request_leaves_nothing_in_the_next() -> None:
+    connections = Connections("https://api.example")
+    connections.request("POST", "/one", {"a": 1}, "t0ken")
+    second = connections.request("GET", "/two", None, None)
+
+    assert (second.method, second.url, second.body) == ("GET", "https://api.example/two", None)
+    assert not {"Authorization", "Content-Type", "Content-Length"} & set(second.headers)
 
 
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,7 @@ def _values(now: datetime) -> dict[str, Any]:
         **dict.fromkeys((*moments, *the_moments), now),
         "the_account": "spayon",
         "the_id": 77,
+        "the_ids": [77, 78],
         "the_limit": 5,
         "the_order_id": "A77",
         "the_session_id": "S77",

@@ -1,12 +1,10 @@
-"""Transport: pooled HTTP to one base URL, with foreign errors turned into ours."""
+"""Transport: HTTP to one base URL, with foreign errors turned into ours."""
 
 from __future__ import annotations
 
 import json as jsonlib
 import logging
-import os
 import time
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from typing import NamedTuple
 
@@ -18,12 +16,10 @@ from ..errors import GatewayUnavailableError
 from ..errors import UnexpectedAnswerError
 from ..signals import announce
 from ..signals import gateway_called
+from .connections import Connections
 
 
 logger = logging.getLogger(__name__)
-
-#: Connections kept alive; threads beyond that many open one for the call.
-POOL_SIZE = 64
 
 #: No documented answer comes near it.
 MAX_ANSWER = 1024 * 1024
@@ -59,23 +55,16 @@ class Answer(NamedTuple):
 
 
 class Transport:
-    """Send requests to *base_url*; *timeout* is seconds to connect and to read.
-
-    One pool of kept-alive connections a process, shared by its threads.
-    """
+    """Send requests to *base_url*; *timeout* is seconds to connect and to read."""
 
     def __init__(self, base_url: str, timeout: tuple[float, float], account: str) -> None:
-        self._base_url = base_url
+        self._connections = Connections(base_url)
         self._timeout = timeout
         self._account = account
-        self._adapter: HTTPAdapter | None = None
-        self._http = self._new_http()
-        self._pid = os.getpid()
 
     def answer_with(self, adapter: HTTPAdapter) -> None:
         """Let *adapter* answer from now on, in place of the network; for tests."""
-        self._adapter = adapter
-        self._http = self._new_http()
+        self._connections.answer_with(adapter)
 
     def send(
         self, call: str, method: str, path: str, *, json: Any = None, token: str | None = None
@@ -109,16 +98,12 @@ class Transport:
             announce(gateway_called, self._account, call=call, outcome=outcome, seconds=seconds)
 
     def _send(self, method: str, path: str, json: Any, token: str | None) -> Answer:
-        http = self._pool()
-        bearer = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        headers = {**http.headers, **bearer}
+        connections = self._connections
+        request = connections.request(method, path, json, token)
 
         try:
-            # Prepared by itself: to merge it with the session's defaults would take longer.
-            request = requests.Request(method, self._base_url + path, headers, json=json).prepare()
-
             # A redirect would carry the credentials to an address nobody configured.
-            with http.send(
+            with connections.http.send(
                 request, timeout=self._timeout, allow_redirects=False, stream=True
             ) as response:
                 body = self._read(response)
@@ -163,30 +148,6 @@ class Transport:
                 raise GatewayUnavailableError("Spayon's answer took too long")
 
         return b"".join(chunks)
-
-    def _pool(self) -> requests.Session:
-        # After a fork, parent and child would write into one and the same connection.
-        if self._pid != os.getpid():
-            self._http = self._new_http()
-            self._pid = os.getpid()
-
-        return self._http
-
-    def _new_http(self) -> requests.Session:
-        http = requests.Session()
-        adapter = self._adapter or HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE)
-        http.mount("https://", adapter)
-        http.mount("http://", adapter)
-
-        # Nothing of one call may colour the next, and threads share this object.
-        http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        http.headers.update({"Accept": "application/json", "User-Agent": "spayon-flask"})
-
-        # Proxies and certificates of the environment, read once: half of a call went into that.
-        found = http.merge_environment_settings(self._base_url, {}, None, None, None)
-        http.proxies, http.verify, http.cert = found["proxies"], found["verify"], found["cert"]
-        http.trust_env = False
-        return http
 
 
 def _refused(error: requests.RequestException) -> bool:

@@ -91,18 +91,16 @@ class Schedule:
                 },
             ).all()
 
-            if rows:
+            # One statement for all that were asked about as often: most of a batch, as a rule.
+            for attempts in {row.attempts for row in rows}:
                 connection.execute(
                     self._statements.lease,
-                    [
-                        {
-                            "the_id": row.id,
-                            "checked_at": now,
-                            "due_at": now + pause(row.attempts),
-                            "attempts": row.attempts + 1,
-                        }
-                        for row in rows
-                    ],
+                    {
+                        "the_ids": [row.id for row in rows if row.attempts == attempts],
+                        "checked_at": now,
+                        "due_at": now + pause(attempts),
+                        "attempts": attempts + 1,
+                    },
                 )
 
             session.commit()

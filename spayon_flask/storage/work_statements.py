@@ -34,7 +34,7 @@ class WorkStatements:
 
         #: Payments that reconcile has to ask about.
         self.find_due: Any = (
-            select(p.id, p.session_id, p.status, p.expires_at, p.created_at, p.attempts, p.due_at)
+            select(p.id, p.session_id, p.status, p.expires_at, p.created_at, p.attempts)
             .where(p.due_at <= bindparam("the_now"), mine, open_, quiet)
             .order_by(p.due_at)
             .limit(bindparam("the_limit"))
@@ -42,7 +42,7 @@ class WorkStatements:
         )
         self.lease: Any = (
             update(payment)
-            .where(p.id == bindparam("the_id"))
+            .where(p.id.in_(bindparam("the_ids", expanding=True)))
             .values({name: bindparam(name) for name in ("due_at", "checked_at", "attempts")})
         )
         self.postpone: Any = (
