@@ -55,7 +55,7 @@ class Arrivals:
         pending payment its status and *ending*: a round trip costs more there than the rest. Both
         are guesses, which `keep` and `Changes.write` set right.
         """
-        if connection.dialect.name == "postgresql":
+        if connection.dialect.name == "postgresql" and self._statements.are_plain:
             arrival = self._insert(connection, row | ending)
 
         else:

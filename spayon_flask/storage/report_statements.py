@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy import Text
+from sqlalchemy import TypeDecorator
 from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import case
@@ -47,6 +48,11 @@ class ReportStatements:
         self._payment = payment
         self._callback = callback
         p, c = payment.c, callback.c
+
+        #: Whether the database says of a payment what a shop's own types of columns would say.
+        self.are_plain = not any(
+            isinstance(p[name].type, TypeDecorator) for name in NEEDED if name != "price"
+        )
         needed = [p[name] for name in NEEDED]
         mine = p.account == bindparam("the_account")
         anchor = select(literal_column("1").label("one")).subquery("anchor")

@@ -10,6 +10,8 @@ from flask import Blueprint
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
+from sqlalchemy import String
+from sqlalchemy import TypeDecorator
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import DeclarativeBaseNoMeta
@@ -193,6 +195,46 @@ def test_a_shop_brings_model_classes_of_its_own(gateway: Gateway) -> None:
     with app.app_context():
         assert db.session.scalars(db.select(parts.spayon.Payment)).one().cups == 2
         assert {"tea_payment", "tea_callback"} == set(db.metadata.tables)
+
+
+class Backwards(TypeDecorator[str]):
+    """A shop's own type of a column, which the database holds in another form."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Any) -> str | None:
+        return value and value[::-1]
+
+    def process_result_value(self, value: str | None, _: Any) -> str | None:
+        return value and value[::-1]
+
+
+def test_a_handler_reads_a_shop_s_own_type_of_a_column_as_the_shop_wrote_it(
+    gateway: Gateway, database_url: str
+) -> None:
+    db = modern()
+
+    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
+        __tablename__ = "tea_payment"
+        product_name: Mapped[str | None] = mapped_column(Backwards(255))
+
+    class Callback(CallbackMixin, db.Model):  # type: ignore[name-defined,misc]
+        __tablename__ = "tea_callback"
+
+    parts = make_parts(db, payment_class=Payment, callback_class=Callback)
+    app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
+    read: list[str] = []
+    parts.spayon.on_paid(lambda payment: read.append(payment.product_name))
+
+    try:
+        buy(app, gateway)
+
+    finally:
+        with app.app_context():
+            db.engine.dispose()
+
+    assert read == ["Tea"]
 
 
 def test_a_prefix_of_the_tables_names_the_keys_too() -> None:
