@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy import Executable
 from sqlalchemy import event
 from sqlalchemy import insert
 from sqlalchemy import select
@@ -59,7 +60,7 @@ def _statements(shop: Shop, dialect: str) -> Iterator[tuple[str, Any]]:
         statements = kind(payment, callback)
 
         for name, statement in vars(statements).items():
-            if not name.startswith(("_", "insert_")):
+            if isinstance(statement, Executable) and not name.startswith(("_", "insert_")):
                 yield name, statement
 
     if dialect == "postgresql":
