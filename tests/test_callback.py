@@ -12,6 +12,7 @@ from sqlalchemy import event
 from spayon_flask import signing
 from spayon_flask.signals import callback_refused
 from spayon_flask.signals import payment_paid
+from tests.promises.helpers import dialect
 from tests.reports import report
 from tests.shop import SECRET
 from tests.shop import Shop
@@ -161,7 +162,7 @@ def test_a_handler_that_fails_is_answered_500_and_the_next_delivery_starts_clean
 
 def _first(shop: Shop) -> int:
     """Return how many statements a first delivery takes: on PostgreSQL all of it is one."""
-    return 1 if "postgresql" in shop.app.config["SQLALCHEMY_DATABASE_URI"] else 3
+    return 1 if dialect(shop) == "postgresql" else 3
 
 
 class TestCounts:

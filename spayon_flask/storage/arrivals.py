@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ..reports import Report
 from ..verdicts import APPLIED
 from ..verdicts import UNKNOWN
+from .report_statements import ADOPTED
 from .report_statements import ReportStatements
 from .statements import NEEDED
 from .transactions import LostRaceError
@@ -110,7 +111,7 @@ class Arrivals:
             return arrival.fresh_id
 
         if arrival.known_id is not None:
-            values = {name: value for name, value in row.items() if name not in _KEPT}
+            values = {name: row[name] for name in ADOPTED}
             result = connection.execute(
                 self._statements.adopt_callback, values | {"the_id": arrival.known_id}
             )
@@ -145,7 +146,3 @@ class Arrivals:
 def _new_id(result: CursorResult[Any]) -> int:
     key = result.inserted_primary_key
     return int(key[0]) if key is not None else 0
-
-
-#: What an unknown report keeps once its payment is known.
-_KEPT = ("session_id", "status", "received_at")

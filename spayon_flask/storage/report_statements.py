@@ -24,18 +24,9 @@ from ..verdicts import ENDED
 from .statements import NEEDED
 
 
-#: The columns of a callback row, but for its id.
-REPORTED = (
-    "account",
-    "session_id",
-    "status",
-    "source",
-    "verdict",
-    "body",
-    "secret_index",
-    "received_at",
-    "dispatch_at",
-)
+#: What an unknown report keeps once its payment is known, and what is written anew.
+KEPT = ("session_id", "status", "received_at")
+ADOPTED = ("account", "source", "verdict", "body", "secret_index", "dispatch_at")
 
 
 class ReportStatements:
@@ -94,19 +85,7 @@ class ReportStatements:
         self.adopt_callback: Any = (
             update(callback)
             .where(c.id == bindparam("the_id"), c.verdict == "unknown")
-            .values(
-                {
-                    name: bindparam(name)
-                    for name in (
-                        "account",
-                        "source",
-                        "verdict",
-                        "body",
-                        "secret_index",
-                        "dispatch_at",
-                    )
-                }
-            )
+            .values({name: bindparam(name) for name in ADOPTED})
         )
 
     @cached_property
@@ -125,7 +104,7 @@ class ReportStatements:
         status: Any = bindparam("the_status", type_=c.status.type)
         fresh = (
             insert_unless_there(self._callback)
-            .values({name: bindparam(f"the_{name}") for name in REPORTED})
+            .values({name: bindparam(f"the_{name}") for name in (*KEPT, *ADOPTED)})
             .on_conflict_do_nothing(index_elements=[c.session_id, c.status])
             .returning(c.id)
             .cte("fresh")

@@ -168,12 +168,26 @@ def test_a_purchase_ends_paid_whatever_the_shop_s_models_are_like(
         assert payment.status == "paid"
 
 
+class Backwards(TypeDecorator[str]):
+    """A shop's own type of a column, which the database holds in another form."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Any) -> str | None:
+        return value and value[::-1]
+
+    def process_result_value(self, value: str | None, _: Any) -> str | None:
+        return value and value[::-1]
+
+
 def make_own(db: SQLAlchemy, base: Any) -> Parts:
     """Return the parts of a shop with model classes of its own."""
 
     class Payment(PaymentMixin, base):  # type: ignore[misc]  # any base
         __tablename__ = "tea_payment"
         cups: Mapped[int] = mapped_column(default=3)
+        product_name: Mapped[str | None] = mapped_column(Backwards(255))
 
     class Callback(CallbackMixin, base):  # type: ignore[misc]
         __tablename__ = "tea_callback"
@@ -197,32 +211,10 @@ def test_a_shop_brings_model_classes_of_its_own(gateway: Gateway) -> None:
         assert {"tea_payment", "tea_callback"} == set(db.metadata.tables)
 
 
-class Backwards(TypeDecorator[str]):
-    """A shop's own type of a column, which the database holds in another form."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, _: Any) -> str | None:
-        return value and value[::-1]
-
-    def process_result_value(self, value: str | None, _: Any) -> str | None:
-        return value and value[::-1]
-
-
 def test_a_handler_reads_a_shop_s_own_type_of_a_column_as_the_shop_wrote_it(
     gateway: Gateway, database_url: str
 ) -> None:
-    db = modern()
-
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        __tablename__ = "tea_payment"
-        product_name: Mapped[str | None] = mapped_column(Backwards(255))
-
-    class Callback(CallbackMixin, db.Model):  # type: ignore[name-defined,misc]
-        __tablename__ = "tea_callback"
-
-    parts = make_parts(db, payment_class=Payment, callback_class=Callback)
+    parts = make_own(db := modern(), db.Model)
     app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
     read: list[str] = []
     parts.spayon.on_paid(lambda payment: read.append(payment.product_name))
