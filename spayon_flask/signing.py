@@ -8,6 +8,11 @@ from collections.abc import Iterable
 from .errors import InvalidSignatureError
 
 
+#: The `WWW-Authenticate` of our 401, which HTTP wants there (RFC 9110, 15.5.2). Also what tells our
+#: refusal from that of a login in front of the shop.
+CHALLENGE = "X-Signature"
+
+
 def sign(body: bytes, callback_secret: str) -> str:
     """Return the `X-Signature` of *body*: lower-case hex HMAC-SHA256 of the exact raw bytes.
 

@@ -102,6 +102,21 @@ def test_a_missing_signature_is_refused(shop: Shop) -> None:
     assert shop.app.test_client().post("/pay/callback", data=report()).status_code == 401
 
 
+def test_who_cannot_sign_is_told_what_is_missing_and_nothing_else(shop: Shop) -> None:
+    answer = shop.app.test_client().post("/pay/callback", data=report())
+
+    assert answer.headers["WWW-Authenticate"] == "X-Signature"
+    assert answer.data == b""
+
+
+def test_who_can_sign_is_told_what_is_malformed(shop: Shop) -> None:
+    answer = shop.app.test_client().post(
+        "/pay/callback", data=b"{}", headers={"X-Signature": signing.sign(b"{}", SECRET)}
+    )
+
+    assert answer.text == "sessionId must be text of 1 to 255 characters\n"
+
+
 def test_the_signature_is_checked_before_the_body_is_parsed(shop: Shop) -> None:
     assert shop.deliver(b"{not json", signature="0" * 64) == 401
 

@@ -20,6 +20,7 @@ from ..errors import InvalidPayloadError
 from ..errors import InvalidSignatureError
 from ..extension import Extension
 from ..reports import Report
+from ..signing import CHALLENGE
 from ..signing import verify
 from .refusals import Refusals
 
@@ -48,11 +49,19 @@ def create_callback(spayon: Extension) -> RouteCallable:
 
     refusals = Refusals(spayon.name)
 
-    def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
+    def note_refusal(now: datetime, status_code: int, reason: str) -> None:
         refusals.note(reason, now)
         signals.announce(
             signals.callback_refused, spayon.name, status_code=status_code, reason=reason
         )
+
+    def refuse_unsigned(now: datetime, reason: str) -> ResponseReturnValue:
+        note_refusal(now, 401, reason)
+        # Without a body: it would be a packet of its own, and anybody can ask for it.
+        return Response(status=401, headers={"WWW-Authenticate": CHALLENGE}, content_type=_PLAIN)
+
+    def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
+        note_refusal(now, status_code, reason)
         return Response(f"{reason}\n", status_code, content_type=_PLAIN)
 
     def callback() -> ResponseReturnValue:
@@ -69,7 +78,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
             report = Report.from_json(body)
 
         except InvalidSignatureError as error:
-            return refuse(now, 401, str(error))
+            return refuse_unsigned(now, str(error))
 
         except InvalidPayloadError as error:
             return refuse(now, 400, str(error))

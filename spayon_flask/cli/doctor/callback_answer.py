@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from ...signing import CHALLENGE
 from .finding import Finding
 from .finding import ok
 from .finding import wrong
 
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-
-#: What our own 401 begins with.
-_OURS = b"X-Signature"
 
 _BY_STATUS = {
     200: (
@@ -37,9 +35,19 @@ _BY_STATUS = {
 }
 
 
-def judge_answer(check: str, status: int, body: bytes, location: str | None = None) -> Finding:
-    """Return what the answer to an unsigned callback says; only our own 401 is right."""
-    if status == 401 and body.startswith(_OURS):  # noqa: PLR2004  an HTTP status
+def judge_answer(
+    check: str,
+    status: int,
+    body: bytes,
+    *,
+    challenge: str | None = None,
+    location: str | None = None,
+) -> Finding:
+    """Return what the answer to an unsigned callback says; only our own 401 is right.
+
+    *challenge* and *location* are its `WWW-Authenticate` and its `Location`.
+    """
+    if status == 401 and challenge == CHALLENGE:  # noqa: PLR2004  an HTTP status
         return ok(check, "refuses an unsigned callback, as it must")
 
     if status in _REDIRECTS:

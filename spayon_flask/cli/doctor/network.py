@@ -93,7 +93,11 @@ def check_reachability(spayon: Extension) -> Iterator[Finding]:
         return
 
     finding = judge_answer(
-        "callback URL", answer.status, answer.body, answer.headers.get("Location")
+        "callback URL",
+        answer.status,
+        answer.body,
+        challenge=answer.headers.get("WWW-Authenticate"),
+        location=answer.headers.get("Location"),
     )
     yield finding
 

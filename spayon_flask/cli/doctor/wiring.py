@@ -47,7 +47,11 @@ def check_callback_route(spayon: Extension) -> Iterator[Finding]:
         base_url=spayon.settings.public_url,
     )
     yield judge_answer(
-        "callback route", response.status_code, response.data, response.headers.get("Location")
+        "callback route",
+        response.status_code,
+        response.data,
+        challenge=response.headers.get("WWW-Authenticate"),
+        location=response.headers.get("Location"),
     )
 
 
