@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
@@ -137,6 +138,7 @@ def make_shop(
     *,
     fresh: bool = True,
     clock: Clock | None = None,
+    session_class: type[Session] = Session,
     **config: Any,
 ) -> Shop:
     """Return a shop on the database at *database_url*: *fresh*, or as another process left it."""
@@ -144,7 +146,7 @@ def make_shop(
     class Base(DeclarativeBase):
         pass
 
-    db = SQLAlchemy(model_class=Base)
+    db = SQLAlchemy(model_class=Base, session_options={"class_": session_class})
     clock = clock or Clock()
     spayon = Spayon(db, clock=clock)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from datetime import timedelta
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from ..verdicts import judge
 from .arrivals import Arrivals
 from .changes import Changes
 from .changes import ending
+from .own_transaction import OwnTransaction
 from .statements import Statements
 from .transactions import with_retries
 
@@ -93,17 +95,29 @@ class Records:
     def _record(
         self, session: Session, report: Report, row: dict[str, Any], now: datetime
     ) -> Outcome:
-        connection = session.connection(bind_arguments={"mapper": self._mapper})
+        with closing(OwnTransaction(session, self._mapper)) as transaction:
+            return self._record_within(transaction, session, report, row, now)
+
+    def _record_within(
+        self,
+        transaction: OwnTransaction,
+        session: Session,
+        report: Report,
+        row: dict[str, Any],
+        now: datetime,
+    ) -> Outcome:
+        connection = transaction.connection
         arrival = self._arrivals.look_up(connection, report, row, ending(report, now))
         found = arrival.found
 
         if arrival.repeated:
             # Nothing was written, but psycopg forgets its prepared statements at a rollback.
-            session.commit()
+            transaction.commit()
             return Outcome(
                 verdict=arrival.known_verdict, repeated=True, callback_id=arrival.known_id
             )
 
+        transaction.join()
         decision = Decision(UNKNOWN)
 
         if found is not None:
@@ -126,7 +140,7 @@ class Records:
         elif arrival.written:
             raise AssertionError("a status was written that nobody had decided upon")
 
-        session.commit()
+        transaction.commit()
         return Outcome(
             verdict=decision.verdict,
             status=decision.status,

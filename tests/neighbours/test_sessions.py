@@ -1,0 +1,167 @@
+"""A shop's own ways with `db.session`, while a report is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask_sqlalchemy.session import Session
+from sqlalchemy import Connection
+from sqlalchemy import event
+from sqlalchemy import text
+
+from tests.conftest import dispose
+from tests.promises.helpers import statements
+from tests.reports import report
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+@contextmanager
+def listening(shop: Shop, name: str, listener: Any) -> Iterator[None]:
+    """Call *listener* at the event *name* of the session of *shop*, inside the block."""
+    event.listen(shop.db.session, name, listener)
+
+    try:
+        yield
+
+    finally:
+        event.remove(shop.db.session, name, listener)
+
+
+@contextmanager
+def shop_with(session_class: type[Session], database_url: str) -> Iterator[Shop]:
+    """Run a shop with a session class of its own."""
+    shop = make_shop(database_url, session_class=session_class)
+    shop.add_order()
+    shop.add_payment()
+
+    try:
+        yield shop
+
+    finally:
+        dispose(shop)
+
+
+def test_a_repetition_leaves_the_session_alone(any_shop: Shop) -> None:
+    any_shop.add_order()
+    any_shop.add_payment()
+    ended: list[object] = []
+    assert any_shop.deliver(report()) == 200
+
+    with listening(any_shop, "after_transaction_end", lambda *_: ended.append(_)):
+        assert any_shop.deliver(report()) == 200
+
+    assert ended == []
+
+
+def test_what_a_session_says_at_its_beginning_is_said_ahead_of_our_statements(
+    any_shop: Shop,
+) -> None:
+    any_shop.add_order()
+    any_shop.add_payment()
+
+    def choose_tenant(_: object, __: object, connection: Connection) -> None:
+        connection.execute(text("SELECT 'tenant'"))
+
+    with listening(any_shop, "after_begin", choose_tenant), statements(any_shop) as executed:
+        assert any_shop.deliver(report()) == 200
+
+    assert executed[0] == "SELECT 'tenant'"
+    assert any_shop.paid_times() == 1
+
+
+def test_after_a_commit_everybody_sees_the_payment_paid(any_shop: Shop) -> None:
+    any_shop.add_order()
+    any_shop.add_payment()
+    seen: list[str] = []
+
+    def look(_: object) -> None:
+        with any_shop.db.engine.connect() as another:
+            seen.append(another.scalar(text("SELECT status FROM spayon_payment")))
+
+    with listening(any_shop, "after_commit", look):
+        assert any_shop.deliver(report()) == 200
+
+    assert seen == ["paid"]
+
+
+def test_a_handler_works_on_the_connection_that_the_report_was_written_on(any_shop: Shop) -> None:
+    any_shop.add_order()
+    any_shop.add_payment()
+    seen: list[str] = []
+
+    def look(_: str, __: object) -> None:
+        seen.append(any_shop.db.session.scalar(text("SELECT status FROM spayon_payment")))
+
+    any_shop.handle = look
+    assert any_shop.deliver(report()) == 200
+    assert seen == ["paid"]
+
+
+class ChoosingSession(Session):
+    """A session that chooses its database by a method that takes less than SQLAlchemy's own."""
+
+    def get_bind(self, mapper: Any = None, clause: Any = None) -> Any:  # type: ignore[override]
+        return super().get_bind(mapper, clause)
+
+
+class TwoPhaseSession(Session):
+    """A session whose commits have two phases, as one over several databases has them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, twophase=True, **options)
+
+
+class OuterSession(Session):
+    """A session inside somebody else's transaction, as tests of shops have it."""
+
+    outer: Connection | None = None
+
+    def get_bind(
+        self, mapper: Any = None, clause: Any = None, bind: Any = None, **more: Any
+    ) -> Any:
+        return self.outer or super().get_bind(mapper, clause, bind, **more)
+
+
+def test_a_session_that_chooses_its_database_gets_all_or_nothing(database_url: str) -> None:
+    def fail(_: str, __: object) -> None:
+        shop.db.session.flush()
+        raise RuntimeError
+
+    with shop_with(ChoosingSession, database_url) as shop:
+        shop.handle = fail
+        assert shop.deliver(report()) == 500
+        assert (shop.paid_times(), shop.payment().status, shop.callbacks()) == (0, "pending", [])
+
+        shop.handle = None
+        assert shop.deliver(report()) == 200
+        assert (shop.paid_times(), shop.payment().status) == (1, "paid")
+
+
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+def test_a_session_of_two_phases_commits_a_report_in_two(database_url: str) -> None:
+    with shop_with(TwoPhaseSession, database_url) as shop, statements(shop) as executed:
+        assert shop.deliver(report()) == 200
+
+    assert [text for text in executed if text.startswith("XA")] != []
+
+
+def test_a_report_is_part_of_a_transaction_around_the_session(database_url: str) -> None:
+    with shop_with(OuterSession, database_url) as shop:
+        with shop.app.app_context(), shop.db.engine.connect() as outer:
+            outer.begin()
+            OuterSession.outer = outer
+
+            try:
+                assert shop.deliver(report()) == 200
+                assert shop.deliver(report()) == 200
+                assert shop.paid_times() == 1
+
+            finally:
+                OuterSession.outer = None
+                outer.rollback()
+
+        assert (shop.paid_times(), shop.payment().status, shop.callbacks()) == (0, "pending", [])
