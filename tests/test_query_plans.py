@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection
 from sqlalchemy import Executable
 from sqlalchemy import event
@@ -52,6 +54,23 @@ def test_a_scan_and_a_sort_would_be_seen(any_shop: Shop) -> None:
     assert seen == [True, True]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_report_finds_its_payment_by_its_session_before_any_analyze(any_shop: Shop) -> None:
+    statement = ReportStatements(
+        table_of(any_shop.spayon.Payment), table_of(any_shop.spayon.Callback)
+    ).insert_report
+
+    values = _values(any_shop.clock()) | {"the_status": "paid"}
+
+    with any_shop.app.app_context(), any_shop.db.engine.connect() as connection:
+        plan = _explain(connection, statement, values)[0][0][0]["Plan"]
+
+    assert {node.get("Index Name") for node in _nodes(plan)} - {None} == {
+        "uq_spayon_payment_session_id",
+        "uq_spayon_callback_session_status",
+    }
+
+
 def _statements(shop: Shop, dialect: str) -> Iterator[tuple[str, Any]]:
     """Give every statement but plain inserts, which look nothing up, and those of our reads."""
     payment, callback = table_of(shop.spayon.Payment), table_of(shop.spayon.Callback)
@@ -73,15 +92,11 @@ def _statements(shop: Shop, dialect: str) -> Iterator[tuple[str, Any]]:
 def _faults(connection: Connection, statement: Any, values: dict[str, Any]) -> list[str]:
     """Return what in the plan of *statement* reads a whole table or sorts."""
     dialect = connection.dialect.name
-    names = statement.compile(connection).params
-    sql, parameters = _as_sent(
-        connection, statement, {name: values[name] for name in names if name in values}
-    )
-    explain = {"postgresql": "EXPLAIN (FORMAT JSON)", "sqlite": "EXPLAIN QUERY PLAN"}
-    rows = connection.exec_driver_sql(f"{explain.get(dialect, 'EXPLAIN')} {sql}", parameters).all()
+    rows = _explain(connection, statement, values)
 
     if dialect == "postgresql":
-        return [node for node in _nodes(rows[0][0][0]["Plan"]) if node in ("Seq Scan", "Sort")]
+        types = [node["Node Type"] for node in _nodes(rows[0][0][0]["Plan"])]
+        return [each for each in types if each in ("Seq Scan", "Sort")]
 
     if dialect == "sqlite":
         details = [str(row[3]) for row in rows]
@@ -93,6 +108,17 @@ def _faults(connection: Connection, statement: Any, values: dict[str, Any]) -> l
         if (str(row.table).startswith("spayon") and row.type in ("ALL", "index"))
         or "filesort" in (row.Extra or "")
     ]
+
+
+def _explain(connection: Connection, statement: Any, values: dict[str, Any]) -> Sequence[Any]:
+    """Return what the database says of how it would execute *statement*."""
+    names = statement.compile(connection).params
+    sql, parameters = _as_sent(
+        connection, statement, {name: values[name] for name in names if name in values}
+    )
+    explain = {"postgresql": "EXPLAIN (FORMAT JSON)", "sqlite": "EXPLAIN QUERY PLAN"}
+    word = explain.get(connection.dialect.name, "EXPLAIN")
+    return connection.exec_driver_sql(f"{word} {sql}", parameters).all()
 
 
 class _StoppedError(Exception):
@@ -121,8 +147,8 @@ def _as_sent(connection: Connection, statement: Any, values: dict[str, Any]) -> 
     return seen[0]
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[str]:
-    yield plan["Node Type"]
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
 
     for part in plan.get("Plans", ()):
         yield from _nodes(part)

@@ -81,20 +81,24 @@ class Arrivals:
 
     def _insert(self, connection: Connection, values: dict[str, Any]) -> Arrival:
         key = {f"the_{name}": value for name, value in values.items()}
-        fresh_id, written_id, known, found = connection.execute(
-            self._statements.insert_report, key
-        ).one()
+        fresh_id, before, known = connection.scalar(self._statements.insert_report, key)
 
         # Another delivery was in the middle of it: now it is done, and can be seen.
         if fresh_id is None and known is None:
             raise LostRaceError
 
-        if found is not None:
-            found = dict(zip(NEEDED, found, strict=True))
+        known_id, known_verdict = known or (None, UNKNOWN)
+        found: dict[str, Any] | None = None
+
+        if before is not None:
+            found = dict(zip(NEEDED, before, strict=True))
             found["price"] = None if found["price"] is None else Decimal(found["price"])
 
-        known_id, known_verdict = known or (None, UNKNOWN)
-        return Arrival(found, known_id, known_verdict, fresh_id, written_id is not None)
+        # There was nothing to guess. What it may come to now hangs on the payment.
+        elif known_verdict == UNKNOWN:
+            found = self._find(connection, values).found
+
+        return Arrival(found, known_id, known_verdict, fresh_id, before is not None)
 
     def keep(self, connection: Connection, arrival: Arrival, row: dict[str, Any]) -> int:
         """Write *row* where it is not yet as it should be, which of all deliveries only one can.

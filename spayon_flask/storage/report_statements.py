@@ -90,11 +90,12 @@ class ReportStatements:
 
     @cached_property
     def insert_report(self) -> Any:
-        """`find_report`, the callback row and the status in one; for PostgreSQL.
+        """The callback row and the status in one, as one JSON array; for PostgreSQL.
 
         The row is inserted unless it is there. Only with it, a payment that is pending is given the
-        status, which is what most reports come to; who executes this has yet to decide. What is
-        found is what was there before, each row as one column, since columns take a driver's time.
+        status, which is what most reports come to; who executes this has yet to decide. Returned
+        are the id of the new row, the payment as it was before it was written (both None where
+        there was no such thing to do), and id and verdict of the row that was there, or None.
         """
         # Imported where it is needed: a shop on another database has no use for it.
         from sqlalchemy.dialects.postgresql import insert as insert_unless_there  # noqa: PLC0415  on demand
@@ -109,14 +110,22 @@ class ReportStatements:
             .returning(c.id)
             .cte("fresh")
         )
+        # RETURNING knows only what is there now; what it was, the condition says.
+        was = {
+            "status": _text("pending"),
+            "held_order_id": p.order_id,
+            "price": cast(p.price, Text),
+        }
+        before = [was.get(name, p[name]) for name in NEEDED]
         written = (
             update(self._payment)
             .where(
                 select(fresh.c.id).exists(),
                 p.session_id == session_id,
-                p.account == bindparam("the_account"),
+                # Not `=`: before an ANALYZE, PostgreSQL might go by the index of accounts.
+                p.account.is_not_distinct_from(bindparam("the_account")),
                 p.status == _text("pending"),
-                p.held_order_id.is_not(None),
+                p.held_order_id == p.order_id,
                 p.product_id.is_(None),
                 ~p.superseded,
                 or_(*(status == _text(each) for each in ("paid", *ENDED))),
@@ -127,26 +136,25 @@ class ReportStatements:
                 updated_at=bindparam("the_received_at"),
                 **{name: bindparam(f"the_{name}") for name in ("decline_reasons", "due_at")},
             )
-            .returning(p.id)
+            .returning(func.json_build_array(*before).label("before"))
             .cte("written")
         )
-        known = and_(c.session_id == session_id, c.status == status)
-        needed = [cast(p.price, Text) if name == "price" else p[name] for name in NEEDED]
+        known = select(func.json_build_array(c.id, c.verdict)).where(
+            c.session_id == session_id, c.status == status
+        )
+        # One column, since columns take a driver's time.
         return select(
-            select(fresh.c.id).scalar_subquery().label("fresh_id"),
-            select(written.c.id).scalar_subquery().label("written_id"),
-            select(_as_one(c.id, c.verdict)).where(known).scalar_subquery().label("known"),
-            select(_as_one(*needed))
-            .where(p.session_id == session_id)
-            .scalar_subquery()
-            .label("found"),
+            cast(
+                func.json_build_array(
+                    select(fresh.c.id).scalar_subquery(),
+                    select(written.c.before).scalar_subquery(),
+                    known.scalar_subquery(),
+                ),
+                JsonText,
+            )
         )
 
 
 def _text(value: str) -> Any:
     # Not a parameter, of which each is bound anew with each execution.
     return literal_column(f"'{value}'")
-
-
-def _as_one(*columns: Any) -> Any:
-    return cast(func.json_build_array(*columns), JsonText)
