@@ -61,7 +61,7 @@ def _names(results: Results) -> list[str]:
 
 def _row(results: Results, name: str) -> tuple[str, ...]:
     cells = []
-    for workload in callbacks.WORKLOADS:
+    for workload in ("first", "duplicate", "rejected"):
         seconds = results.wall[workload][name]
         floor = results.wall[workload].get("raw_driver")
         against = f" ({ratio(seconds, floor):.2f})" if floor else ""
