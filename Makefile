@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format lock bench sabotage docs versions screenshots clean
+.PHONY: help demo test lint format lock bench sabotage docs versions oldest screenshots clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ docs: $(VENV)/.ready  ## build the documentation site into docs/_build
 
 versions: $(VENV)/.ready  ## run the core of the tests on each Python, with old and new dependencies
 	$(BIN)/python -m tests.packaging.versions
+
+oldest: $(VENV)/.ready  ## run the core of the tests with the oldest dependencies that we name
+	$(BIN)/python -m tests.packaging.versions --oldest
 
 screenshots: $(VENV)/.ready  ## renew the screenshots in docs/images/
 	$(BIN)/python -m docs.screenshots

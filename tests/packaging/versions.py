@@ -1,10 +1,12 @@
 """Run the core of the suite on each Python, with the newest and the oldest dependencies.
 
-`make versions` calls this. A Python that is not on the machine is stated as not run.
+`make versions` calls this, and `make oldest`, which runs one of these: the Python at hand with the
+oldest dependencies. A Python that is not on the machine is stated as not run.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -41,9 +43,10 @@ def uv() -> str:
 
 
 def core() -> list[str]:
-    """Return the test files that need no neighbour."""
+    """Return the test files that need no neighbour but a database."""
     paths = sorted((ROOT / "tests").glob("test_*.py"))
-    return [str(path.relative_to(ROOT)) for path in paths if path.name not in LEFT_OUT]
+    names = [str(path.relative_to(ROOT)) for path in paths if path.name not in LEFT_OUT]
+    return [*names, "tests/promises", "tests/neighbours/test_sessions.py"]
 
 
 def run(python: str, resolution: str) -> str:
@@ -71,7 +74,7 @@ def run(python: str, resolution: str) -> str:
             if "freeze" in command:
                 Path(fixed).write_text(made.stdout)
 
-        command = [path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *core()]
+        command = [path, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *core()]
         tested = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         lines = tested.stdout.strip().splitlines() or [tested.stderr.strip()]
 
@@ -83,14 +86,18 @@ def run(python: str, resolution: str) -> str:
 
 
 def main() -> int:
-    """Run all, say what came of each, and return 1 if any failed."""
-    wanted = sys.argv[1:] or PYTHONS
+    """Run all that is asked for, say what came of each, and return 1 if any failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.packaging.versions")
+    parser.add_argument("pythons", nargs="*", default=PYTHONS)
+    parser.add_argument("--oldest", action="store_true", help="oldest dependencies, this Python")
+    options = parser.parse_args()
+    here = "{}.{}".format(*sys.version_info)
     failed = False
 
-    for version in wanted:
+    for version in [here] if options.oldest else options.pythons:
         python = find_python(version)
 
-        for resolution in RESOLUTIONS:
+        for resolution in RESOLUTIONS[:1] if options.oldest else RESOLUTIONS:
             outcome = run(python, resolution) if python else "not run: no such Python here"
             failed |= outcome.startswith(("FAILED", "not installed"))
             sys.stdout.write(f"Python {version}, {resolution} dependencies: {outcome}\n")
