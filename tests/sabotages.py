@@ -75,6 +75,14 @@ SABOTAGES = [
         "test_a_handler_that_raises and sqlite",
     ),
     Sabotage(
+        "the session joins a transaction that its commit does not end",
+        "storage/own_transaction.py",
+        'self._session.join_transaction_mode = "control_fully"',
+        'self._session.join_transaction_mode = "rollback_only"',
+        ONCE,
+        "test_deliveries_one_after_the_other and sqlite",
+    ),
+    Sabotage(
         "the handler runs before the status is written",
         "storage/changes.py",
         "        try:\n            result = connection.execute(self._statements.write_status",

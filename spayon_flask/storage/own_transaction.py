@@ -20,9 +20,8 @@ class OwnTransaction:
     def __init__(self, session: Session, mapper: Mapper[Any]) -> None:
         self._session = session
         bind = session.get_bind(mapper=mapper)
-        # Such a listener may choose a tenant or a schema, which our statements need as well.
-        is_changed = session.twophase or bool(session.dispatch.after_begin)
-        self._own = bind.connect() if isinstance(bind, Engine) and not is_changed else None
+        alone = not _is_changed(session)
+        self._own = bind.connect() if alone and isinstance(bind, Engine) else None
         self._joined = self._own is None
         self.connection = self._own or session.connection(bind_arguments={"mapper": mapper})
 
@@ -58,3 +57,11 @@ class OwnTransaction:
             self._session.rollback()
 
         self._own.close()
+
+
+def _is_changed(session: Session) -> bool:
+    """Say whether *session* begins in a way of its own, which our statements need as well."""
+    # A listener or an option may choose a tenant, a schema or an isolation level. SQLAlchemy 2.0
+    # knows no such options.
+    options = getattr(session, "execution_options", None)
+    return bool(session.twophase or session.dispatch.after_begin or options)

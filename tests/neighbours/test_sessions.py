@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import pytest
+import sqlalchemy.orm
 from flask_sqlalchemy.session import Session
 from sqlalchemy import Connection
 from sqlalchemy import event
@@ -115,6 +117,13 @@ class TwoPhaseSession(Session):
         super().__init__(*args, twophase=True, **options)
 
 
+class TenantSession(Session):
+    """A session with options for all that is executed through it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, execution_options={"tenant": 7}, **options)
+
+
 class OuterSession(Session):
     """A session inside somebody else's transaction, as tests of shops have it."""
 
@@ -147,6 +156,25 @@ def test_a_session_of_two_phases_commits_a_report_in_two(database_url: str) -> N
         assert shop.deliver(report()) == 200
 
     assert [text for text in executed if text.startswith("XA")] != []
+
+
+@pytest.mark.skipif(
+    "execution_options" not in signature(sqlalchemy.orm.Session.__init__).parameters,
+    reason="a session of SQLAlchemy 2.0 takes no such options",
+)
+def test_the_options_of_a_session_hold_for_our_statements(database_url: str) -> None:
+    seen: list[object] = []
+
+    def note(connection: Connection, *_: object) -> None:
+        seen.append(connection.get_execution_options().get("tenant"))
+
+    with shop_with(TenantSession, database_url) as shop:
+        with shop.app.app_context():
+            event.listen(shop.db.engine, "before_cursor_execute", note)
+
+        assert shop.deliver(report()) == 200
+        assert seen != []
+        assert set(seen) == {7}
 
 
 def test_a_report_is_part_of_a_transaction_around_the_session(database_url: str) -> None:
