@@ -16,6 +16,7 @@ from sqlalchemy import Executable
 from sqlalchemy import event
 from sqlalchemy import insert
 from sqlalchemy import select
+from sqlalchemy.types import NullType
 
 from spayon_flask.models import table_of
 from spayon_flask.storage.report_statements import ReportStatements
@@ -69,6 +70,18 @@ def test_a_report_finds_its_payment_by_its_session_before_any_analyze(any_shop: 
         "uq_spayon_payment_session_id",
         "uq_spayon_callback_session_status",
     }
+
+
+def test_every_parameter_is_of_a_type_that_we_chose(any_shop: Shop) -> None:
+    with any_shop.app.app_context(), any_shop.db.engine.connect() as connection:
+        untyped = {
+            (name, bind.key)
+            for name, statement in _statements(any_shop, connection.dialect.name)
+            for bind in statement.compile(connection).binds.values()
+            if isinstance(bind.type, NullType)
+        }
+
+    assert untyped == set()
 
 
 def _statements(shop: Shop, dialect: str) -> Iterator[tuple[str, Any]]:

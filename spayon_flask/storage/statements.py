@@ -99,6 +99,9 @@ class Statements:
             .values(held_order_id=None, superseded=bindparam("superseded"))
         )
 
+        # The parameter of a case takes no type from the column that is written.
+        due_at = bindparam("due_at", type_=p.due_at.type)
+
         #: What Spayon answered to the creation of a payment session.
         self.write_session: Any = (
             update(payment)
@@ -112,7 +115,7 @@ class Statements:
                     for name in ("session_id", "session_url", "expires_at", "updated_at")
                 }
                 # A callback may have been quicker, and then there is nothing left to ask.
-                | {"due_at": case((p.status == "pending", bindparam("due_at")), else_=p.due_at)}
+                | {"due_at": case((p.status == "pending", due_at), else_=p.due_at)}
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Integer
 from sqlalchemy import Table
 from sqlalchemy import bindparam
 from sqlalchemy import func
@@ -37,7 +38,7 @@ class WorkStatements:
             select(p.id, p.session_id, p.status, p.expires_at, p.created_at, p.attempts)
             .where(p.due_at <= bindparam("the_now"), mine, open_, quiet)
             .order_by(p.due_at)
-            .limit(bindparam("the_limit"))
+            .limit(bindparam("the_limit", type_=Integer()))
             .with_for_update(skip_locked=True)
         )
         self.lease: Any = (
@@ -67,7 +68,7 @@ class WorkStatements:
             select(c.id, c.dispatch_at)
             .where(c.dispatch_at <= bindparam("the_now"), c.account == bindparam("the_account"))
             .order_by(c.dispatch_at)
-            .limit(bindparam("the_limit"))
+            .limit(bindparam("the_limit", type_=Integer()))
         )
         self.lease_dispatch: Any = (
             update(callback)
