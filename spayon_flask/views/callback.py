@@ -32,6 +32,8 @@ MAX_BODY = 64 * 1024
 
 _PLAIN = "text/plain; charset=utf-8"
 
+_UNSIGNED = [("Content-Type", _PLAIN), ("WWW-Authenticate", CHALLENGE)]
+
 
 def _read_body(given: Request) -> bytes:
     # One byte more, since Werkzeug cuts a body without a length off at the limit.
@@ -58,7 +60,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
     def refuse_unsigned(now: datetime, reason: str) -> ResponseReturnValue:
         note_refusal(now, 401, reason)
         # Without a body: it would be a packet of its own, and anybody can ask for it.
-        return Response(status=401, headers={"WWW-Authenticate": CHALLENGE}, content_type=_PLAIN)
+        return Response(status=401, headers=_UNSIGNED)
 
     def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
         note_refusal(now, status_code, reason)
