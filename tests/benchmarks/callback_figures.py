@@ -38,7 +38,7 @@ def run(kind: str, *, quick: bool) -> Figures:
     results = callbacks.measure(
         kind,
         starts=1 if quick else 3,
-        rounds=3,
+        rounds=6,
         requests=100 if quick else 250,
         races=20 if quick else 200,
     )
