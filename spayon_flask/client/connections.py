@@ -19,6 +19,21 @@ POOL_SIZE = 64
 _HEADERS = {**default_headers(), "Accept": "application/json", "User-Agent": "spayon-flask"}
 
 
+class _OneHost(HTTPAdapter):
+    """An adapter for one host, with the same proxies and certificates for every call."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=POOL_SIZE)
+        self._pool: Any = None
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        """Return the pool of connections: always the same, so it is looked for only once."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **options)
+
+        return self._pool
+
+
 class Connections:
     """Requests to *base_url*, and the session that sends them, shared by all threads.
 
@@ -71,7 +86,7 @@ class Connections:
 
     def _new_http(self) -> requests.Session:
         http = requests.Session()
-        adapter = self._adapter or HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE)
+        adapter = self._adapter or _OneHost()
         http.mount("https://", adapter)
         http.mount("http://", adapter)
 

@@ -193,7 +193,8 @@ class Run:
         self._done(due, problem="could not be recorded: see the log")
 
     def _done(self, due: Due, *, status: str | None = None, problem: str | None = None) -> None:
-        self.summary.changed.update([status] if status else [])
+        if status:
+            self.summary.changed[status] += 1
 
         if self._progress is not None:
             self._progress(Step(due.payment_id, due.session_id, status, problem))
