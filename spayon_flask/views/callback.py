@@ -51,19 +51,16 @@ def create_callback(spayon: Extension) -> RouteCallable:
 
     refusals = Refusals(spayon.name)
 
-    def note_refusal(now: datetime, status_code: int, reason: str) -> None:
+    def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
         refusals.note(reason, now)
         signals.announce(
             signals.callback_refused, spayon.name, status_code=status_code, reason=reason
         )
 
-    def refuse_unsigned(now: datetime, reason: str) -> ResponseReturnValue:
-        note_refusal(now, 401, reason)
-        # Without a body: it would be a packet of its own, and anybody can ask for it.
-        return Response(status=401, headers=_UNSIGNED)
+        if status_code == 401:  # noqa: PLR2004  an HTTP status
+            # Without a body: it would be a packet of its own, and anybody can ask for it.
+            return Response(status=401, headers=_UNSIGNED)
 
-    def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
-        note_refusal(now, status_code, reason)
         return Response(f"{reason}\n", status_code, content_type=_PLAIN)
 
     def callback() -> ResponseReturnValue:
@@ -80,7 +77,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
             report = Report.from_json(body)
 
         except InvalidSignatureError as error:
-            return refuse_unsigned(now, str(error))
+            return refuse(now, 401, str(error))
 
         except InvalidPayloadError as error:
             return refuse(now, 400, str(error))
