@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...signing import CHALLENGE
 from .finding import Finding
 from .finding import ok
@@ -36,24 +38,20 @@ _BY_STATUS = {
 
 
 def judge_answer(
-    check: str,
-    status: int,
-    body: bytes,
-    *,
-    challenge: str | None = None,
-    location: str | None = None,
+    check: str, status: int, body: bytes, header: Callable[[str], str | None]
 ) -> Finding:
     """Return what the answer to an unsigned callback says; only our own 401 is right.
 
-    *challenge* and *location* are its `WWW-Authenticate` and its `Location`.
+    *header* looks one of its headers up.
     """
-    if status == 401 and challenge == CHALLENGE:  # noqa: PLR2004  an HTTP status
+    if status == 401 and header("WWW-Authenticate") == CHALLENGE:  # noqa: PLR2004  an HTTP status
         return ok(check, "refuses an unsigned callback, as it must")
 
     if status in _REDIRECTS:
+        location = header("Location") or "another address"
         return wrong(
             check,
-            f"it redirects to {location or 'another address'}, and Spayon does not follow",
+            f"it redirects to {location}, and Spayon does not follow",
             "exempt the callback from the login, and let PUBLIC_URL name the final address",
         )
 

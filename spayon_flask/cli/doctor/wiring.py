@@ -46,13 +46,7 @@ def check_callback_route(spayon: Extension) -> Iterator[Finding]:
         content_type="application/json",
         base_url=spayon.settings.public_url,
     )
-    yield judge_answer(
-        "callback route",
-        response.status_code,
-        response.data,
-        challenge=response.headers.get("WWW-Authenticate"),
-        location=response.headers.get("Location"),
-    )
+    yield judge_answer("callback route", response.status_code, response.data, response.headers.get)
 
 
 def check_cookie(spayon: Extension) -> Iterator[Finding]:
