@@ -21,6 +21,7 @@ class WorkStatements:
     def __init__(self, payment: Table, callback: Table) -> None:
         p, c = payment.c, callback.c
         mine = p.account == bindparam("the_account")
+        limit: Any = bindparam("the_limit", type_=Integer())
         quiet = or_(p.checked_at.is_(None), p.checked_at <= bindparam("quiet_since"))
         # A payment that is paid or under review stays so, whatever Spayon would say.
         ended = or_(*(p.status == status for status in ENDED))
@@ -38,7 +39,7 @@ class WorkStatements:
             select(p.id, p.session_id, p.status, p.expires_at, p.created_at, p.attempts)
             .where(p.due_at <= bindparam("the_now"), mine, open_, quiet)
             .order_by(p.due_at)
-            .limit(bindparam("the_limit", type_=Integer()))
+            .limit(limit)
             .with_for_update(skip_locked=True)
         )
         self.lease: Any = (
@@ -68,7 +69,7 @@ class WorkStatements:
             select(c.id, c.dispatch_at)
             .where(c.dispatch_at <= bindparam("the_now"), c.account == bindparam("the_account"))
             .order_by(c.dispatch_at)
-            .limit(bindparam("the_limit", type_=Integer()))
+            .limit(limit)
         )
         self.lease_dispatch: Any = (
             update(callback)
