@@ -18,6 +18,7 @@ from tests.benchmarks.servers import manage
 from tests.benchmarks.servers import serve
 
 
+#: In this order: a database is busy for a while after what it has written.
 WORKLOADS = ("rejected", "first", "duplicate")
 
 
@@ -88,8 +89,7 @@ def _measure(
         for this in range(rounds + 1):
             numbers = range(this * requests, (this + 1) * requests)
             for workload in WORKLOADS:
-                # Never in the same order: a database is busy for a while after what it has
-                # written, and who comes next pays for it.
+                # Never in the same order: who comes after one that has written pays for it.
                 for server in Random(f"{this} {workload}").sample(servers, len(servers)):
                     _run(server, workload, numbers, results, counts=this > 0)
 
