@@ -56,14 +56,17 @@ def begin_clean(session: Session) -> None:
 
     Raises `UncommittedChangesError` where it holds changes.
     """
+    # There is no change, flushed or not, for which it would not have begun one.
+    if not session.in_transaction():
+        return
+
     if session.info.get(_WRITTEN) or session.new or session.dirty or session.deleted:
         raise UncommittedChangesError(
             "db.session holds changes, which this call would commit: commit them or roll them back "
             "first"
         )
 
-    if session.in_transaction():
-        session.rollback()
+    session.rollback()
 
 
 def with_retries(session: Session, work: Callable[[], _T]) -> _T:
@@ -106,7 +109,7 @@ def is_transient(error: BaseException | None) -> bool:
 
     return (
         loses_transaction(error)
-        or getattr(error.orig, "sqlstate", None) in _SQLSTATES
+        or _sqlstate(error) in _SQLSTATES
         or _errno(error) in _STATEMENT_ERRNOS
         or "database is locked" in str(error.orig)
     )
@@ -119,7 +122,22 @@ def loses_transaction(error: BaseException | None) -> bool:
     )
 
 
+def _sqlstate(error: DBAPIError) -> object:
+    # As psycopg calls it, and psycopg2; pg8000 has it in what the server said.
+    said = _first_argument(error)
+    return (
+        getattr(error.orig, "sqlstate", None)
+        or getattr(error.orig, "pgcode", None)
+        or (said.get("C") if isinstance(said, dict) else None)
+    )
+
+
 def _errno(error: DBAPIError) -> object:
+    # As MySQL's own connector and MariaDB's call it; the others have it in front.
+    return getattr(error.orig, "errno", None) or _first_argument(error)
+
+
+def _first_argument(error: DBAPIError) -> object:
     arguments: tuple[object, ...] = getattr(error.orig, "args", ())
     return arguments[0] if arguments else None
 

@@ -13,8 +13,10 @@ from decimal import Decimal
 from typing import Any
 from typing import TypeVar
 
+from sqlalchemy import TextClause
 from sqlalchemy import event
 from sqlalchemy import make_url
+from sqlalchemy import text
 
 from spayon_flask import Order
 from spayon_flask.simulator import Simulator
@@ -25,6 +27,13 @@ from tests.shop import make_shop
 
 
 _T = TypeVar("_T")
+
+#: How each server is made to say that it chose this very transaction to end a deadlock.
+_DEADLOCK = {
+    "postgresql": "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$",
+    "mysql": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
+    "mariadb": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
+}
 
 
 class Clean:
@@ -175,6 +184,11 @@ def just_before(shop: Shop, statement: str, act: Callable[[], object]) -> Iterat
 
     finally:
         event.remove(engine, "before_cursor_execute", interfere)
+
+
+def deadlock_in(shop: Shop) -> TextClause:
+    """Return a statement by which the server of *shop* says that it has ended a deadlock."""
+    return text(_DEADLOCK[dialect(shop)])
 
 
 def dialect(shop: Shop) -> str:

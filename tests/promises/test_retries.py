@@ -9,23 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from spayon_flask.storage.transactions import MAX_TRIES
 from tests.promises.helpers import Fleet
 from tests.promises.helpers import at_once
-from tests.promises.helpers import dialect
+from tests.promises.helpers import deadlock_in
 from tests.reports import report
 from tests.shop import Shop
-
-
-#: How each server is made to say that it chose this very transaction to end a deadlock.
-DEADLOCK = {
-    "postgresql": "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$",
-    "mysql": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
-}
 
 
 class TestRetries:
@@ -102,7 +94,7 @@ class TestRetries:
     def test_a_transaction_that_always_loses_ends_in_a_500(self, server_shop: Shop) -> None:
         server_shop.add_order()
         server_shop.add_payment()
-        deadlock = text(DEADLOCK[dialect(server_shop)])
+        deadlock = deadlock_in(server_shop)
         server_shop.handle = lambda *_: server_shop.db.session.execute(deadlock)
 
         assert server_shop.deliver(report()) == 500
@@ -118,7 +110,7 @@ class TestRetries:
     def test_an_error_that_the_handler_wraps_is_still_tried_again(self, server_shop: Shop) -> None:
         server_shop.add_order()
         server_shop.add_payment()
-        deadlock = text(DEADLOCK[dialect(server_shop)])
+        deadlock = deadlock_in(server_shop)
 
         def wrap(*_: object) -> None:
             if len(server_shop.handled) > 1:
