@@ -67,10 +67,11 @@ SABOTAGES = [
     Sabotage(
         "the report is committed before the handler runs",
         "storage/changes.py",
-        "        self._run_handlers(session, connection, {**found, **values})\n",
+        "        self._run_handlers(session, connection, {**found, **values}, join)\n",
+        "        join and join()\n"
         "        session.commit()\n"
         "        connection = session.connection(bind_arguments={'mapper': self._mapper})\n"
-        "        self._run_handlers(session, connection, {**found, **values})\n",
+        "        self._run_handlers(session, connection, {**found, **values}, None)\n",
         ONCE,
         "test_a_handler_that_raises and sqlite",
     ),
@@ -85,9 +86,9 @@ SABOTAGES = [
     Sabotage(
         "the handler runs before the status is written",
         "storage/changes.py",
-        "        try:\n            result = connection.execute(self._statements.write_status",
-        "        self._run_handlers(session, connection, {**found, **values})\n"
-        "        try:\n            result = connection.execute(self._statements.write_status",
+        "        if written != decision.status:\n",
+        "        self._run_handlers(session, connection, {**found, **values}, join)\n\n"
+        "        if written != decision.status:\n",
         ONCE,
         "test_deliveries_one_after_the_other and sqlite",
     ),
@@ -148,6 +149,22 @@ SABOTAGES = [
         "    token = _guard.set(None)\n",
         HANDLERS,
         "commit_until_it_works and sqlite",
+    ),
+    Sabotage(
+        "a handler may commit the connection",
+        "storage/own_connection.py",
+        "        connection.listener = listener\n",
+        "        connection.listener = None\n",
+        HANDLERS,
+        "commit_the_connection and sqlite",
+    ),
+    Sabotage(
+        "a tenant's report is kept in another's schema",
+        "storage/prepared_statement.py",
+        "        if _is_changed(connection):\n",
+        "        if connection.closed:\n",
+        "tests/neighbours/test_engines.py",
+        "test_our_tables_may_be_in_the_schema_of_a_tenant",
     ),
     Sabotage(
         "a handler may go on after a rollback",

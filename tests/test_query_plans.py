@@ -59,7 +59,7 @@ def test_a_scan_and_a_sort_would_be_seen(any_shop: Shop) -> None:
 def test_a_report_finds_its_payment_by_its_session_before_any_analyze(any_shop: Shop) -> None:
     statement = ReportStatements(
         table_of(any_shop.spayon.Payment), table_of(any_shop.spayon.Callback)
-    ).insert_report
+    ).insert_report.statement
 
     values = _values(any_shop.clock()) | {"the_status": "paid"}
 
@@ -96,7 +96,7 @@ def _statements(shop: Shop, dialect: str) -> Iterator[tuple[str, Any]]:
                 yield name, statement
 
     if dialect == "postgresql":
-        yield "insert_report", ReportStatements(payment, callback).insert_report
+        yield "insert_report", ReportStatements(payment, callback).insert_report.statement
 
     yield "find by reference", select(payment).where(payment.c.reference == "reference-77")
     yield "find by session", select(payment).where(payment.c.session_id == "S77")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
@@ -81,7 +82,8 @@ class Arrivals:
 
     def _insert(self, connection: Connection, values: dict[str, Any]) -> Arrival:
         key = {f"the_{name}": value for name, value in values.items()}
-        fresh_id, before, known = connection.scalar(self._statements.insert_report, key)
+        answer = self._statements.insert_report.scalar(connection, key)
+        fresh_id, before, known = json.loads(answer)
 
         # Another delivery was in the middle of it: now it is done, and can be seen.
         if fresh_id is None and known is None:

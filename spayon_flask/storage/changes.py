@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from datetime import timedelta
 from typing import Any
@@ -55,10 +56,12 @@ class Changes:
         report: Report | None,
         now: datetime,
         written: str | None = None,
+        join: Callable[[], None] | None = None,
     ) -> None:
         """Write the status that *decision* gives to the payment *found*, and run its handlers.
 
         *written* is the status that it has been given meanwhile, with the `ending` of *report*.
+        *join* is called where a handler is next, and lets *session* join the transaction.
         Raises `LostRaceError` where the payment is not any more as it was found.
         """
         key = {"the_account": self._account, "the_order_id": found["order_id"]}
@@ -94,7 +97,7 @@ class Changes:
         if written != decision.status:
             self._write(connection, found | {"status": written or found["status"]}, values)
 
-        self._run_handlers(session, connection, {**found, **values})
+        self._run_handlers(session, connection, {**found, **values}, join)
 
     def _write(self, connection: Connection, found: dict[str, Any], values: dict[str, Any]) -> None:
         guard = {
@@ -113,12 +116,19 @@ class Changes:
             raise LostRaceError
 
     def _run_handlers(
-        self, session: Session, connection: Connection, values: dict[str, Any]
+        self,
+        session: Session,
+        connection: Connection,
+        values: dict[str, Any],
+        join: Callable[[], None] | None,
     ) -> None:
         handlers = self._handlers.by_status[values["status"]]
 
         if not handlers:
             return
+
+        if join is not None:
+            join()
 
         payment = self._load(session, values["id"], values)
 

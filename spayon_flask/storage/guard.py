@@ -17,6 +17,7 @@ from sqlalchemy.orm import SessionTransaction
 from sqlalchemy.orm import scoped_session
 
 from ..errors import HandlerError
+from .own_connection import listen_for_commit
 from .transactions import is_transient
 from .transactions import loses_transaction
 
@@ -112,9 +113,10 @@ def watch_handlers(session: scoped_session[Any]) -> None:
 @contextmanager
 def handlers_only(session: Session, connection: Connection) -> Iterator[None]:
     """Run the shop's handlers; raise `HandlerError` where they fail or end the transaction."""
-    _watch_engine(connection.engine)
-    event.listen(connection, "commit", _refuse_connection_commit)
+    # First, since it asks for the transaction, as a handler may that is about to commit.
     guard = Guard(session, connection)
+    _watch_engine(connection.engine)
+    listen_for_commit(connection, _refuse_connection_commit)
     token = _guard.set(guard)
 
     try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm import Session
+
+from .own_connection import OwnConnection
 
 
 class OwnTransaction:
@@ -19,9 +22,7 @@ class OwnTransaction:
 
     def __init__(self, session: Session, mapper: Mapper[Any]) -> None:
         self._session = session
-        bind = session.get_bind(mapper=mapper)
-        alone = not _is_changed(session)
-        self._own = bind.connect() if alone and isinstance(bind, Engine) else None
+        self._own = _connect_alone(session, session.get_bind(mapper=mapper))
         self._joined = self._own is None
         self.connection = self._own or session.connection(bind_arguments={"mapper": mapper})
 
@@ -59,9 +60,12 @@ class OwnTransaction:
         self._own.close()
 
 
-def _is_changed(session: Session) -> bool:
-    """Say whether *session* begins in a way of its own, which our statements need as well."""
+def _connect_alone(session: Session, bind: Engine | Connection) -> OwnConnection | None:
+    """Return a connection of ours; None where our statements need *session* from the beginning."""
     # A listener or an option may choose a tenant, a schema or an isolation level. SQLAlchemy 2.0
     # knows no such options.
     options = getattr(session, "execution_options", None)
-    return bool(session.twophase or session.dispatch.after_begin or options)
+    is_changed = session.twophase or session.dispatch.after_begin or options
+
+    # An engine of the shop's own class may make connections of a class of their own.
+    return OwnConnection(bind) if type(bind) is Engine and not is_changed else None

@@ -117,7 +117,6 @@ class Records:
                 verdict=arrival.known_verdict, repeated=True, callback_id=arrival.known_id
             )
 
-        transaction.join()
         decision = Decision(UNKNOWN)
 
         if found is not None:
@@ -135,7 +134,9 @@ class Records:
 
         if found is not None and decision.status is not None:
             written = report.status if arrival.written else None
-            self._changes.write(session, connection, found, decision, report, now, written)
+            self._changes.write(
+                session, connection, found, decision, report, now, written, transaction.join
+            )
 
         elif arrival.written:
             raise AssertionError("a status was written that nobody had decided upon")

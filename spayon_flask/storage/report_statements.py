@@ -19,8 +19,8 @@ from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import update
 
-from ..models.types import JsonText
 from ..verdicts import ENDED
+from .prepared_statement import PreparedStatement
 from .statements import NEEDED
 
 
@@ -89,7 +89,7 @@ class ReportStatements:
         )
 
     @cached_property
-    def insert_report(self) -> Any:
+    def insert_report(self) -> PreparedStatement:
         """The callback row and the status in one, as one JSON array; for PostgreSQL.
 
         The row is inserted unless it is there. Only with it, a payment that is pending is given the
@@ -143,16 +143,12 @@ class ReportStatements:
             c.session_id == session_id, c.status == status
         )
         # One column, since columns take a driver's time.
-        return select(
-            cast(
-                func.json_build_array(
-                    select(fresh.c.id).scalar_subquery(),
-                    select(written.c.before).scalar_subquery(),
-                    known.scalar_subquery(),
-                ),
-                JsonText,
-            )
+        answer = func.json_build_array(
+            select(fresh.c.id).scalar_subquery(),
+            select(written.c.before).scalar_subquery(),
+            known.scalar_subquery(),
         )
+        return PreparedStatement(select(cast(answer, Text)))
 
 
 def _text(value: str) -> Any:

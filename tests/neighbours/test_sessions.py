@@ -59,6 +59,21 @@ def test_a_repetition_leaves_the_session_alone(any_shop: Shop) -> None:
     assert ended == []
 
 
+def test_a_report_without_work_for_a_handler_leaves_the_session_alone(any_shop: Shop) -> None:
+    any_shop.add_order()
+    any_shop.add_payment()
+    any_shop.spayon.handlers.by_status["failed"].clear()
+    ended: list[object] = []
+
+    with listening(any_shop, "after_transaction_end", lambda *_: ended.append(_)):
+        assert any_shop.deliver(report(status="pending")) == 200
+        assert any_shop.deliver(report(sessionId="unknown")) == 200
+        assert any_shop.deliver(report(status="failed")) == 200
+
+    assert ended == []
+    assert any_shop.payment().status == "failed"
+
+
 def test_what_a_session_says_at_its_beginning_is_said_ahead_of_our_statements(
     any_shop: Shop,
 ) -> None:
@@ -101,6 +116,19 @@ def test_a_handler_works_on_the_connection_that_the_report_was_written_on(any_sh
     any_shop.handle = look
     assert any_shop.deliver(report()) == 200
     assert seen == ["paid"]
+
+
+def test_nobody_commits_the_connection_of_a_session_that_was_there_from_the_beginning(
+    any_shop: Shop,
+) -> None:
+    any_shop.add_order()
+    any_shop.add_payment()
+    any_shop.handle = lambda *_: any_shop.db.session.connection().commit()
+
+    with listening(any_shop, "after_begin", lambda *_: None):
+        assert any_shop.deliver(report()) == 500
+
+    assert any_shop.callbacks() == []
 
 
 class ChoosingSession(Session):

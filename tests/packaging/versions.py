@@ -46,7 +46,8 @@ def core() -> list[str]:
     """Return the test files that need no neighbour but a database."""
     paths = sorted((ROOT / "tests").glob("test_*.py"))
     names = [str(path.relative_to(ROOT)) for path in paths if path.name not in LEFT_OUT]
-    return [*names, "tests/promises", "tests/neighbours/test_sessions.py"]
+    beside = ("tests/neighbours/test_engines.py", "tests/neighbours/test_sessions.py")
+    return [*names, "tests/promises", *beside]
 
 
 def run(python: str, resolution: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -24,6 +26,34 @@ from tests.shop import Shop
 
 #: The statement of all deliveries of one report that only one can execute.
 CLAIM = "INSERT INTO spayon_callback"
+
+
+def _add(session: Any, orders: Any) -> None:
+    session.add(orders(id="A2", price="1", currency="AMD"))
+
+
+def _flush(session: Any, orders: Any) -> None:
+    _add(session, orders)
+    session.flush()
+
+
+def _execute(session: Any, orders: Any) -> None:
+    session.execute(update(orders).values(price="1"))
+
+
+def _change_after_a_commit(session: Any, orders: Any) -> None:
+    found = session.get(orders, "A1")
+    session.commit()
+    found.price = "1"
+
+
+def _delete_after_a_commit(session: Any, orders: Any) -> None:
+    found = session.get(orders, "A1")
+    session.commit()
+    session.delete(found)
+
+
+CHANGES = [_add, _flush, _execute, _change_after_a_commit, _delete_after_a_commit]
 
 
 class TestExactlyOnce:
@@ -143,6 +173,7 @@ class TestExactlyOnce:
         any_shop.add_order()
         payment = start(any_shop, order())
         any_shop.handle = _fail
+        # For mypy: it has a session by now.
         assert gateway.pay(payment.session_id).status_code == 500  # type: ignore[union-attr]
 
         with pytest.raises(HandlerError):
@@ -176,12 +207,15 @@ class TestExactlyOnce:
         assert ran == ["second", "second"]
         assert any_shop.paid_times() == 1
 
-    def test_changes_of_the_caller_are_never_committed_along(self, any_shop: Shop) -> None:
+    @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
+    def test_changes_of_the_caller_are_never_committed_along(
+        self, any_shop: Shop, change: Callable[[Any, Any], None]
+    ) -> None:
         any_shop.add_order()
         any_shop.add_payment()
 
         with any_shop.app.app_context():
-            any_shop.db.session.add(any_shop.orders(id="A2", price="1", currency="AMD"))
+            change(any_shop.db.session, any_shop.orders)
 
             with pytest.raises(UncommittedChangesError, match="commit them or roll them back"):
                 any_shop.spayon.start_checkout(order())

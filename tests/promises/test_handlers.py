@@ -80,6 +80,10 @@ def _commit_the_connection(session: Any, _: Any) -> None:
     session.connection().commit()
 
 
+def _commit_the_transaction_of_the_connection(session: Any, _: Any) -> None:
+    session.connection().get_transaction().commit()
+
+
 MEDDLING = [
     _commit,
     _rollback,
@@ -92,6 +96,7 @@ MEDDLING = [
     _remove_and_go_on,
     _commit_in_a_savepoint,
     _commit_the_connection,
+    _commit_the_transaction_of_the_connection,
 ]
 
 
