@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import finalize
 
 import pytest
 from blinker import NamedSignal
 from playwright.sync_api import Browser
 from sqlalchemy import create_engine
+from sqlalchemy import event
 from sqlalchemy import make_url
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import Pool
 
 from spayon_flask import signals
 from spayon_flask.simulator import Simulator
@@ -29,6 +34,13 @@ POSTGRESQL = os.environ.get(
 MARIADB = os.environ.get("SPAYON_TESTS_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test")
 
 SIGNALS = [each for each in vars(signals).values() if isinstance(each, NamedSignal)]
+
+
+@event.listens_for(Pool, "connect")
+def _close_with_its_pool(connection: object, record: ConnectionPoolEntry) -> None:
+    """Many tests make a shop of their own and drop it; Python 3.13 warns of what it left open."""
+    if isinstance(connection, sqlite3.Connection):
+        finalize(record, connection.close)
 
 
 @pytest.fixture(autouse=True)
