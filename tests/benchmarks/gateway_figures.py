@@ -51,9 +51,15 @@ def latency(*, quick: bool) -> Figures:
 
 def reconcile(*, quick: bool) -> Figures:
     """Reconcile 10,000 payments with 32 jobs at 50 ms, on PostgreSQL."""
-    payments = 640 if quick else 10_000
-    measured = {name: _reconcile(name, payments) for name in ("reconcile", "share", "asking")}
+    rounds, payments = (1, 640) if quick else (5, 10_000)
+    runs: dict[str, list[dict[str, Any]]] = {"reconcile": [], "share": [], "asking": []}
+    for _ in range(rounds):
+        for name, outcomes in runs.items():
+            outcomes.append(_reconcile(name, payments))
+
+    measured = {name: _middle(outcomes) for name, outcomes in runs.items()}
     ideal = LATENCY * payments / JOBS
+    ratios = [ideal / each["seconds"] for each in runs["reconcile"]]
     return Figures(
         name="reconcile",
         table=Table(
@@ -76,6 +82,7 @@ def reconcile(*, quick: bool) -> Figures:
                 what=f"reconcile of {payments:,} against the ideal",
                 least=0.85,
                 value=ideal / measured["reconcile"]["seconds"],
+                note=f"{rounds} rounds, {min(ratios):.2f} to {max(ratios):.2f}",
             )
         ],
     )
@@ -90,6 +97,10 @@ def _reconcile(name: str, payments: int) -> dict[str, Any]:
 
     assert measured["paid"] == payments, measured
     return measured
+
+
+def _middle(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    return sorted(outcomes, key=lambda each: float(each["seconds"]))[len(outcomes) // 2]
 
 
 def _row(
