@@ -89,7 +89,7 @@ def watched(shop: Shop) -> Iterator[None]:
     empty(shop)
     lines: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: lines.append(  # type: ignore[method-assign]
+    handler.emit = lambda record: lines.append(  # type: ignore[method-assign]  # Flask's way
         logging.Formatter().format(record) + str(record.__dict__)
     )
     logging.getLogger().addHandler(handler)

@@ -131,7 +131,7 @@ def test_concurrent_first_calls_make_one_request(tokens: TokenService, gateway: 
 def test_concurrent_first_calls_share_one_failure(tokens: TokenService, gateway: Gateway) -> None:
     gateway.away = True
     gateway.hold = threading.Event()
-    tokens._fetching = line = Line()  # type: ignore[assignment]
+    tokens._fetching = line = Line()  # type: ignore[assignment]  # a stand-in
 
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(tokens.get)
@@ -301,7 +301,7 @@ class TestSharedCache:
             tokens.drop(old)
             return adding(*args, **options)
 
-        cache.add = drop_meanwhile  # type: ignore[method-assign]
+        cache.add = drop_meanwhile  # type: ignore[method-assign]  # a stand-in
 
         assert tokens.get() == old
 
@@ -312,9 +312,9 @@ class TestSharedCache:
             def get(self, key: str) -> None:
                 raise ConnectionError("no route to redis://user:hush@cache")
 
-            set = add = delete = get  # type: ignore[assignment]
+            set = add = delete = get  # type: ignore[assignment]  # a stand-in
 
-        tokens = TokenService(gateway, cache=Broken())  # type: ignore[arg-type]
+        tokens = TokenService(gateway, cache=Broken())  # type: ignore[arg-type]  # what is tested
 
         assert (tokens.get(), tokens.get()) == ("token-1", "token-1")
         assert "TOKEN_CACHE" in caplog.text

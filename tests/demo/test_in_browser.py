@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import expect

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import flask_migrate  # type: ignore[import-untyped]
+import flask_migrate  # type: ignore[import-untyped]  # it has no types
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_admin import Admin  # type: ignore[import-untyped]
-from flask_babel import Babel  # type: ignore[import-untyped]
+from flask_admin import Admin  # type: ignore[import-untyped]  # it has no types
+from flask_babel import Babel  # type: ignore[import-untyped]  # it has no types
 
 from spayon_flask.admin import add_views
 from tests.neighbours.shop import Gateway

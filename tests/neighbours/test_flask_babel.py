@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask import request
-from flask_babel import Babel  # type: ignore[import-untyped]
+from flask_babel import Babel  # type: ignore[import-untyped]  # it has no types
 
 from spayon_flask import Order
 from tests.neighbours.shop import Gateway

@@ -10,7 +10,7 @@ from flask import Flask
 from flask import abort
 from flask import request
 from flask.typing import ResponseReturnValue
-from flask_login import LoginManager  # type: ignore[import-untyped]
+from flask_login import LoginManager  # type: ignore[import-untyped]  # it has no types
 from flask_login import UserMixin
 from flask_login import current_user
 from flask_login import login_user

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 from flask import Flask
-from flask_talisman import Talisman  # type: ignore[import-untyped]
+from flask_talisman import Talisman  # type: ignore[import-untyped]  # it has no types
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from spayon_flask import signing
@@ -49,7 +49,7 @@ def shop_with_talisman(gateway: Gateway) -> tuple[Flask, Parts]:
     parts = make_parts()
     app = make_app(parts, SPAYON_PUBLIC_URL=SHOP, **gateway.config())
     Talisman(app)
-    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way
     gateway.shop = app
     return app, parts
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask import request_started
 from flask.testing import FlaskClient
-from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
+from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
 
 from spayon_flask import signing
 from tests.neighbours.shop import Gateway

@@ -189,7 +189,7 @@ def make_own(db: SQLAlchemy, base: Any) -> Parts:
         cups: Mapped[int] = mapped_column(default=3)
         product_name: Mapped[str | None] = mapped_column(Backwards(255))
 
-    class Callback(CallbackMixin, base):  # type: ignore[misc]
+    class Callback(CallbackMixin, base):  # type: ignore[misc]  # made at run time
         __tablename__ = "tea_callback"
 
     return make_parts(db, payment_class=Payment, callback_class=Callback)
@@ -243,7 +243,7 @@ def test_a_prefix_of_the_tables_names_the_keys_too() -> None:
 def test_own_classes_stand_in_a_second_database(gateway: Gateway, tmp_path: Any) -> None:
     db = modern()
 
-    class Model(db.Model):  # type: ignore[name-defined,misc]
+    class Model(db.Model):  # type: ignore[name-defined,misc]  # made at run time
         __abstract__ = True
         __bind_key__ = "payments"
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flask import Flask
-from flask_talisman import Talisman  # type: ignore[import-untyped]
+from flask_talisman import Talisman  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import Browser
 from playwright.sync_api import ConsoleMessage
 from playwright.sync_api import Dialog

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask import render_template_string
-from flask_babel import Babel  # type: ignore[import-untyped]
+from flask_babel import Babel  # type: ignore[import-untyped]  # it has no types
 
 from spayon_flask import Order
 from spayon_flask.simulator import Simulator

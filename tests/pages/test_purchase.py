@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
+from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import expect

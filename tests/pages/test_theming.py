@@ -7,7 +7,7 @@ from shutil import copytree
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 from flask import Flask
 from flask import template_rendered
 from playwright.sync_api import Browser

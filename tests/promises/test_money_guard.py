@@ -132,6 +132,7 @@ class TestMoneyGuard:
         for price in EXACT:
             any_shop.add_order(price)
             any_shop.add_payment(price, price, price=Decimal(price))
+            # For mypy: the exponent of what is finite is a number.
             unit = Decimal(1).scaleb(Decimal(price).as_tuple().exponent)  # type: ignore[arg-type]
 
             any_shop.deliver(report(price, orderId=price, price=str(Decimal(price) + unit)))

@@ -150,7 +150,7 @@ class TestOneLiveSession:
             any_shop.add_payment("S1", "A2", reference="another")
 
         any_shop.deliver(report("S9"))
-        columns = any_shop.spayon.Callback.__table__.c  # type: ignore[attr-defined]
+        columns = any_shop.spayon.Callback.__table__.c  # type: ignore[attr-defined]  # mapped
         kept = [column for column in columns if not column.primary_key]
 
         with any_shop.app.app_context():

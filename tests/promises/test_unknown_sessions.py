@@ -143,7 +143,7 @@ class TestUnknownSessions:
         def fail_first(session_id: str, **_: object) -> None:
             deliver(session_id, status="failed", orderId=None)
 
-        gateway.pay = fail_first  # type: ignore[method-assign]
+        gateway.pay = fail_first  # type: ignore[method-assign]  # fails once
         gateway.fault("callback_before_answer")
 
         payment = start(any_shop, order())

@@ -19,11 +19,11 @@ django_base.configure(
     STRIPE_API_HOST="http://127.0.0.1:9",
 )
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.urls import include  # noqa: E402
-from django.urls import path  # noqa: E402
-from djstripe import models  # noqa: E402
-from djstripe.event_handlers import djstripe_receiver  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402  Django is configured first
+from django.urls import include  # noqa: E402  as above
+from django.urls import path  # noqa: E402  as above
+from djstripe import models  # noqa: E402  as above
+from djstripe.event_handlers import djstripe_receiver  # noqa: E402  as above
 
 
 urlpatterns = [path("stripe/", include("djstripe.urls", namespace="djstripe"))]

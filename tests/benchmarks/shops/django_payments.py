@@ -23,19 +23,19 @@ django_base.configure(
     PAYMENT_VARIANTS={"spayon": (f"{__name__}.SpayonProvider", {})},
 )
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.http import HttpResponse  # noqa: E402
-from django.urls import include  # noqa: E402
-from django.urls import path  # noqa: E402
-from payments import PaymentError  # noqa: E402
-from payments import PaymentStatus  # noqa: E402
-from payments.core import BasicProvider  # noqa: E402
-from payments.signals import status_changed  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402  Django is configured first
+from django.http import HttpResponse  # noqa: E402  as above
+from django.urls import include  # noqa: E402  as above
+from django.urls import path  # noqa: E402  as above
+from payments import PaymentError  # noqa: E402  as above
+from payments import PaymentStatus  # noqa: E402  as above
+from payments.core import BasicProvider  # noqa: E402  as above
+from payments.signals import status_changed  # noqa: E402  as above
 
-from tests.benchmarks.shops.django_payments_app.models import Payment  # noqa: E402
+from tests.benchmarks.shops.django_payments_app.models import Payment  # noqa: E402  as above
 
 
-class SpayonProvider(BasicProvider):  # type: ignore[misc]
+class SpayonProvider(BasicProvider):  # type: ignore[misc]  # a base without types
     """Spayon as a provider of django-payments."""
 
     def get_token_from_request(self, payment: Any, request: Any) -> str:

@@ -64,7 +64,7 @@ def connect() -> Any:
 
         return psycopg.connect(host=url.host, port=url.port, user=url.username, dbname=url.database)
 
-    import pymysql  # noqa: PLC0415
+    import pymysql  # noqa: PLC0415  on demand
 
     return pymysql.connect(
         host=url.host, port=url.port or 3306, user=url.username, database=url.database

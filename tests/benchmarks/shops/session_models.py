@@ -22,19 +22,19 @@ __all__ = ["application", "create", "fill"]
 db = SQLAlchemy(metadata=tables.metadata)
 
 
-class ShopOrder(db.Model):  # type: ignore[name-defined, misc]
+class ShopOrder(db.Model):  # type: ignore[name-defined, misc]  # made at run time
     """The shop's order."""
 
     __table__ = tables.orders
 
 
-class Payment(db.Model):  # type: ignore[name-defined, misc]
+class Payment(db.Model):  # type: ignore[name-defined, misc]  # made at run time
     """One attempt to pay it."""
 
     __table__ = tables.payments
 
 
-class Callback(db.Model):  # type: ignore[name-defined, misc]
+class Callback(db.Model):  # type: ignore[name-defined, misc]  # made at run time
     """One thing that Spayon said."""
 
     __table__ = tables.callbacks

@@ -26,7 +26,7 @@ db = SQLAlchemy()
 spayon = Spayon(db)
 
 
-class ShopOrder(db.Model):  # type: ignore[name-defined, misc]
+class ShopOrder(db.Model):  # type: ignore[name-defined, misc]  # made at run time
     """The shop's order."""
 
     __table__ = tables.orders.to_metadata(db.metadata)

@@ -4,7 +4,7 @@ from django.db import models
 from payments.models import BasePayment
 
 
-class Payment(BasePayment):  # type: ignore[misc]
+class Payment(BasePayment):  # type: ignore[misc]  # a base without types
     """One attempt to pay an order."""
 
     class Meta:
