@@ -61,22 +61,39 @@ def url(payment_and_url: tuple[Payment, str]) -> str:
     return payment_and_url[1]
 
 
+#: A fetch that is over, body and all, when `answered` is.
+ANSWERED = """
+    const ask = window.fetch;
+    window.answered = Promise.resolve();
+    window.fetch = (...asked) => {
+      const answer = ask(...asked);
+      window.answered = answer.then(async (it) => {
+        const text = await it.text();
+        it.text = async () => text;
+      }, () => {});
+      return window.answered.then(() => answer);
+    };
+"""
+
+
 @pytest.fixture
 def page(browser: Browser, url: str) -> Iterator[Page]:
     """Open the page of a pending payment with a clock that only the test moves."""
     context = browser.new_context()
     page = context.new_page()
-    page.clock.install()
+    page.add_init_script(ANSWERED)
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
     page.goto(url)
     yield page
     context.close()
 
 
 def pass_time(page: Page, milliseconds: int) -> None:
-    """Let time pass in steps in which an answer can arrive."""
+    """Let time pass in steps, and wait in each for the answer to what it has asked."""
     for _ in range(milliseconds // 2000):
         page.clock.run_for(2000)
-        page.wait_for_load_state("networkidle")
+        page.evaluate("answered")
 
 
 def test_the_page_shows_by_itself_that_the_payment_was_paid(page: Page, payment: Payment) -> None:
