@@ -9,6 +9,7 @@ from flask import abort
 from flask import render_template
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
+from playwright.sync_api import expect
 
 from spayon_flask.languages import Language
 
@@ -224,5 +225,5 @@ def test_without_scripts_the_payer_asks_by_a_link(
     payment.state = "paid"
     page.get_by_role("link", name="Check again").click()
 
-    assert page.get_by_role("heading").inner_text() == "Payment received"
+    expect(page.get_by_role("heading")).to_have_text("Payment received")
     context.close()

@@ -7,10 +7,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
+from playwright.sync_api import expect
 
 from spayon_flask.simulator import PaymentSession
 from spayon_flask.simulator import Simulator
-from tests.pages.browser import chromium
 
 from .bare import Bare
 from .shop import Shop
@@ -36,13 +36,6 @@ class Looking:
         self.complaints: list[str] = []
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start Chromium, or skip where there is none."""
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -130,7 +123,7 @@ def test_a_payer_tries_a_card_and_then_another(
     page.goto(f"{sim.url}/pay/{session.id}")
     page.get_by_role("link", name="Declined by the bank").click()
     page.get_by_role("button", name="Pay 1,000").click()
-    assert "gave no reason" in page.get_by_role("alert").inner_text()
+    expect(page.get_by_role("alert")).to_contain_text("gave no reason")
 
     page.get_by_role("link", name="Approved").first.click()
     with page.expect_request(lambda request: request.url.startswith(shop.url)) as back:
@@ -193,7 +186,7 @@ def test_every_button_works(
         "+5 min": "The clock shows",
     }.items():
         page.get_by_role("button", name=button).click()
-        assert words in page.get_by_role("status").inner_text()
+        expect(page.get_by_role("status")).to_contain_text(words)
 
     assert len(shop.received) == 1 + 1 + 10 + 2 + 4
     context.close()
