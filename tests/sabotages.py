@@ -67,19 +67,19 @@ SABOTAGES = [
     Sabotage(
         "the report is committed before the handler runs",
         "storage/changes.py",
-        "        self._run_handlers(session, connection, {**found, **values}, join)\n",
-        "        join and join()\n"
+        "        self._run_handlers(join, connection, {**found, **values})\n",
+        "        session = join()\n"
         "        session.commit()\n"
         "        connection = session.connection(bind_arguments={'mapper': self._mapper})\n"
-        "        self._run_handlers(session, connection, {**found, **values}, None)\n",
+        "        self._run_handlers(lambda: session, connection, {**found, **values})\n",
         ONCE,
         "test_a_handler_that_raises and sqlite",
     ),
     Sabotage(
         "the session joins a transaction that its commit does not end",
         "storage/own_transaction.py",
-        'self._session.join_transaction_mode = "control_fully"',
-        'self._session.join_transaction_mode = "rollback_only"',
+        'session.join_transaction_mode = "control_fully"',
+        'session.join_transaction_mode = "rollback_only"',
         ONCE,
         "test_deliveries_one_after_the_other and sqlite",
     ),
@@ -87,7 +87,7 @@ SABOTAGES = [
         "the handler runs before the status is written",
         "storage/changes.py",
         "        if written != decision.status:\n",
-        "        self._run_handlers(session, connection, {**found, **values}, join)\n\n"
+        "        self._run_handlers(join, connection, {**found, **values})\n\n"
         "        if written != decision.status:\n",
         ONCE,
         "test_deliveries_one_after_the_other and sqlite",
@@ -165,6 +165,14 @@ SABOTAGES = [
         "        if connection.closed:\n",
         "tests/neighbours/test_engines.py",
         "test_our_tables_may_be_in_the_schema_of_a_tenant",
+    ),
+    Sabotage(
+        "any session says which database is that of all others",
+        "storage/sessions.py",
+        "        if not is_plain or self._scoped.registry.has():\n",
+        "        if self._scoped.registry.has():\n",
+        "tests/neighbours/test_sessions.py",
+        "chooses_anew and sqlite",
     ),
     Sabotage(
         "a handler may go on after a rollback",

@@ -32,6 +32,7 @@ from .records import Records
 from .report_statements import ReportStatements
 from .schedule import Due
 from .schedule import Schedule
+from .sessions import Sessions
 from .statements import Statements
 from .transactions import watch
 from .work_statements import WorkStatements
@@ -63,11 +64,14 @@ class Storage(OnDemand):
         changes = Changes(account, payment_class, statements, handlers)
         super().__init__(account, session, payment_class, callback_class, changes, handlers)
         arrivals = Arrivals(account, ReportStatements(*tables))
-        self._records = Records(account, payment_class, statements, handlers, changes, arrivals)
+        sessions = Sessions(session)
+        self._records = Records(
+            account, sessions, payment_class, statements, handlers, changes, arrivals
+        )
         self._checkouts = Checkouts(account, payment_class, statements)
         self._schedule = Schedule(account, payment_class, work, interval)
         self._hand_over = HandOver(account, callback_class, work, handlers)
-        self._announcements = Announcements(account, self._hand_over, self.get)
+        self._announcements = Announcements(account, sessions, self._hand_over, self.get)
         watch(session)
         watch_handlers(session)
 
@@ -85,10 +89,7 @@ class Storage(OnDemand):
         Commits the callback row, the change of status and what the handlers write, or nothing;
         then calls the dispatcher and sends signals. Raises `HandlerError` where a handler failed.
         """
-        session = self._session()
-        outcome = self._records.record(
-            session, report, source=source, now=now, secret_index=secret_index
-        )
+        outcome = self._records.record(report, source=source, now=now, secret_index=secret_index)
         logger.info(
             "report recorded",
             extra={
@@ -100,7 +101,7 @@ class Storage(OnDemand):
                 "repeated": outcome.repeated,
             },
         )
-        self._announcements.report(session, report, source, outcome)
+        self._announcements.report(report, source, outcome)
         return outcome
 
     def expire_unanswered(self, payment_id: int, *, now: datetime) -> bool:
@@ -120,12 +121,11 @@ class Storage(OnDemand):
 
         Raises `ReviewError` where that cannot be done, and `HandlerError`.
         """
-        session = self._session()
         again = self._reviews.settle(
-            session, payment_id, accept=accept, by=by, because=because, now=now
+            self._session(), payment_id, accept=accept, by=by, because=because, now=now
         )
 
-        self._announcements.review(session, payment_id, again, accepted=accept)
+        self._announcements.review(payment_id, again, accepted=accept)
         return self.get(payment_id)
 
     def claim(self, order: Order, *, now: datetime, give_up: int | None = None) -> Claim:

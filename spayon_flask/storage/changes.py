@@ -49,19 +49,19 @@ class Changes:
 
     def write(
         self,
-        session: Session,
+        join: Callable[[], Session],
         connection: Connection,
         found: dict[str, Any],
         decision: Decision,
         report: Report | None,
         now: datetime,
         written: str | None = None,
-        join: Callable[[], None] | None = None,
     ) -> None:
         """Write the status that *decision* gives to the payment *found*, and run its handlers.
 
+        *join* is called where a handler is next, and returns the session, which has a part in the
+        transaction of *connection* from then on.
         *written* is the status that it has been given meanwhile, with the `ending` of *report*.
-        *join* is called where a handler is next, and lets *session* join the transaction.
         Raises `LostRaceError` where the payment is not any more as it was found.
         """
         key = {"the_account": self._account, "the_order_id": found["order_id"]}
@@ -97,7 +97,7 @@ class Changes:
         if written != decision.status:
             self._write(connection, found | {"status": written or found["status"]}, values)
 
-        self._run_handlers(session, connection, {**found, **values}, join)
+        self._run_handlers(join, connection, {**found, **values})
 
     def _write(self, connection: Connection, found: dict[str, Any], values: dict[str, Any]) -> None:
         guard = {
@@ -116,20 +116,14 @@ class Changes:
             raise LostRaceError
 
     def _run_handlers(
-        self,
-        session: Session,
-        connection: Connection,
-        values: dict[str, Any],
-        join: Callable[[], None] | None,
+        self, join: Callable[[], Session], connection: Connection, values: dict[str, Any]
     ) -> None:
         handlers = self._handlers.by_status[values["status"]]
 
         if not handlers:
             return
 
-        if join is not None:
-            join()
-
+        session = join()
         payment = self._load(session, values["id"], values)
 
         with handlers_only(session, connection):

@@ -34,7 +34,8 @@ class Endings:
 
             found = {name: getattr(payment, name) for name in NEEDED}
             connection = session.connection(bind_arguments={"mapper": self._mapper})
-            self._changes.write(session, connection, found, Decision(APPLIED, "expired"), None, now)
+            decision = Decision(APPLIED, "expired")
+            self._changes.write(lambda: session, connection, found, decision, None, now)
             session.commit()
             return True
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.orm import Session
 
 from .own_connection import OwnConnection
+from .sessions import Sessions
 
 
 class OwnTransaction:
@@ -20,44 +21,47 @@ class OwnTransaction:
     Where the shop has changed how its session begins, the session is there from the beginning.
     """
 
-    def __init__(self, session: Session, mapper: Mapper[Any]) -> None:
-        self._session = session
-        self._own = _connect_alone(session, session.get_bind(mapper=mapper))
-        self._joined = self._own is None
-        self.connection = self._own or session.connection(bind_arguments={"mapper": mapper})
+    def __init__(self, sessions: Sessions, mapper: Mapper[Any]) -> None:
+        self._sessions = sessions
+        self._session: Session | None = None
+        sample = sessions.sample()
+        self._own = _connect_alone(sample, sample.get_bind(mapper=mapper))
 
-    def join(self) -> None:
-        """Make the transaction that of the session, whose commit and rollback end it."""
-        if self._joined:
-            return
+        if self._own is not None:
+            self.connection: Connection = self._own
 
-        self._joined = True
-        mode = self._session.join_transaction_mode
-        self._session.join_transaction_mode = "control_fully"
+        else:
+            self._session = sessions.get()
+            self.connection = self._session.connection(bind_arguments={"mapper": mapper})
+
+    def join(self) -> Session:
+        """Return the session; the transaction is its own, which its commit and rollback end."""
+        if self._session is not None:
+            return self._session
+
+        self._session = session = self._sessions.get()
+        mode = session.join_transaction_mode
+        session.join_transaction_mode = "control_fully"
 
         try:
-            self._session.connection(bind_arguments={"bind": self.connection})
+            session.connection(bind_arguments={"bind": self.connection})
 
         finally:
-            self._session.join_transaction_mode = mode
+            session.join_transaction_mode = mode
+
+        return session
 
     def commit(self) -> None:
         """Commit, for the session too where it has joined."""
-        if self._joined:
-            self._session.commit()
-
-        else:
-            self.connection.commit()
+        (self._session or self.connection).commit()
 
     def close(self) -> None:
         """Give the connection back, rolled back where nobody has committed."""
-        if self._own is None:
-            return
-
-        if self._joined and self._session.in_transaction():
+        if self._session is not None and self._session.in_transaction():
             self._session.rollback()
 
-        self._own.close()
+        if self._own is not None:
+            self._own.close()
 
 
 def _connect_alone(session: Session, bind: Engine | Connection) -> OwnConnection | None:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy import inspect
-from sqlalchemy.orm import Session
 
 from ..handlers import Handlers
 from ..models import PaymentMixin
@@ -25,8 +24,9 @@ from .arrivals import Arrivals
 from .changes import Changes
 from .changes import ending
 from .own_transaction import OwnTransaction
+from .sessions import Sessions
 from .statements import Statements
-from .transactions import with_retries
+from .transactions import with_retries_in
 
 
 #: How long a hand-over to the dispatcher may take before reconcile does it again.
@@ -52,6 +52,7 @@ class Records:
     def __init__(
         self,
         account: str,
+        sessions: Sessions,
         payment_class: type[PaymentMixin],
         statements: Statements,
         handlers: Handlers,
@@ -59,6 +60,7 @@ class Records:
         arrivals: Arrivals,
     ) -> None:
         self._account = account
+        self._sessions = sessions
         self._mapper = inspect(payment_class)
         self._statements = statements
         self._handlers = handlers
@@ -67,7 +69,6 @@ class Records:
 
     def record(
         self,
-        session: Session,
         report: Report,
         *,
         source: str,
@@ -90,18 +91,15 @@ class Records:
             "verdict": APPLIED,
             "dispatch_at": self._dispatch_at(now),
         }
-        return with_retries(session, lambda: self._record(session, report, row, now))
+        return with_retries_in(self._sessions.current, lambda: self._record(report, row, now))
 
-    def _record(
-        self, session: Session, report: Report, row: dict[str, Any], now: datetime
-    ) -> Outcome:
-        with closing(OwnTransaction(session, self._mapper)) as transaction:
-            return self._record_within(transaction, session, report, row, now)
+    def _record(self, report: Report, row: dict[str, Any], now: datetime) -> Outcome:
+        with closing(OwnTransaction(self._sessions, self._mapper)) as transaction:
+            return self._record_within(transaction, report, row, now)
 
     def _record_within(
         self,
         transaction: OwnTransaction,
-        session: Session,
         report: Report,
         row: dict[str, Any],
         now: datetime,
@@ -134,9 +132,7 @@ class Records:
 
         if found is not None and decision.status is not None:
             written = report.status if arrival.written else None
-            self._changes.write(
-                session, connection, found, decision, report, now, written, transaction.join
-            )
+            self._changes.write(transaction.join, connection, found, decision, report, now, written)
 
         elif arrival.written:
             raise AssertionError("a status was written that nobody had decided upon")

@@ -74,7 +74,7 @@ class Reviews:
             session.flush()
             decision = Decision(APPLIED, "paid" if accept else "failed", found["review"])
             connection = session.connection(bind_arguments={"mapper": inspect(self._payment)})
-            self._changes.write(session, connection, found, decision, None, now)
+            self._changes.write(lambda: session, connection, found, decision, None, now)
             session.commit()
             return again
 

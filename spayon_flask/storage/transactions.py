@@ -74,7 +74,15 @@ def with_retries(session: Session, work: Callable[[], _T]) -> _T:
 
     Whatever happens, *session* is left without an open transaction.
     """
-    begin_clean(session)
+    return with_retries_in(lambda: session, work)
+
+
+def with_retries_in(current: Callable[[], Session | None], work: Callable[[], _T]) -> _T:
+    """Do as `with_retries`, where *work* may be the one who makes the session."""
+    session = current()
+
+    if session is not None:
+        begin_clean(session)
 
     for left in reversed(range(MAX_TRIES)):
         try:
@@ -93,7 +101,9 @@ def with_retries(session: Session, work: Callable[[], _T]) -> _T:
                 raise
 
         finally:
-            if session.in_transaction():
+            session = current()
+
+            if session is not None and session.in_transaction():
                 session.rollback()
 
     raise AssertionError("unreachable")

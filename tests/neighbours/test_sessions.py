@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy.orm
+from flask import request_finished
 from flask_sqlalchemy.session import Session
 from sqlalchemy import Connection
 from sqlalchemy import event
@@ -34,9 +36,9 @@ def listening(shop: Shop, name: str, listener: Any) -> Iterator[None]:
 
 
 @contextmanager
-def shop_with(session_class: type[Session], database_url: str) -> Iterator[Shop]:
+def shop_with(session_class: type[Session], database_url: str, **config: Any) -> Iterator[Shop]:
     """Run a shop with a session class of its own."""
-    shop = make_shop(database_url, session_class=session_class)
+    shop = make_shop(database_url, session_class=session_class, **config)
     shop.add_order()
     shop.add_payment()
 
@@ -59,6 +61,21 @@ def test_a_repetition_leaves_the_session_alone(any_shop: Shop) -> None:
     assert ended == []
 
 
+def test_a_repetition_makes_no_session(any_shop: Shop) -> None:
+    any_shop.add_order()
+    any_shop.add_payment()
+    made: list[bool] = []
+
+    def look(*_: object, **__: object) -> None:
+        made.append(any_shop.db.session.registry.has())
+
+    with request_finished.connected_to(look, any_shop.app):
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.deliver(report()) == 200
+
+    assert made == [True, False]
+
+
 def test_a_report_without_work_for_a_handler_leaves_the_session_alone(any_shop: Shop) -> None:
     any_shop.add_order()
     any_shop.add_payment()
@@ -79,6 +96,8 @@ def test_what_a_session_says_at_its_beginning_is_said_ahead_of_our_statements(
 ) -> None:
     any_shop.add_order()
     any_shop.add_payment()
+    # What is remembered of a session is remembered from here on.
+    assert any_shop.deliver(report(status="pending")) == 200
 
     def choose_tenant(_: object, __: object, connection: Connection) -> None:
         connection.execute(text("SELECT 'tenant'"))
@@ -138,6 +157,19 @@ class ChoosingSession(Session):
         return super().get_bind(mapper, clause)
 
 
+class TenantsSession(Session):
+    """A session on the database of the tenant for whom it was made."""
+
+    tenant: str | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.mine = TenantsSession.tenant
+
+    def get_bind(self, *_: Any, **__: Any) -> Any:
+        return self._db.engines[self.mine]
+
+
 class TwoPhaseSession(Session):
     """A session whose commits have two phases, as one over several databases has them."""
 
@@ -176,6 +208,41 @@ def test_a_session_that_chooses_its_database_gets_all_or_nothing(database_url: s
         shop.handle = None
         assert shop.deliver(report()) == 200
         assert (shop.paid_times(), shop.payment().status) == (1, "paid")
+
+
+def test_each_session_of_a_class_of_the_shops_own_chooses_anew(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binds = {"second": f"sqlite:///{tmp_path}/second.sqlite3"}
+
+    with shop_with(TenantsSession, database_url, SQLALCHEMY_BINDS=binds) as shop:
+        assert shop.deliver(report()) == 200
+        monkeypatch.setattr(TenantsSession, "tenant", "second")
+
+        with shop.app.app_context():
+            shop.db.metadata.create_all(shop.db.engines["second"])
+
+        shop.add_order("A2")
+        shop.add_payment("S2", "A2")
+        assert shop.deliver(report("S2", orderId="A2")) == 200
+        assert (shop.paid_times("A2"), len(shop.callbacks())) == (1, 1)
+
+        with shop.app.app_context():
+            shop.db.engines["second"].dispose()
+
+
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+def test_what_is_configured_later_holds_for_the_next_report(database_url: str) -> None:
+    with shop_with(Session, database_url) as shop:
+        assert shop.deliver(report(status="pending")) == 200
+
+        with shop.app.app_context():
+            shop.db.session.configure(twophase=True)
+
+        with statements(shop) as executed:
+            assert shop.deliver(report()) == 200
+
+    assert [text for text in executed if text.startswith("XA")] != []
 
 
 @pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
