@@ -40,9 +40,13 @@ class ReportStatements:
         self._callback = callback
         p, c = payment.c, callback.c
 
-        #: Whether the database says of a payment what a shop's own types of columns would say.
-        self.are_plain = not any(
-            isinstance(p[name].type, TypeDecorator) for name in NEEDED if name != "price"
+        #: Whether one statement can do: the database says of a payment what a shop's own types of
+        #: columns would say, and no columns of the shop's own are filled in by Python, which
+        #: SQLAlchemy does only for the last of a statement's parts.
+        self.are_plain = not (
+            any(isinstance(p[name].type, TypeDecorator) for name in NEEDED if name != "price")
+            or any(each.default is not None for each in c if each.name not in (*KEPT, *ADOPTED))
+            or any(each.onupdate is not None for each in p)
         )
         needed = [p[name] for name in NEEDED]
         mine = p.account == bindparam("the_account")

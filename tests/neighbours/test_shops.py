@@ -12,6 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 from sqlalchemy import String
 from sqlalchemy import TypeDecorator
+from sqlalchemy import func
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import DeclarativeBaseNoMeta
@@ -227,6 +228,35 @@ def test_a_handler_reads_a_shop_s_own_type_of_a_column_as_the_shop_wrote_it(
             db.engine.dispose()
 
     assert read == ["Tea"]
+
+
+def test_columns_of_the_shop_s_own_are_filled_in(gateway: Gateway, database_url: str) -> None:
+    db = modern()
+
+    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]  # made at run time
+        __tablename__ = "tea_payment"
+        changes: Mapped[int | None] = mapped_column(onupdate=7)
+
+    class Callback(CallbackMixin, db.Model):  # type: ignore[name-defined,misc]  # made at run time
+        __tablename__ = "tea_callback"
+        cups: Mapped[int] = mapped_column(default=3)
+        leaves: Mapped[int] = mapped_column(default=lambda: 4)
+        letters: Mapped[int] = mapped_column(default=func.length("tea"))
+
+    parts = make_parts(db, payment_class=Payment, callback_class=Callback)
+    app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
+
+    try:
+        buy(app, gateway)
+
+        with app.app_context():
+            kept = db.session.scalars(db.select(Callback)).one()
+            assert (kept.cups, kept.leaves, kept.letters) == (3, 4, 3)
+            assert db.session.scalars(db.select(Payment)).one().changes == 7
+
+    finally:
+        with app.app_context():
+            db.engine.dispose()
 
 
 def test_a_prefix_of_the_tables_names_the_keys_too() -> None:
