@@ -107,9 +107,17 @@ class ReportStatements:
         p, c = self._payment.c, self._callback.c
         session_id: Any = bindparam("the_session_id", type_=c.session_id.type)
         status: Any = bindparam("the_status", type_=c.status.type)
+        known = (
+            select(c.id, c.verdict)
+            .where(c.session_id == session_id, c.status == status)
+            .cte("known")
+        )
+        names = (*KEPT, *ADOPTED)
+        # Not VALUES: a duplicate would be made a row, with an id, before it is seen to be one.
+        row = [cast(bindparam(f"the_{name}", type_=c[name].type), c[name].type) for name in names]
         fresh = (
             insert_unless_there(self._callback)
-            .values({name: bindparam(f"the_{name}") for name in (*KEPT, *ADOPTED)})
+            .from_select(names, select(*row).where(~select(known.c.id).exists()))
             .on_conflict_do_nothing(index_elements=[c.session_id, c.status])
             .returning(c.id)
             .cte("fresh")
@@ -143,14 +151,11 @@ class ReportStatements:
             .returning(func.json_build_array(*before).label("before"))
             .cte("written")
         )
-        known = select(func.json_build_array(c.id, c.verdict)).where(
-            c.session_id == session_id, c.status == status
-        )
         # One column, since columns take a driver's time.
         answer = func.json_build_array(
             select(fresh.c.id).scalar_subquery(),
             select(written.c.before).scalar_subquery(),
-            known.scalar_subquery(),
+            select(func.json_build_array(known.c.id, known.c.verdict)).scalar_subquery(),
         )
         return PreparedStatement(select(cast(answer, Text)))
 

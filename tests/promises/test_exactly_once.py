@@ -207,6 +207,17 @@ class TestExactlyOnce:
         assert ran == ["second", "second"]
         assert any_shop.paid_times() == 1
 
+    def test_a_duplicate_takes_no_id(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        for status in ("pending", "paid"):
+            for _ in range(3):
+                assert any_shop.deliver(report(status=status)) == 200
+
+        first, second = (row.id for row in any_shop.callbacks())
+        assert second == first + 1
+
     @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
     def test_changes_of_the_caller_are_never_committed_along(
         self, any_shop: Shop, change: Callable[[Any, Any], None]
