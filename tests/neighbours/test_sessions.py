@@ -288,3 +288,27 @@ def test_a_report_is_part_of_a_transaction_around_the_session(database_url: str)
                 outer.rollback()
 
         assert (shop.paid_times(), shop.payment().status, shop.callbacks()) == (0, "pending", [])
+
+
+def test_a_report_is_part_of_a_transaction_that_stands_in_for_the_engine(
+    database_url: str,
+) -> None:
+    with shop_with(Session, database_url) as shop, shop.app.app_context():
+        engine = shop.db.engine
+        engines: Any = shop.db.engines
+
+        # As Flask-SQLAlchemy's documentation has it for tests.
+        with engine.connect() as outer:
+            outer.begin()
+            engines[None] = outer
+
+            try:
+                assert shop.deliver(report()) == 200
+                assert shop.deliver(report()) == 200
+                assert shop.paid_times() == 1
+
+            finally:
+                engines[None] = engine
+                outer.rollback()
+
+        assert (shop.paid_times(), shop.payment().status, shop.callbacks()) == (0, "pending", [])
