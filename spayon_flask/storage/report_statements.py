@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from sqlalchemy import Enum
 from sqlalchemy import Table
 from sqlalchemy import Text
 from sqlalchemy import TypeDecorator
@@ -28,6 +29,9 @@ from .statements import NEEDED
 KEPT = ("session_id", "status", "received_at")
 ADOPTED = ("account", "source", "verdict", "body", "secret_index", "dispatch_at")
 
+#: What our mixins have no use for, but for the price.
+_OWN_TYPES = (TypeDecorator, Enum)
+
 
 class ReportStatements:
     """Core statements over the tables *payment* and *callback*, for any number of executions.
@@ -41,10 +45,11 @@ class ReportStatements:
         p, c = payment.c, callback.c
 
         #: Whether one statement can do: the database says of a payment what a shop's own types of
-        #: columns would say, and no columns of the shop's own are filled in by Python, which
-        #: SQLAlchemy does only for the last of a statement's parts.
+        #: columns would say, a status is text in both tables, and no columns of the shop's own are
+        #: filled in by Python, which SQLAlchemy does only for the last of a statement's parts.
         self.are_plain = not (
-            any(isinstance(p[name].type, TypeDecorator) for name in NEEDED if name != "price")
+            any(isinstance(p[name].type, _OWN_TYPES) for name in NEEDED if name != "price")
+            or isinstance(c.status.type, _OWN_TYPES)
             or any(each.default is not None for each in c if each.name not in (*KEPT, *ADOPTED))
             or any(each.onupdate is not None for each in p)
         )

@@ -9,6 +9,7 @@ import pytest
 from flask import Blueprint
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Enum
 from sqlalchemy import MetaData
 from sqlalchemy import String
 from sqlalchemy import TypeDecorator
@@ -257,6 +258,38 @@ def test_columns_of_the_shop_s_own_are_filled_in(gateway: Gateway, database_url:
     finally:
         with app.app_context():
             db.engine.dispose()
+
+
+@pytest.mark.parametrize("enumerated", ["payment", "callback"])
+def test_a_status_may_be_of_a_type_of_the_shop_s_own(
+    gateway: Gateway, database_url: str, enumerated: str
+) -> None:
+    db = modern()
+    statuses = Enum("pending", "paid", "failed", "expired", "review", name="tea_status")
+
+    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]  # made at run time
+        __tablename__ = "tea_payment"
+
+        if enumerated == "payment":
+            status: Mapped[str] = mapped_column(statuses)
+
+    class Callback(CallbackMixin, db.Model):  # type: ignore[name-defined,misc]  # made at run time
+        __tablename__ = "tea_callback"
+
+        if enumerated == "callback":
+            status: Mapped[str] = mapped_column(statuses)
+
+    parts = make_parts(db, payment_class=Payment, callback_class=Callback)
+    app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
+
+    try:
+        buy(app, gateway)
+
+    finally:
+        with app.app_context():
+            db.engine.dispose()
+
+    assert parts.paid == ["A1"]
 
 
 def test_a_prefix_of_the_tables_names_the_keys_too() -> None:
