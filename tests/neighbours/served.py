@@ -54,7 +54,7 @@ def create_app() -> Flask:
     spayon.init_app(app)
     app.register_blueprint(spayon.blueprint, url_prefix="/pay")
 
-    # What a shop behind one nginx writes.
+    # What a shop behind one nginx writes; Flask's way, which mypy does not like.
     app.wsgi_app = ProxyFix(app.wsgi_app, x_host=1, x_prefix=1)  # type: ignore[method-assign]
 
     with app.app_context():

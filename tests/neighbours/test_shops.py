@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -197,6 +199,19 @@ def make_own(db: SQLAlchemy, base: Any) -> Parts:
     return make_parts(db, payment_class=Payment, callback_class=Callback)
 
 
+@contextmanager
+def opened(parts: Parts, gateway: Gateway, database_url: str) -> Iterator[Flask]:
+    """Open the shop of *parts* on a database, and leave no connection to it."""
+    app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
+
+    try:
+        yield app
+
+    finally:
+        with app.app_context():
+            parts.db.engine.dispose()
+
+
 def test_a_shop_brings_model_classes_of_its_own(gateway: Gateway) -> None:
     db = modern()
     parts = make_own(db, db.Model)
@@ -216,17 +231,13 @@ def test_a_shop_brings_model_classes_of_its_own(gateway: Gateway) -> None:
 def test_a_handler_reads_a_shop_s_own_type_of_a_column_as_the_shop_wrote_it(
     gateway: Gateway, database_url: str
 ) -> None:
-    parts = make_own(db := modern(), db.Model)
-    app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
+    db = modern()
+    parts = make_own(db, db.Model)
     read: list[str] = []
     parts.spayon.on_paid(lambda payment: read.append(payment.product_name))
 
-    try:
+    with opened(parts, gateway, database_url) as app:
         buy(app, gateway)
-
-    finally:
-        with app.app_context():
-            db.engine.dispose()
 
     assert read == ["Tea"]
 
@@ -245,19 +256,14 @@ def test_columns_of_the_shop_s_own_are_filled_in(gateway: Gateway, database_url:
         letters: Mapped[int] = mapped_column(default=func.length("tea"))
 
     parts = make_parts(db, payment_class=Payment, callback_class=Callback)
-    app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
 
-    try:
+    with opened(parts, gateway, database_url) as app:
         buy(app, gateway)
 
         with app.app_context():
             kept = db.session.scalars(db.select(Callback)).one()
             assert (kept.cups, kept.leaves, kept.letters) == (3, 4, 3)
             assert db.session.scalars(db.select(Payment)).one().changes == 7
-
-    finally:
-        with app.app_context():
-            db.engine.dispose()
 
 
 @pytest.mark.parametrize("enumerated", ["payment", "callback"])
@@ -280,14 +286,9 @@ def test_a_status_may_be_of_a_type_of_the_shop_s_own(
             status: Mapped[str] = mapped_column(statuses)
 
     parts = make_parts(db, payment_class=Payment, callback_class=Callback)
-    app = make_app(parts, SQLALCHEMY_DATABASE_URI=database_url, **gateway.config())
 
-    try:
+    with opened(parts, gateway, database_url) as app:
         buy(app, gateway)
-
-    finally:
-        with app.app_context():
-            db.engine.dispose()
 
     assert parts.paid == ["A1"]
 

@@ -80,6 +80,7 @@ def gateway(any_shop: Shop, port: int) -> Iterator[Simulator]:
 
     def carry(url: str, body: bytes, headers: object) -> Answer:
         path = urlsplit(url).path
+        # For mypy: a mapping, of which the signature above says no more than that it is an object.
         answer = any_shop.app.test_client().post(path, data=body, headers=dict(headers))  # type: ignore[call-overload]
         return Answer(answer.status_code, answer.data)
 
