@@ -369,6 +369,35 @@ class TestTrouble:
         with pytest.raises(GatewayUnavailableError, match=r"Timeout|ConnectionError"):
             create(client)
 
+    @pytest.mark.parametrize(
+        ("framing", "piece"),
+        [("Content-Length: 300", b" "), ("Transfer-Encoding: chunked", b"1\r\n \r\n")],
+    )
+    def test_an_answer_that_trickles_in_is_given_up(self, framing: str, piece: bytes) -> None:
+        sent: list[bytes] = []
+        pause = threading.Event()
+
+        def trickle(listener: socket.socket) -> None:
+            connection, _ = listener.accept()
+
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+
+                while len(sent) < 300 and not pause.wait(0.02):
+                    connection.sendall(piece)
+                    sent.append(piece)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=trickle, args=(listener,), daemon=True).start()
+            client = make_client(f"http://127.0.0.1:{listener.getsockname()[1]}", TIMEOUT=[1, 0.1])
+
+            with pytest.raises(GatewayUnavailableError, match="too long"):
+                client.request_token()
+
+        # Three read time-outs are 0.3 seconds, and the whole answer takes 6.
+        assert len(sent) < 150
+
     def test_nobody_there_is_unavailable_and_nothing_was_sent(self) -> None:
         with pytest.raises(GatewayUnavailableError) as caught:
             create(make_client("http://127.0.0.1:9"))

@@ -9,6 +9,7 @@ from typing import Any
 from typing import NamedTuple
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from ..errors import GatewayError
@@ -113,7 +114,7 @@ class Transport:
                 "Spayon could not be reached in time", sent=False
             ) from None
 
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The message of the original may hold URLs and more; its name is enough.
             raise GatewayUnavailableError(
                 f"Spayon gave no answer ({type(error).__name__})", sent=not _refused(error)
@@ -134,23 +135,23 @@ class Transport:
 
     def _read(self, response: requests.Response) -> bytes:
         deadline = time.monotonic() + self._timeout[1] * _PATIENCE
-        chunks = []
-        size = 0
+        body = bytearray()
 
-        for chunk in response.iter_content(64 * 1024):
-            chunks.append(chunk)
-            size += len(chunk)
+        # What is there, and not as many bytes as were asked for: to wait for those begins the
+        # read time-out anew with every single one.
+        while piece := response.raw.read1(64 * 1024, decode_content=True):
+            body += piece
 
-            if size > MAX_ANSWER:
+            if len(body) > MAX_ANSWER:
                 raise UnexpectedAnswerError("Spayon's answer is larger than 1 MiB: check API_URL")
 
             if time.monotonic() > deadline:
                 raise GatewayUnavailableError("Spayon's answer took too long")
 
-        return b"".join(chunks)
+        return bytes(body)
 
 
-def _refused(error: requests.RequestException) -> bool:
+def _refused(error: Exception) -> bool:
     """Say whether no connection came about, so that nothing can have reached Spayon."""
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", None)
