@@ -463,4 +463,13 @@ SABOTAGES = [
         RECOVERY,
         "test_one_writer",
     ),
+    Sabotage(
+        "an error of the caller loses the answers that wait to be recorded",
+        "reconcile/crew.py",
+        "        for _thread in self._started:\n",
+        "        while not self._queue.empty():\n            self._queue.get()\n\n"
+        "        for _thread in self._started:\n",
+        RECOVERY,
+        "loses_no_answer and postgresql",
+    ),
 ]

@@ -79,14 +79,20 @@ class Reconciler:
         that is done. Once *stop* is set, what is under way is finished, and nothing more begun.
         """
         # Imported here, with threads and queues: a web worker asks about one payment at a time.
+        from queue import SimpleQueue  # noqa: PLC0415  on demand
+
         from .asking import Asking  # noqa: PLC0415  on demand
+        from .recording import Finished  # noqa: PLC0415  on demand
         from .recording import Recording  # noqa: PLC0415  on demand
         from .run import Run  # noqa: PLC0415  on demand
 
         stop = stop or threading.Event()
+        finished: SimpleQueue[Finished] = SimpleQueue()
+        recording = Recording(self._storage, finished, self._clock, self._context, jobs)
         return Run(
-            Asking(self._ask, self._clock, stop, jobs),
-            Recording(self._storage, self._clock, self._context, jobs),
+            Asking(self._ask, recording, finished, self._clock, stop, jobs),
+            recording,
+            finished,
             self._storage,
             self._clock,
             jobs=jobs,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from queue import SimpleQueue
 
 from ..errors import AuthenticationError
 from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..reports import Report
+from ..storage import Due
+from .crew import Crew
+from .recording import Finished
+from .recording import Recording
 
 
 Ask = Callable[[str, datetime, datetime], Report | None]
@@ -25,40 +28,70 @@ class HeldError(Exception):
 
 
 class Asking:
-    """Call *ask* with at most *jobs* calls at once, until *stop* is set."""
+    """Call *ask* with at most *jobs* calls at once, until *stop* is set.
+
+    What it answers goes on to *recording*, from the thread that has asked. Where there is nothing
+    to record, that is put into *finished*.
+    """
 
     def __init__(
-        self, ask: Ask, clock: Callable[[], datetime], stop: threading.Event, jobs: int
+        self,
+        ask: Ask,
+        recording: Recording,
+        finished: SimpleQueue[Finished],
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+        jobs: int,
     ) -> None:
         self._ask = ask
+        self._recording = recording
+        self._finished = finished
         self._clock = clock
         self._stop = stop
         self._held = threading.Event()
-        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="reconcile")
+        self._crew = Crew(self._work, jobs, "reconcile")
 
     def __enter__(self) -> None:
-        pass
+        self._crew.__enter__()
 
     def __exit__(self, *_: object) -> None:
-        self._threads.shutdown()
+        # Something is left to be asked only where an error ends the run.
+        self._held.set()
+        self._crew.__exit__()
 
-    def submit(self, session_id: str, ends_at: datetime) -> Future[Report | None]:
-        """Ask about a payment session as soon as there is a free thread.
+    def submit(self, due: Due) -> None:
+        """Ask about a payment that has a payment session, as soon as there is a free thread.
 
-        The future raises `HeldError` where no call was made, else the `GatewayError` of the call.
+        It finishes with `HeldError` where no call was made, or with the `GatewayError` of the call.
         """
-        return self._threads.submit(self._ask_unless_held, session_id, ends_at)
+        self._crew.submit(due)
 
     def go_on(self) -> None:
         """Ask again, after an answer that had put an end to it."""
         self._held.clear()
 
-    def _ask_unless_held(self, session_id: str, ends_at: datetime) -> Report | None:
+    def _work(self, due: Due) -> None:
+        try:
+            report = self._ask_unless_held(due)
+
+        except BaseException as error:  # noqa: BLE001  raised again in the thread of the run
+            self._finished.put(Finished(due, error=error))
+
+        else:
+            if report is None:
+                self._finished.put(Finished(due))
+
+            else:
+                self._recording.submit(due, report)
+
+    def _ask_unless_held(self, due: Due) -> Report | None:
         if self._held.is_set() or self._stop.is_set():
             raise HeldError
 
+        assert due.session_id is not None  # noqa: S101  the others are never submitted
+
         try:
-            return self._ask(session_id, ends_at, self._clock())
+            return self._ask(due.session_id, due.ends_at, self._clock())
 
         except GatewayError as error:
             # Here, and not where the answers are collected: the next call begins at once.

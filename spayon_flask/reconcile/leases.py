@@ -18,21 +18,23 @@ class Leases:
     """Take at most *limit* payments that were due at the outset, few at a time."""
 
     def __init__(
-        self, storage: Storage, clock: Callable[[], datetime], *, batch: int, limit: int | None
+        self, storage: Storage, clock: Callable[[], datetime], *, limit: int | None
     ) -> None:
         self._storage = storage
         self._clock = clock
-        # Not more than is soon begun: a lease does not last long.
-        self._batch = batch
         self._left = limit
         # Of payments that become due later there is no end: another run takes those.
         self._began = clock()
         self._ready: deque[Due] = deque()
 
-    def next(self) -> Due | None:
-        """Return a payment that nobody else has, or None where there are no more."""
+    def next(self, *, wanted: int) -> Due | None:
+        """Return a payment that nobody else has, or None where there are no more.
+
+        Where there is none at hand, *wanted* are taken at once: not more than are soon begun, since
+        a lease does not last long.
+        """
         if not self._ready and self._left != 0:
-            batch = self._batch if self._left is None else min(self._batch, self._left)
+            batch = wanted if self._left is None else min(wanted, self._left)
             now = self._clock()
             self._ready.extend(self._storage.lease_due(now=now, due_by=self._began, limit=batch))
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import datetime
 from datetime import timedelta
 from queue import SimpleQueue
-from typing import Any
 
 from ..errors import AuthenticationError
 from ..errors import GatewayError
-from ..reports import Report
 from ..storage import Due
 from ..storage import Storage
 from .asking import Asking
@@ -21,6 +18,7 @@ from .asking import HeldError
 from .asking import seconds_to_wait
 from .hand_over import hand_over
 from .leases import Leases
+from .recording import Finished
 from .recording import Recording
 from .summary import Step
 from .summary import Summary
@@ -43,6 +41,7 @@ class Run:
         self,
         asking: Asking,
         recording: Recording,
+        finished: SimpleQueue[Finished],
         storage: Storage,
         clock: Callable[[], datetime],
         *,
@@ -54,23 +53,21 @@ class Run:
         self.summary = Summary()
         self._asking = asking
         self._recording = recording
+        self._finished = finished
         self._storage = storage
         self._clock = clock
-        # A call that ends makes way for the next at once, and not only when we get round to it.
-        self._queue = jobs * 2
-        self._leases = Leases(storage, clock, batch=self._queue, limit=limit)
+        self._jobs = jobs
+        self._under_way = 0
+        self._leases = Leases(storage, clock, limit=limit)
         self._progress = progress
         self._stop = stop
-        self._asked: dict[Future[Report | None], Due] = {}
-        self._recorded: dict[Future[str | None], Due] = {}
-        self._finished: SimpleQueue[Future[Any]] = SimpleQueue()
         self._ended = False
         self._resume_at: datetime | None = None
 
     def go(self) -> Summary:
         """Run to the end, and return what was done."""
         with self._recording, self._asking:
-            while self._fill() or self._asked or self._recorded:
+            while self._fill() or self._under_way:
                 self._collect()
 
         for due in self._leases.unused():
@@ -82,15 +79,20 @@ class Run:
         return self.summary
 
     def _fill(self) -> bool:
-        """Put the free threads to work; say whether there may be more."""
-        while len(self._asked) < self._queue and len(self._recorded) < self._queue:
-            if not (self._ended or self._asked or self._recorded):
+        """Keep the threads busy; say whether there may be more."""
+        # A call that ends makes way for the next at once, and not only when we get round to it. We
+        # do so once for many. And where recording does not keep up, there are fewer calls.
+        if self._under_way > self._jobs * 2:
+            return True
+
+        while (wanted := self._jobs * 3 - self._under_way) > 0:
+            if not (self._ended or self._under_way):
                 self._wait()
 
             if self._ended or self._stop.is_set() or self._resume_at is not None:
                 return False
 
-            due = self._leases.next()
+            due = self._leases.next(wanted=wanted)
 
             if due is None:
                 return False
@@ -99,9 +101,8 @@ class Run:
                 self._expire(due)
 
             else:
-                future = self._asking.submit(due.session_id, due.ends_at)
-                self._asked[future] = due
-                future.add_done_callback(self._finished.put)
+                self._asking.submit(due)
+                self._under_way += 1
 
         return True
 
@@ -121,30 +122,29 @@ class Run:
 
     def _collect(self) -> None:
         """Take what one thread has finished; meanwhile the others go on."""
-        future = self._finished.get()
-        asked = self._asked.pop(future, None)
-        due = asked or self._recorded.pop(future)
+        finished = self._finished.get()
+        due = finished.due
+
+        if finished.unrecorded is not None:
+            finished = self._recording.record(due, finished.unrecorded)
+
+        self._under_way -= 1
 
         try:
-            if asked is None:
-                self._done(due, status=future.result())
-
-            else:
-                self._take_answer(due, future.result())
+            status = finished.result()
 
         except HeldError:
             self._leases.again(due)
+            return
 
         except AuthenticationError as error:
             if not self.summary.refused:
                 logger.error("reconcile stops: %s", error)  # noqa: TRY400  the cause is no bug
 
-            self.summary.asked += 1
             self.summary.refused = self._ended = True
             self._put_back(due)
 
         except GatewayError as error:
-            self.summary.asked += 1
             self._leave(due, error)
 
         except Exception:
@@ -152,16 +152,10 @@ class Run:
             logger.exception("not recorded", extra={"payment_id": due.payment_id})
             self._fail(due)
 
-    def _take_answer(self, due: Due, report: Report | None) -> None:
-        self.summary.asked += 1
-
-        if report is None:
-            self._done(due)
-
         else:
-            recorded = self._recording.submit(due, report)
-            self._recorded[recorded] = due
-            recorded.add_done_callback(self._finished.put)
+            self._done(due, status=status)
+
+        self.summary.asked += 1
 
     def _expire(self, due: Due) -> None:
         """End a payment that has no payment session, and will have none."""

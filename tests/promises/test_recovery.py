@@ -68,6 +68,47 @@ class TestThreads:
 
         assert _reconcile(shop).changed == {"paid": 2}
 
+    def test_an_error_of_the_caller_ends_the_run_and_loses_no_answer(
+        self, server_shop: Shop, fleet: Fleet, gateway: Gateway
+    ) -> None:
+        shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
+        add_many(shop, 6)
+        all_are_asked = threading.Event()
+
+        def note(session_id: str) -> Says:
+            if len(gateway.asked) == 6:
+                all_are_asked.set()
+
+            return _own_order(session_id)
+
+        def fail(_: Step) -> None:
+            raise ZeroDivisionError
+
+        gateway.statuses = note
+        shop.handle = lambda *_: all_are_asked.wait(10)
+
+        with shop.app.app_context(), pytest.raises(ZeroDivisionError):
+            shop.spayon.reconcile(jobs=2, progress=fail)
+
+        assert sorted(row.session_id for row in shop.callbacks()) == sorted(gateway.asked)
+
+    @pytest.mark.timeout(30)  # a run that is not told of it waits for ever
+    def test_a_handler_that_exits_ends_the_run(
+        self, server_shop: Shop, fleet: Fleet, gateway: Gateway
+    ) -> None:
+        shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
+        add_many(shop, 3)
+
+        def leave(*_: object) -> None:
+            raise SystemExit(7)
+
+        shop.handle = leave
+
+        with pytest.raises(SystemExit):
+            _reconcile(shop)
+
+        assert shop.callbacks() == []
+
     @pytest.mark.parametrize("any_shop", ["sqlite"], indirect=True)
     def test_one_writer_records_in_the_callers_thread(self, asking_shop: Shop) -> None:
         assert _threads(asking_shop, jobs=4) == {threading.current_thread().name}
