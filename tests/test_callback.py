@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from werkzeug.test import TestResponse
 
 from spayon_flask import signing
 from spayon_flask.signals import callback_refused
@@ -140,12 +141,52 @@ def test_a_larger_body_is_refused_by_its_length(shop: Shop) -> None:
 
 def test_a_larger_body_is_refused_without_a_length(shop: Shop) -> None:
     body = report(filler="x" * 64 * 1024)
-    answer = shop.app.test_client().post(
+    headers = {"X-Signature": signing.sign(body, SECRET), "Transfer-Encoding": "chunked"}
+
+    assert _post_stream(shop, io.BytesIO(body), headers, ends=True).status_code == 413
+
+
+def _post_stream(
+    shop: Shop, stream: io.BytesIO, headers: dict[str, str], *, ends: bool
+) -> TestResponse:
+    """Post what *stream* holds; *ends* is what the server says of it."""
+    return shop.app.test_client().post(
         "/pay/callback",
-        input_stream=io.BytesIO(body),
-        headers={"X-Signature": signing.sign(body, SECRET), "Transfer-Encoding": "chunked"},
-        environ_overrides={"wsgi.input_terminated": True},
+        input_stream=stream,
+        headers=headers,
+        environ_overrides={"wsgi.input_terminated": ends},
     )
+
+
+@pytest.mark.parametrize("framing", [{}, {"Transfer-Encoding": "chunked"}])
+@pytest.mark.parametrize(
+    ("size", "least", "most"),
+    [(900_000, 900_000, 900_000), (5_000_000, 1024 * 1024, 1200 * 1024)],
+)
+def test_what_a_proxy_is_still_sending_is_read_to_its_end_or_for_a_mebibyte(
+    shop: Shop, framing: dict[str, str], size: int, least: int, most: int
+) -> None:
+    rest = io.BytesIO(b"x" * size)
+    answer = _post_stream(shop, rest, framing or {"Content-Length": str(size)}, ends=True)
+
+    assert answer.status_code == 413
+    assert least <= rest.tell() <= most
+
+
+def test_no_more_is_read_where_the_server_does_not_say_that_the_body_ends(shop: Shop) -> None:
+    rest = io.BytesIO(b"x" * 900_000)
+    answer = _post_stream(shop, rest, {"Content-Length": "900000"}, ends=False)
+
+    assert (answer.status_code, rest.tell()) == (413, 0)
+
+
+def test_who_breaks_off_in_a_body_too_large_is_refused_all_the_same(shop: Shop) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ConnectionResetError
+
+    broken = Broken(b"x" * 900_000)
+    answer = _post_stream(shop, broken, {"Content-Length": "900000"}, ends=True)
 
     assert answer.status_code == 413
 

@@ -22,28 +22,15 @@ from ..extension import Extension
 from ..reports import Report
 from ..signing import CHALLENGE
 from ..signing import verify
+from .body import read_body
 from .refusals import Refusals
 
 
 logger = logging.getLogger(__name__)
 
-#: A callback has a few hundred bytes.
-MAX_BODY = 64 * 1024
-
 _PLAIN = "text/plain; charset=utf-8"
 
 _UNSIGNED = [("Content-Type", _PLAIN), ("WWW-Authenticate", CHALLENGE)]
-
-
-def _read_body(given: Request) -> bytes:
-    # One byte more, since Werkzeug cuts a body without a length off at the limit.
-    given.max_content_length = MAX_BODY + 1
-    body = given.get_data(cache=False)
-
-    if len(body) > MAX_BODY:
-        raise RequestEntityTooLarge
-
-    return body
 
 
 def create_callback(spayon: Extension) -> RouteCallable:
@@ -71,7 +58,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
         try:
             # Itself, and not through its proxy each time: most of what a refusal costs is look-ups.
             given = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001  public, despite its name
-            body = _read_body(given)
+            body = read_body(given)
             signature = given.environ.get("HTTP_X_SIGNATURE", "")
             secret_index = verify(body, signature, state.settings.callback_secrets)
             report = Report.from_json(body)
