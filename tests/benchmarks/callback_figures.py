@@ -23,13 +23,14 @@ HEADER = (
     "race",
 )
 
-#: Ours, whom we are measured against, the workload, and the least ratio.
+#: Ours, whom we are measured against, the workload, and the least ratio. The handler is of the same
+#: kind in both: built in Core, written with models, or one text of SQL.
 GOALS = (
     ("ours", "hmac_only", "rejected", 0.95),
     ("ours", "session_core", "duplicate", 1.10),
     ("ours", "session_core", "first", 1.00),
     ("ours_models", "session_models", "first", 1.00),
-    ("ours", "dj_stripe", "first", 4.00),
+    ("ours_sql", "dj_stripe", "first", 4.00),
 )
 
 
@@ -48,8 +49,11 @@ def run(kind: str, *, quick: bool) -> Figures:
         table=table,
         goals=[] if kind == "mariadb" else _goals(results, kind),
         notes=[
-            f"{CONTENDERS[name].title}: {mistakes[0]}"
-            for name, mistakes in results.mistakes.items()
+            *_with_core(results),
+            *(
+                f"{CONTENDERS[name].title}: {mistakes[0]}"
+                for name, mistakes in results.mistakes.items()
+            ),
         ],
         plot=lambda: _plot(results, kind),
     )
@@ -79,6 +83,16 @@ def _race(results: Results, name: str) -> str:
         return f"exact, {race.bodies} of {race.bodies}"
 
     return f"{race.shipped} shipped of {race.bodies}"
+
+
+def _with_core(results: Results) -> list[str]:
+    """Say what is left of the lead over dj-stripe where our handler alone is built in Core."""
+    first = results.wall["first"]
+    if not first["dj_stripe"]:
+        return []
+
+    value = ratio(first["ours"], first["dj_stripe"])
+    return [f"first delivery with our Core handler, against dj-stripe's text of SQL: {value:.2f}"]
 
 
 def _goals(results: Results, kind: str) -> list[Goal]:

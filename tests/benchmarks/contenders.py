@@ -69,6 +69,13 @@ CONTENDERS = {
             recorded=OURS,
             databases=("sqlite", "postgresql", "mariadb"),
         ),
+        # Its handler is the statement, as text, that the shops of the relatives run too.
+        Contender(
+            name="ours_sql",
+            title="spayon-flask, SQL handler",
+            recorded=OURS,
+            databases=("sqlite", "postgresql", "mariadb"),
+        ),
         Contender(
             name="ours_models",
             title="spayon-flask, ORM handler",
