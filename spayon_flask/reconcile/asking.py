@@ -13,6 +13,7 @@ from ..errors import GatewayUnavailableError
 from ..reports import Report
 from ..storage import Due
 from .crew import Crew
+from .one_core import OneCore
 from .recording import Finished
 from .recording import Recording
 
@@ -49,7 +50,8 @@ class Asking:
         self._clock = clock
         self._stop = stop
         self._held = threading.Event()
-        self._crew = Crew(self._work, jobs, "reconcile")
+        # Only these, which run nothing of the shop: what a handler starts may use all cores.
+        self._crew = Crew(self._work, jobs, "reconcile", around=OneCore())
 
     def __enter__(self) -> None:
         self._crew.__enter__()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import Generic
 from typing import TypeVar
@@ -13,14 +15,22 @@ _T = TypeVar("_T")
 
 
 class Crew(Generic[_T]):
-    """Do *work*, which must not raise, in *size* threads that are called *name*.
+    """Do *work*, which must not raise, in *size* threads that are called *name*, inside *around*.
 
     An executor would do as well, but it makes a future of each thing, and nobody here would ask for
     one. With dozens of threads that is a thirtieth of what a payment takes.
     """
 
-    def __init__(self, work: Callable[[_T], object], size: int, name: str) -> None:
+    def __init__(
+        self,
+        work: Callable[[_T], object],
+        size: int,
+        name: str,
+        *,
+        around: AbstractContextManager[None] | None = None,
+    ) -> None:
         self._work = work
+        self._around = around or nullcontext()
         self._queue: SimpleQueue[_T | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._go, name=f"{name}_{number}") for number in range(size)
@@ -50,5 +60,6 @@ class Crew(Generic[_T]):
         self._queue.put(thing)
 
     def _go(self) -> None:
-        while (thing := self._queue.get()) is not None:
-            self._work(thing)
+        with self._around:
+            while (thing := self._queue.get()) is not None:
+                self._work(thing)

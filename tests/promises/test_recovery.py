@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from uuid import uuid4
@@ -11,6 +12,7 @@ from flask import current_app
 
 from spayon_flask.reconcile import Step
 from spayon_flask.reconcile import Summary
+from spayon_flask.signals import gateway_called
 from tests.gateway import Gateway
 from tests.gateway import Says
 from tests.many import add_many
@@ -19,6 +21,10 @@ from tests.promises.helpers import at_once
 from tests.reports import report
 from tests.shop import Shop
 
+
+needs_affinity = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity"), reason="this system binds no thread to a core"
+)
 
 #: Half an hour: by then Spayon has given up telling of a payment that was paid after all.
 LAST_LOOK = 30 * 60
@@ -115,6 +121,39 @@ class TestThreads:
 
     def test_one_job_records_in_the_callers_thread(self, asking_shop: Shop) -> None:
         assert _threads(asking_shop, jobs=1) == {threading.current_thread().name}
+
+    @needs_affinity
+    def test_the_threads_that_ask_share_a_core_and_no_handler_is_bound_to_it(
+        self, asking_shop: Shop
+    ) -> None:
+        add_many(asking_shop, 8)
+        allowed = os.sched_getaffinity(0)
+        asked: set[frozenset[int]] = set()
+        handled: list[set[int]] = []
+
+        def note(_: str, **__: object) -> None:
+            asked.add(frozenset(os.sched_getaffinity(0)))
+
+        asking_shop.handle = lambda *_: handled.append(os.sched_getaffinity(0))
+
+        with gateway_called.connected_to(note):
+            _reconcile(asking_shop)
+
+        assert [len(cores) for cores in asked] == [1]
+        assert handled == [allowed] * 8
+        assert os.sched_getaffinity(0) == allowed
+
+    @needs_affinity
+    def test_where_threads_may_not_choose_a_core_all_is_asked_the_same(
+        self, asking_shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def forbid(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(os, "sched_setaffinity", forbid)
+        add_many(asking_shop, 8)
+
+        assert _reconcile(asking_shop).changed == {"paid": 8}
 
     def test_every_handler_has_an_app_context_and_its_own_effect(self, asking_shop: Shop) -> None:
         add_many(asking_shop, 40)
