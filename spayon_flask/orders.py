@@ -20,7 +20,8 @@ MAX_ID_LENGTH = 255
 MAX_TEXT_LENGTH = 255
 
 # Control characters (PostgreSQL takes no NUL) and lone surrogates (no encoding takes them).
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Compiled at its first use: so wide a range takes as long as to import three modules.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Order:
 
 def has_control_characters(text: str) -> bool:
     """Say whether *text* holds characters that a database or a page cannot take."""
-    return _CONTROL.search(text) is not None
+    return re.search(_CONTROL, text) is not None
 
 
 def check_text(name: str, value: object) -> None:
