@@ -5,7 +5,6 @@ Both run in this process, so that a payment can be kept pending for its picture.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from demo_app import SIMULATOR
 from demo_app import create_app
 from demo_app import listen
 from spayon_flask.simulator import Simulator
+from tests.listening import listening
 from tests.pages.browser import chromium
 
 
@@ -37,18 +37,12 @@ def open_store(simulator: Simulator, folder: str) -> Iterator[str]:
     """Serve the store, which pays at *simulator* and keeps its data in *folder*; give its URL."""
     app = create_app(folder, **SIMULATOR, SPAYON_API_URL=simulator.url)
 
-    with listen(5000) as listening:
-        host, port = listening.getsockname()
-        server = make_server(host, port, app, threaded=True, fd=listening.fileno())
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with listen(5000) as listener:
+        host, port = listener.getsockname()
+        server = make_server(host, port, app, threaded=True, fd=listener.fileno())
 
-        try:
-            yield f"http://{host}:{port}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with listening(server) as url:
+            yield url
 
 
 def take(page: Page, name: str, *, whole: bool = True) -> None:

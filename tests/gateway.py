@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from typing import Any
 
+from tests.listening import listening
 from tests.reports import report
 
 
@@ -92,7 +93,7 @@ class Gateway:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._listening = listening(self._server)
 
     @contextmanager
     def counted(self, session_id: str) -> Iterator[str]:
@@ -108,7 +109,7 @@ class Gateway:
             self._running -= 1
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._listening.__enter__()
         return self
 
     def __exit__(
@@ -117,6 +118,4 @@ class Gateway:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._listening.__exit__(kind, error, traceback)

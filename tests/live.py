@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 from werkzeug.serving import make_server
 
 from spayon_flask.simulator import Simulator
+from tests.listening import listening
 from tests.shop import Shop
 from tests.shop import make_shop
 
@@ -31,13 +31,6 @@ def shop_at(sim: Simulator, database_url: str, **config: Any) -> Iterator[Shop]:
     shop = make_shop(database_url, SPAYON_API_URL=sim.url, **config)
     shop.clock.now = sim.clock.now()
     shops.append(shop)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
 
-    try:
+    with listening(server):
         yield shop
-
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

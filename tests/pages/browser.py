@@ -1,6 +1,5 @@
 """A real Chromium, and a server for it to look at."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
+from tests.listening import listening
 from tests.needs import missing
 
 
@@ -60,15 +60,9 @@ def served(app: Flask, *gateway: str) -> Iterator[str]:
     policy = POLICY | {"form-action": ["'self'", *gateway]}
     Talisman(app, force_https=False, content_security_policy=policy, session_cookie_secure=False)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
 
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(server) as url:
+        yield url
 
 
 class Visit:

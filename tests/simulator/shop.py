@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from typing import Any
 
+from tests.listening import listening
+
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,7 +54,7 @@ class Shop:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._listening = listening(self._server)
 
     def hold_until(self, count: int) -> None:
         """Answer nobody until *count* POSTs have arrived."""
@@ -66,7 +68,7 @@ class Shop:
             self.gate.set()
 
     def __enter__(self) -> "Self":
-        self._thread.start()
+        self._listening.__enter__()
         return self
 
     def __exit__(
@@ -76,6 +78,4 @@ class Shop:
         traceback: TracebackType | None,
     ) -> None:
         self.gate.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._listening.__exit__(kind, error, traceback)
