@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -79,7 +80,8 @@ class TestThreads:
     ) -> None:
         shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
         add_many(shop, 6)
-        all_are_asked = threading.Event()
+        all_are_asked, go_on = threading.Event(), threading.Event()
+        handled = count()
 
         def note(session_id: str) -> Says:
             if len(gateway.asked) == 6:
@@ -87,11 +89,19 @@ class TestThreads:
 
             return _own_order(session_id)
 
+        def handle(*_: object) -> None:
+            all_are_asked.wait(10)
+
+            if next(handled) > 0:
+                go_on.wait(10)
+
         def fail(_: Step) -> None:
+            # By then the run has come to its end, but for what it waits for.
+            threading.Timer(0.3, go_on.set).start()
             raise ZeroDivisionError
 
         gateway.statuses = note
-        shop.handle = lambda *_: all_are_asked.wait(10)
+        shop.handle = handle
 
         with shop.app.app_context(), pytest.raises(ZeroDivisionError):
             shop.spayon.reconcile(jobs=2, progress=fail)
