@@ -466,9 +466,9 @@ SABOTAGES = [
     Sabotage(
         "an error of the caller loses the answers that wait to be recorded",
         "reconcile/crew.py",
-        "        for _thread in self._started:\n",
+        "        for _thread in self._threads:\n",
         "        while not self._queue.empty():\n            self._queue.get()\n\n"
-        "        for _thread in self._started:\n",
+        "        for _thread in self._threads:\n",
         RECOVERY,
         "loses_no_answer and postgresql",
     ),

@@ -30,18 +30,17 @@ class Crew(Generic[_T]):
         around: AbstractContextManager[None] | None = None,
     ) -> None:
         self._work = work
+        self._names = [f"{name}_{number}" for number in range(size)]
         self._around = around or nullcontext()
         self._queue: SimpleQueue[_T | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._go, name=f"{name}_{number}") for number in range(size)
-        ]
-        self._started: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> None:
         try:
-            for thread in self._threads:
+            for name in self._names:
+                thread = threading.Thread(target=self._go, name=name)
                 thread.start()
-                self._started.append(thread)
+                self._threads.append(thread)
 
         except RuntimeError:
             # The system gives us no more of them. Those that there are would wait for ever.
@@ -49,10 +48,10 @@ class Crew(Generic[_T]):
             raise
 
     def __exit__(self, *_: object) -> None:
-        for _thread in self._started:
+        for _thread in self._threads:
             self._queue.put(None)
 
-        for thread in self._started:
+        for thread in self._threads:
             thread.join()
 
     def submit(self, thing: _T) -> None:

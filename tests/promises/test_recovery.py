@@ -132,6 +132,26 @@ class TestThreads:
     def test_one_job_records_in_the_callers_thread(self, asking_shop: Shop) -> None:
         assert _threads(asking_shop, jobs=1) == {threading.current_thread().name}
 
+    def test_where_there_are_no_more_threads_the_run_ends_and_leaves_none_behind(
+        self, asking_shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start = threading.Thread.start
+
+        def start_few(thread: threading.Thread) -> None:
+            if thread.name == "reconcile_2":
+                raise RuntimeError("can't start new thread")
+
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_few)
+        add_many(asking_shop, 8)
+
+        with pytest.raises(RuntimeError, match="new thread"):
+            _reconcile(asking_shop)
+
+        names = [thread.name for thread in threading.enumerate()]
+        assert not [name for name in names if name.startswith(("reconcile_", "record_"))]
+
     @needs_affinity
     def test_the_threads_that_ask_share_a_core_and_no_handler_is_bound_to_it(
         self, asking_shop: Shop
