@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from typing import Protocol
 
 from flask_admin import Admin  # type: ignore[import-untyped]  # it says nothing of its types
 from flask_admin.contrib.sqla import ModelView  # type: ignore[import-untyped]  # as above
 
-from .extension import Extension
+from .models import CallbackMixin
+from .models import PaymentMixin
+
+
+class Account(Protocol):
+    """What is used of the `Spayon` object, for which there is no app yet."""
+
+    name: str
+    db: Any
+    Payment: type[PaymentMixin]
+    Callback: type[CallbackMixin]
 
 
 class ReadOnlyView(ModelView):  # type: ignore[misc]  # Flask-Admin says little of its types
@@ -84,7 +95,7 @@ class CallbackView(ReadOnlyView):
 
 def add_views(
     admin: Admin,
-    spayon: Extension,
+    spayon: Account,
     *,
     accessible: Callable[[], bool],
     category: str = "Spayon",

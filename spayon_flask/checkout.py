@@ -44,7 +44,8 @@ class Links(NamedTuple):
 class Checkout:
     """Create payment sessions through *client*, at most one that can be paid for each order.
 
-    *refresh* asks Spayon about the payment with an id, as often as it may.
+    *refresh* asks Spayon about the payment with an id, as often as it may. *links* makes the shop's
+    own URLs from a payment's reference.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Checkout:
         client: Client,
         storage: Storage,
         refresh: Callable[[int], object],
+        links: Callable[[str], Links],
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -60,15 +62,18 @@ class Checkout:
         self._client = client
         self._storage = storage
         self._refresh = refresh
+        self._links = links
         self._clock = clock
         self._sleep = sleep
 
-    def start(self, order: Order, links: Callable[[str], Links]) -> PaymentMixin:
-        """Return the payment that *order* is paid with; *links* are made from its reference.
+    def start(self, order: Order) -> PaymentMixin:
+        """Return the payment that *order* is paid with.
 
-        Raises `OrderNotPayableError` where the order is paid or under review, and a `GatewayError`
-        where no payment session could be had; the order stays payable then.
+        Raises `OrderNotPayableError` if the order is paid or under review, a `GatewayError` if no
+        payment session could be had (the order stays payable then), and the errors of *links*.
         """
+        # Before a row is written, for links that Spayon would not take.
+        self._links("reference")
         given_up: int | None = None
         creations = 0
         waited = 0.0
@@ -85,7 +90,7 @@ class Checkout:
             if claim.state == "created":
                 creations += 1
 
-                if (payment := self._create(order, claim, links)) is not None:
+                if (payment := self._create(order, claim)) is not None:
                     return payment
 
             elif claim.state == "lapsed":
@@ -101,11 +106,9 @@ class Checkout:
 
         raise GatewayUnavailableError("another request is still creating the payment session")
 
-    def _create(
-        self, order: Order, claim: Claim, links: Callable[[str], Links]
-    ) -> PaymentMixin | None:
+    def _create(self, order: Order, claim: Claim) -> PaymentMixin | None:
         """Return the payment, or None where it lost its order while Spayon was asked."""
-        urls = links(claim.reference)
+        urls = self._links(claim.reference)
 
         try:
             answer = self._client.create_session(

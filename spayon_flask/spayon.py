@@ -1,25 +1,60 @@
-"""Spayon: the object that a shop makes, with its routes and its commands."""
+"""Spayon: the object that a shop makes; it puts the parts together for each app."""
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime
+from datetime import timezone
+from typing import cast
 
 from flask import Flask
+from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
+from werkzeug.local import LocalProxy
 
+from .checkout import Checkout
 from .cli import create_group
 from .cli.starting import for_command_line
+from .client import Client
 from .errors import ConfigError
-from .extension import Extension
-from .extension import utc_now
+from .handlers import DispatcherT
+from .handlers import Handlers
+from .handlers import HandlerT
+from .handlers import OrderLoaderT
 from .models import CallbackMixin
 from .models import PaymentMixin
+from .models import make_models
+from .orders import Order
+from .reconcile import JOBS
+from .reconcile import Reconciler
+from .reconcile import Step
+from .reconcile import Summary
+from .settings import Settings
+from .state import AppState
+from .state import state_in
+from .storage import Storage
+from .tokens import TokenService
+from .urls import Urls
 from .views import create_blueprint
 
 
-class Spayon(Extension):
-    __doc__ = Extension.__doc__
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the present as aware UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Spayon:
+    """The payments of one vendor account, for any number of apps.
+
+    *db* is the shop's `SQLAlchemy` object, *name* that of the account, *config_prefix* that of its
+    settings. *payment_class* and *callback_class* are the shop's own model classes, made from
+    `PaymentMixin` and `CallbackMixin`; ours by default. *clock* returns the present as aware UTC.
+    """
 
     def __init__(
         self,
@@ -31,25 +66,165 @@ class Spayon(Extension):
         callback_class: type[CallbackMixin] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        super().__init__(
-            db,
-            name=name,
-            config_prefix=config_prefix,
-            payment_class=payment_class,
-            callback_class=callback_class,
-            clock=clock,
-        )
-        self.blueprint = create_blueprint(self)
+        if not name.isidentifier():
+            raise ConfigError(f"name must be an identifier such as 'spayon', not {name!r}")
+
+        if (payment_class is None) != (callback_class is None):
+            raise ConfigError("give both payment_class and callback_class, or neither")
+
+        if payment_class is None or callback_class is None:
+            payment_class, callback_class = make_models(db.Model)
+
+        self.name = name
+        self.config_prefix = config_prefix
+        #: The shop's `SQLAlchemy` object.
+        self.db = db
+        #: The model class of payments, to query by.
+        self.Payment: type[PaymentMixin] = payment_class
+        #: The model class of what Spayon told us.
+        self.Callback: type[CallbackMixin] = callback_class
+        #: What the shop registered.
+        self.handlers = Handlers()
+        self._clock = clock
+        #: The routes to mount.
+        self.blueprint = create_blueprint(name, lambda: self.state)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
 
     def init_app(self, app: Flask) -> None:
         """Read and check the settings of *app*, and add the commands `flask spayon ...`.
 
-        Raises `ConfigError`, which names the key, where a setting is missing or makes no sense.
+        Raises `ConfigError`, which names the key, if a setting is missing or makes no sense.
         """
         try:
-            super().init_app(app)
+            self._keep_state(app)
 
         except ConfigError as error:
             raise for_command_line(error) from None
 
-        app.cli.add_command(create_group(self))
+        app.cli.add_command(create_group(self.name, lambda: self.state))
+
+    def _keep_state(self, app: Flask) -> None:
+        states = app.extensions.setdefault("spayon", {})
+
+        if self.name in states:
+            raise ConfigError(
+                f"this app has a Spayon object named {self.name!r} already: call init_app once, "
+                "and give the object of a second vendor account another name and config_prefix"
+            )
+
+        settings = Settings.from_config(app.config, self.config_prefix)
+
+        if settings.api_url.startswith("http:") and not settings.simulated:
+            logger.warning(
+                "API_URL is plain HTTP, as Spayon's staging is: credentials travel unencrypted",
+                extra={"account": self.name},
+            )
+
+        urls = Urls(self.blueprint, settings, self.config_prefix)
+        client = Client(settings, self.name)
+        storage = Storage(
+            self.name,
+            self.db.session,
+            self.Payment,
+            self.Callback,
+            self.handlers,
+            settings.status_interval,
+        )
+        reconciler = Reconciler(client, storage, self._clock, app.app_context)
+        states[self.name] = AppState(
+            name=self.name,
+            config_prefix=self.config_prefix,
+            settings=settings,
+            handlers=self.handlers,
+            urls=urls,
+            client=client,
+            storage=storage,
+            checkout=Checkout(
+                self.name, client, storage, reconciler.refresh, urls.links, self._clock
+            ),
+            reconciler=reconciler,
+            clock=self._clock,
+        )
+
+    # What a shop registers. Each decorator hands the function back as it was.
+
+    def order_loader(self, function: OrderLoaderT) -> OrderLoaderT:
+        """Register *function*: it takes an order id and returns an `Order`, or None for a 404."""
+        self.handlers.order_loader = function
+        return function
+
+    def dispatcher(self, function: DispatcherT) -> DispatcherT:
+        """Register *function*: it takes the id of a callback row, after the commit."""
+        self.handlers.dispatcher = function
+        return function
+
+    def on_paid(self, function: HandlerT) -> HandlerT:
+        """Register *function* for payments that become paid: once each, in the transaction."""
+        return self.handlers.add("paid", function)
+
+    def on_failed(self, function: HandlerT) -> HandlerT:
+        """Register *function* for payments that become failed."""
+        return self.handlers.add("failed", function)
+
+    def on_expired(self, function: HandlerT) -> HandlerT:
+        """Register *function* for payments that become expired."""
+        return self.handlers.add("expired", function)
+
+    def on_review(self, function: HandlerT) -> HandlerT:
+        """Register *function* for payments that a person has to look at."""
+        return self.handlers.add("review", function)
+
+    # What a shop does inside an app context.
+
+    @property
+    def state(self) -> AppState:
+        """What belongs to the current app."""
+        app = cast("LocalProxy[Flask]", current_app)._get_current_object()  # noqa: SLF001  public, despite its name
+        return state_in(app.extensions, self.name)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the current app."""
+        return self.state.settings
+
+    @property
+    def tokens(self) -> TokenService:
+        """The token service of the current app."""
+        return self.state.client.tokens
+
+    @property
+    def client(self) -> Client:
+        """The gateway's API, with the credentials of the current app."""
+        return self.state.client
+
+    def start_checkout(self, order: Order) -> PaymentMixin:
+        """Return the `Payment` to pay *order* with: send the payer to its `session_url`.
+
+        Raises `OrderNotPayableError`, `GatewayError`, `UncommittedChangesError`, or `ConfigError`
+        if the shop's own URLs are unknown or, in production, not HTTPS.
+        """
+        return self.state.checkout.start(order)
+
+    def refresh(self, payment: PaymentMixin) -> PaymentMixin:
+        """Return *payment* as it is now, having asked Spayon if that may be done.
+
+        Raises a `GatewayError` if Spayon gives no usable answer.
+        """
+        return self.state.reconciler.refresh(payment.id)
+
+    def reconcile(
+        self,
+        *,
+        limit: int | None = None,
+        jobs: int = JOBS,
+        progress: Callable[[Step], object] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Summary:
+        """Ask Spayon about every pending payment that is due, at most *limit*; say what changed.
+
+        *jobs* status calls run at once; *progress* is called with each payment that is done. Once
+        *stop* is set, what is under way is finished, and the rest left for another run.
+        """
+        return self.state.reconciler.run(limit=limit, jobs=jobs, progress=progress, stop=stop)

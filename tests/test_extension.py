@@ -139,4 +139,4 @@ def test_a_blueprint_may_be_mounted_under_another_name_and_prefix(db: SQLAlchemy
     app.register_blueprint(spayon.blueprint, url_prefix="/a/b", name="payments")
 
     with app.app_context():
-        assert spayon.links("x").cancel_url == "http://shop.test/a/b/cancel/x"
+        assert spayon.state.urls.links("x").cancel_url == "http://shop.test/a/b/cancel/x"

@@ -18,14 +18,17 @@ PACKAGE = Path(__file__).parent.parent / "spayon_flask"
 LAYERS = [
     ["__init__"],
     ["spayon"],
-    ["views", "cli", "testing", "admin"],
-    ["extension"],
+    ["views", "staff", "cli", "admin", "testing"],
+    ["state"],
+    ["urls"],
     ["checkout"],
     ["reconcile"],
     ["client", "storage"],
-    ["tokens", "models"],
-    ["shared_token"],
-    ["verdicts", "settings", "handlers", "languages"],
+    ["tokens"],
+    ["token_cache", "shared_token"],
+    ["models"],
+    ["column_types"],
+    ["settings", "handlers", "languages", "transitions", "verdicts"],
     ["reports", "signing", "config", "signals", "declines", "formats", "callbacks"],
     ["orders"],
     ["money"],
@@ -36,10 +39,10 @@ HEIGHT = {name: -position for position, layer in enumerate(LAYERS) for name in l
 
 #: Who may import what of others.
 ALLOWED = {
-    "flask": {"views", "cli", "extension", "testing", "admin", "spayon", "simulator"},
-    "flask_sqlalchemy": {"extension", "spayon", "testing"},
-    "werkzeug": {"views", "extension", "testing", "simulator"},
-    "sqlalchemy": {"models", "storage"},
+    "flask": {"spayon", "urls", "views", "staff", "cli", "admin", "testing", "simulator"},
+    "flask_sqlalchemy": {"spayon"},
+    "werkzeug": {"spayon", "urls", "views", "languages", "testing", "simulator"},
+    "sqlalchemy": {"models", "column_types", "storage"},
     "requests": {"client"},
 }
 

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 from flask.cli import AppGroup
 
-from ..extension import Extension
+from ..state import Current
 
 
 #: Each is a module of this package with `create_command`.
@@ -17,9 +17,9 @@ _COMMANDS = ("doctor", "payments", "prune", "reconcile", "review", "show", "temp
 class _Group(AppGroup):
     """A group whose commands are imported when somebody asks for them: a web worker does not."""
 
-    def __init__(self, spayon: Extension) -> None:
-        super().__init__(spayon.name, help=f"Payments through Spayon (account {spayon.name}).")
-        self._spayon = spayon
+    def __init__(self, name: str, current: Current) -> None:
+        super().__init__(name, help=f"Payments through Spayon (account {name}).")
+        self._current = current
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, ours and those that the shop has added."""
@@ -29,11 +29,11 @@ class _Group(AppGroup):
         """Return a command, or None where there is none of that name."""
         if cmd_name in _COMMANDS and cmd_name not in self.commands:
             module = import_module(f".{cmd_name}", __name__)
-            self.add_command(module.create_command(self._spayon))
+            self.add_command(module.create_command(self._current))
 
         return super().get_command(ctx, cmd_name)
 
 
-def create_group(spayon: Extension) -> AppGroup:
-    """Return the command group of *spayon*, under its name."""
-    return _Group(spayon)
+def create_group(name: str, current: Current) -> AppGroup:
+    """Return the command group of the account *name*; *current* returns the state of the app."""
+    return _Group(name, current)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import click
 from flask.cli import with_appcontext
 
-from ..extension import Extension
+from ..state import Current
 from .ages import Since
 from .command import Command
 from .output import payment_fields
@@ -21,8 +21,8 @@ from .output import when
 STATUSES = ("pending", "failed", "expired", "paid", "review")
 
 
-def create_command(spayon: Extension) -> click.Command:
-    """Return the command for *spayon*."""
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
 
     @click.command("payments", cls=Command, help="List payments, newest first.")
     @click.option("--status", type=click.Choice(STATUSES))
@@ -38,10 +38,12 @@ def create_command(spayon: Extension) -> click.Command:
         limit: int,
         as_json: bool,
     ) -> None:
-        if isinstance(since, timedelta):
-            since = spayon.state.clock() - since
+        state = current()
 
-        found = spayon.state.storage.queries.payments(
+        if isinstance(since, timedelta):
+            since = state.clock() - since
+
+        found = state.storage.queries.payments(
             status=status, order_id=order_id, since=since, limit=limit
         )
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import click
 from flask.cli import with_appcontext
 
-from ..extension import Extension
+from ..state import AppState
+from ..state import Current
 from ..storage.retention import Old
 from ..verdicts import ENDED
 from .ages import Age
@@ -28,8 +29,8 @@ What is pending, under review or waiting for the dispatcher stays.
 """
 
 
-def create_command(spayon: Extension) -> click.Command:
-    """Return the command for *spayon*."""
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
 
     @click.command("prune", cls=Command, help=_HELP)
     @click.option("--older-than", type=Age(), required=True, help="Such as 400d, at least 30d.")
@@ -39,13 +40,15 @@ def create_command(spayon: Extension) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     @with_appcontext
     def prune(older_than: timedelta, paid: bool, batch: int, dry_run: bool, as_json: bool) -> None:
+        state = current()
+
         if older_than < YOUNGEST:
             raise click.ClickException(
                 "--older-than must be at least 30d: younger payments may yet be reported on"
             )
 
-        counts = Pruning(spayon, batch, dry_run=dry_run).run(
-            (*ENDED, *(["paid"] if paid else [])), spayon.state.clock() - older_than
+        counts = Pruning(state, batch, dry_run=dry_run).run(
+            (*ENDED, *(["paid"] if paid else [])), state.clock() - older_than
         )
 
         if as_json:
@@ -65,9 +68,9 @@ def create_command(spayon: Extension) -> click.Command:
 class Pruning:
     """Remove in transactions of *batch* payments, so that nothing waits for long."""
 
-    def __init__(self, spayon: Extension, batch: int, *, dry_run: bool) -> None:
-        self._storage = spayon.state.storage
-        self._loader = spayon.handlers.order_loader
+    def __init__(self, state: AppState, batch: int, *, dry_run: bool) -> None:
+        self._storage = state.storage
+        self._loader = state.handlers.order_loader
         self._batch = batch
         self._dry_run = dry_run
 

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 import click
 from flask.cli import with_appcontext
 
-from ..extension import Extension
 from ..reconcile import JOBS
 from ..reconcile import Step
 from ..reconcile import Summary
+from ..state import AppState
+from ..state import Current
 from .command import Command
 from .stopping import stop_on_signals
 
@@ -33,8 +34,8 @@ what is under way.
 Show = Callable[[Step], object]
 
 
-def create_command(spayon: Extension) -> click.Command:
-    """Return the command for *spayon*."""
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
 
     @click.command("reconcile", cls=Command, help=_HELP)
     @click.option(
@@ -46,12 +47,14 @@ def create_command(spayon: Extension) -> click.Command:
     @click.option("--limit", type=click.IntRange(1), help="At most this many payments a run.")
     @with_appcontext
     def reconcile(watch: float | None, jobs: int, limit: int | None) -> None:
+        state = current()
+
         with stop_on_signals() as stop:
-            summary = _run(spayon, jobs, limit, stop)
+            summary = _run(state, jobs, limit, stop)
 
             # Wrong credentials stay wrong until a restart: the supervisor is to hear of it.
             while watch and not summary.refused and not stop.wait(watch):
-                summary = _run_again(spayon, jobs, limit, stop)
+                summary = _run_again(state, jobs, limit, stop)
 
         raise click.exceptions.Exit(summary.exit_code)
 
@@ -59,18 +62,18 @@ def create_command(spayon: Extension) -> click.Command:
 
 
 def _run(
-    spayon: Extension,
+    state: AppState,
     jobs: int,
     limit: int | None,
     stop: threading.Event,
     *,
     watching: bool = False,
 ) -> Summary:
-    due = spayon.state.storage.count_due(now=spayon.state.clock())
-    spayon.state.storage.queries.look_again()
+    due = state.storage.count_due(now=state.clock())
+    state.storage.queries.look_again()
 
     with _progress(min(due, limit or due)) as show:
-        summary = spayon.reconcile(jobs=jobs, limit=limit, progress=show, stop=stop)
+        summary = state.reconciler.run(jobs=jobs, limit=limit, progress=show, stop=stop)
 
     # A watch that finds nothing to do, over and over, is not worth a line.
     if not watching or summary != Summary():
@@ -79,13 +82,13 @@ def _run(
     return summary
 
 
-def _run_again(spayon: Extension, jobs: int, limit: int | None, stop: threading.Event) -> Summary:
+def _run_again(state: AppState, jobs: int, limit: int | None, stop: threading.Event) -> Summary:
     try:
-        return _run(spayon, jobs, limit, stop, watching=True)
+        return _run(state, jobs, limit, stop, watching=True)
 
     except Exception:
         # The database may be away for a moment, and will be back.
-        logger.exception("reconcile failed; the watch goes on", extra={"account": spayon.name})
+        logger.exception("reconcile failed; the watch goes on", extra={"account": state.name})
         return Summary(failed=1)
 
 

@@ -7,8 +7,9 @@ import getpass
 import click
 from flask.cli import with_appcontext
 
-from ..extension import Extension
 from ..orders import MAX_TEXT_LENGTH
+from ..state import AppState
+from ..state import Current
 from .command import Command
 from .output import payment_fields
 from .output import price_of
@@ -26,8 +27,8 @@ panel: a refusal does not do that.
 """
 
 
-def create_command(spayon: Extension) -> click.Command:
-    """Return the command for *spayon*."""
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
 
     @click.command("review", cls=Command, help=_HELP)
     @click.argument("session_id", required=False)
@@ -43,17 +44,19 @@ def create_command(spayon: Extension) -> click.Command:
         by: str | None,
         as_json: bool,
     ) -> None:
+        state = current()
+
         if session_id is None:
             if accept is not None:
                 raise click.UsageError("name the payment session that you decide on")
 
-            _list(spayon, as_json=as_json)
+            _list(state, as_json=as_json)
             return
 
         if accept is None or not (because or "").strip():
             raise click.UsageError('decide with --accept or --refuse, and say why: --because "..."')
 
-        storage = spayon.state.storage
+        storage = state.storage
         payment = storage.find(session_id=session_id)
 
         if payment is None:
@@ -64,7 +67,7 @@ def create_command(spayon: Extension) -> click.Command:
             accept=accept,
             by=(by or _user())[:MAX_TEXT_LENGTH],
             because=(because or "").strip(),
-            now=spayon.state.clock(),
+            now=state.clock(),
         )
 
         if as_json:
@@ -76,8 +79,8 @@ def create_command(spayon: Extension) -> click.Command:
     return review
 
 
-def _list(spayon: Extension, *, as_json: bool) -> None:
-    found = spayon.state.storage.queries.payments(status="review")
+def _list(state: AppState, *, as_json: bool) -> None:
+    found = state.storage.queries.payments(status="review")
 
     if as_json:
         print_json([payment_fields(each) for each in found])

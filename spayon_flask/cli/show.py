@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..extension import Extension
+from ..state import Current
 from .command import Command
 from .output import callback_fields
 from .output import payment_fields
@@ -19,21 +19,22 @@ from .output import print_table
 from .output import when
 
 
-def create_command(spayon: Extension) -> click.Command:
-    """Return the command for *spayon*."""
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
 
     @click.command("show", cls=Command, help="Show a payment, its callbacks and their verdicts.")
     @click.argument("session_id")
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     @with_appcontext
     def show(session_id: str, as_json: bool) -> None:
-        storage = spayon.state.storage
+        state = current()
+        storage = state.storage
         payment = storage.find(session_id=session_id) or storage.find(reference=session_id)
         told = storage.queries.callbacks((payment and payment.session_id) or session_id)
 
         if payment is None and not told:
             raise click.ClickException(
-                f"no payment session {session_id}: `flask {spayon.name} payments` lists them"
+                f"no payment session {session_id}: `flask {state.name} payments` lists them"
             )
 
         if as_json:

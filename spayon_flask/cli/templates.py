@@ -8,7 +8,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..extension import Extension
+from ..state import Current
 from .command import Command
 
 
@@ -18,7 +18,7 @@ _OURS = Path(__file__).parent.parent / "templates" / "spayon" / "default"
 NAMES = ("base", "checkout", "return", "cancel", "error")
 
 
-def create_command(spayon: Extension) -> click.Command:  # noqa: ARG001  as the others
+def create_command(_: Current) -> click.Command:
     """Return the group of commands about templates."""
 
     @click.group("templates", help="The pages' templates.")

@@ -12,10 +12,12 @@ from flask.cli import with_appcontext
 from ..callbacks import write_callback
 from ..client.probe import Probed
 from ..client.probe import probe
-from ..extension import Extension
+from ..config import ConfigReader
+from ..errors import ConfigError
 from ..signing import sign
+from ..state import AppState
+from ..state import Current
 from .command import Command
-from .urls import callback_url
 
 
 _HELP = """Post a signed callback to the running shop, as Spayon would.
@@ -26,8 +28,8 @@ goods. In production that takes --forge-in-production.
 """
 
 
-def create_command(spayon: Extension) -> click.Command:
-    """Return the command for *spayon*."""
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
 
     @click.command("trigger", cls=Command, help=_HELP)
     @click.argument("status", type=click.Choice(["paid", "failed", "expired", "pending"]))
@@ -49,15 +51,17 @@ def create_command(spayon: Extension) -> click.Command:
         url: str | None,
         forge_in_production: bool,
     ) -> None:
-        if spayon.settings.production and not (forge_in_production and session_id):
+        state = current()
+
+        if state.settings.production and not (forge_in_production and session_id):
             raise click.ClickException(
                 "this is production, where a forged callback runs the shop's real handlers and may "
                 "ship goods that nobody paid for: if you mean it, add --forge-in-production and "
                 "name the payment with --session"
             )
 
-        target = callback_url(spayon, url)
-        payment = _choose(spayon, session_id, order_id)
+        target = _base(state, url) + state.urls.path("callback")
+        payment = _choose(state, session_id, order_id)
         changes = {} if price is None else {"price": price}
 
         if payment.price is None and price is None:
@@ -68,37 +72,51 @@ def create_command(spayon: Extension) -> click.Command:
         body = write_callback(
             payment,
             status,
-            now=spayon.state.clock(),
+            now=state.clock(),
             **({"currency": payment.currency or "AMD"} | changes),
         )
         click.echo(f"POST {target}\n{body.decode()}")
-        answers = _post(spayon, target, body, times, times if concurrently else 1)
+        answers = _post(state, target, body, times, times if concurrently else 1)
 
         for answer in answers:
             click.echo(_line(answer))
 
-        click.echo(_outcome(spayon, payment.id))
+        click.echo(_outcome(state, payment.id))
         raise click.exceptions.Exit(_exit_code(answers))
 
     return trigger
 
 
-def _choose(spayon: Extension, session_id: str | None, order_id: str | None) -> Any:
-    found = spayon.state.storage.queries.payments(
+def _base(state: AppState, url: str | None) -> str:
+    """Return scheme, host and path prefix of the shop: *url*, or else PUBLIC_URL."""
+    given = ConfigReader({"--url": url}, "").url("--url")
+    base = given or state.settings.public_url
+
+    if base is None:
+        raise ConfigError(
+            f"{state.config_prefix}PUBLIC_URL is missing: set it, or say where the shop runs "
+            "with --url http://127.0.0.1:5000"
+        )
+
+    return base
+
+
+def _choose(state: AppState, session_id: str | None, order_id: str | None) -> Any:
+    found = state.storage.queries.payments(
         session_id=session_id, order_id=order_id, with_session=True, limit=1
     )
 
     if not found:
         raise click.ClickException(
             "no such payment session: start one on the checkout page first, then see them with "
-            f"`flask {spayon.name} payments`"
+            f"`flask {state.name} payments`"
         )
 
     return found[0]
 
 
-def _post(spayon: Extension, url: str, body: bytes, times: int, at_once: int) -> Sequence[Probed]:
-    settings = spayon.settings
+def _post(state: AppState, url: str, body: bytes, times: int, at_once: int) -> Sequence[Probed]:
+    settings = state.settings
     headers = {
         "Content-Type": "application/json",
         "X-Signature": sign(body, settings.callback_secrets[0]),
@@ -117,8 +135,8 @@ def _line(answer: Probed) -> str:
     return f"{what} in {answer.seconds * 1000:.0f} ms {text}".rstrip()
 
 
-def _outcome(spayon: Extension, payment_id: int) -> str:
-    storage = spayon.state.storage
+def _outcome(state: AppState, payment_id: int) -> str:
+    storage = state.storage
     storage.queries.look_again()
     payment = storage.get(payment_id)
     why = f" ({payment.review})" if payment.review else ""

@@ -12,8 +12,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from ..callbacks import write_callback
-from ..extension.state import AppState
+from ..errors import ConfigError
 from ..signing import sign
+from ..state import AppState
+from ..state import state_in
 
 
 def post_callback(
@@ -44,12 +46,11 @@ def post_callback(
 
 def state_of(app: Flask, name: str) -> AppState:
     """Return what belongs to the `Spayon` object *name* in *app*."""
-    found: dict[str, AppState] = app.extensions.get("spayon", {})
+    try:
+        return state_in(app.extensions, name)
 
-    if name not in found:
-        raise LookupError(f"this app has no Spayon object named {name!r}: call init_app(app) first")
-
-    return found[name]
+    except ConfigError as error:
+        raise LookupError(str(error)) from None
 
 
 def path_of(app: Flask, endpoint: str, **values: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from ..extension import Extension
+from ..state import Current
 from .callback import create_callback
 from .cancel_page import create_cancel_page
 from .checkout import create_checkout
@@ -13,21 +13,21 @@ from .language import page_language
 from .return_page import create_return_page
 
 
-def create_blueprint(spayon: Extension) -> Blueprint:
-    """Return the routes of *spayon*, under its name."""
+def create_blueprint(name: str, current: Current) -> Blueprint:
+    """Return the routes of the account *name*; *current* returns the state of the app."""
     blueprint = Blueprint(
-        spayon.name,
+        name,
         "spayon_flask",
         static_folder="static",
         # Mounted at the root, plain "/static" would be the shop's own folder.
         static_url_path="/static/spayon",
         template_folder="templates",
     )
-    callback = create_callback(spayon)
+    callback = create_callback(name, current)
 
     # For macros.html, which a shop's own pages import without any context of ours.
     blueprint.add_app_template_global(
-        lambda code=None: page_language(spayon.settings, code), "spayon_language"
+        lambda code=None: page_language(current().settings, code), "spayon_language"
     )
 
     # Spayon must not be redirected: it signs one POST, and follows nothing that we know of.
@@ -35,10 +35,10 @@ def create_blueprint(spayon: Extension) -> Blueprint:
         "/callback", "callback", callback, methods=["POST"], strict_slashes=False
     )
     blueprint.add_url_rule(
-        "/checkout/<path:order_id>", "checkout", create_checkout(spayon), methods=["GET", "POST"]
+        "/checkout/<path:order_id>", "checkout", create_checkout(current), methods=["GET", "POST"]
     )
-    blueprint.add_url_rule("/return", "return_page", create_return_page(spayon))
-    blueprint.add_url_rule("/cancel/<reference>", "cancel_page", create_cancel_page(spayon))
+    blueprint.add_url_rule("/return", "return_page", create_return_page(current))
+    blueprint.add_url_rule("/cancel/<reference>", "cancel_page", create_cancel_page(current))
 
     exempt_from_csrf(blueprint, callback)
     return blueprint

@@ -18,10 +18,10 @@ from werkzeug.local import LocalProxy
 from .. import signals
 from ..errors import InvalidPayloadError
 from ..errors import InvalidSignatureError
-from ..extension import Extension
 from ..reports import Report
 from ..signing import CHALLENGE
 from ..signing import verify
+from ..state import Current
 from .body import read_body
 from .refusals import Refusals
 
@@ -33,16 +33,14 @@ _PLAIN = "text/plain; charset=utf-8"
 _UNSIGNED = [("Content-Type", _PLAIN), ("WWW-Authenticate", CHALLENGE)]
 
 
-def create_callback(spayon: Extension) -> RouteCallable:
-    """Return the view that takes Spayon's callbacks for *spayon*."""
+def create_callback(name: str, current: Current) -> RouteCallable:
+    """Return the view that takes Spayon's callbacks for the account *name*."""
 
-    refusals = Refusals(spayon.name)
+    refusals = Refusals(name)
 
     def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
         refusals.note(reason, now)
-        signals.announce(
-            signals.callback_refused, spayon.name, status_code=status_code, reason=reason
-        )
+        signals.announce(signals.callback_refused, name, status_code=status_code, reason=reason)
 
         if status_code == 401:  # noqa: PLR2004  an HTTP status
             # Without a body: it would be a packet of its own, and anybody can ask for it.
@@ -52,7 +50,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
 
     def callback() -> ResponseReturnValue:
         """Record what Spayon says; hearing it again changes nothing."""
-        state = spayon.state
+        state = current()
         now = state.clock()
 
         try:
@@ -82,7 +80,7 @@ def create_callback(spayon: Extension) -> RouteCallable:
             # Whatever it was, it was rolled back: Spayon is to deliver again.
             logger.exception(
                 "callback failed; Spayon will deliver it again",
-                extra={"account": spayon.name, "session_id": report.session_id},
+                extra={"account": name, "session_id": report.session_id},
             )
             return Response("not recorded\n", 500, content_type=_PLAIN)
 

@@ -9,8 +9,9 @@ from typing import Any
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
 
-from ..extension import Extension
 from ..orders import has_control_characters
+from ..state import AppState
+from ..state import Current
 from .language import page_language
 from .pages import price_of
 from .pages import render
@@ -20,24 +21,25 @@ from .pages import return_url
 from .refreshed import refreshed
 
 
-def create_cancel_page(spayon: Extension) -> RouteCallable:
-    """Return the view for payers who came back from *spayon*'s hosted page without paying."""
+def create_cancel_page(current: Current) -> RouteCallable:
+    """Return the view for payers who came back from the hosted page without paying."""
 
     def cancel_page(reference: str) -> ResponseReturnValue:
         """Show until when the payment can still be made, and the way there."""
+        state = current()
         known = not has_control_characters(reference)
-        payment = spayon.state.storage.find(reference=reference) if known else None
+        payment = state.storage.find(reference=reference) if known else None
 
         if payment is None:
-            return render_error(spayon, "unknown_payment", 404)
+            return render_error(state, "unknown_payment", 404)
 
         # "Nothing was charged" must not rest on a callback that got lost.
-        payment = refreshed(spayon, payment)
-        language = page_language(spayon.settings, payment.language)
-        left = _left(spayon, payment)
+        payment = refreshed(state, payment)
+        language = page_language(state.settings, payment.language)
+        left = _left(state, payment)
         payable = payment.status == "pending" and left > timedelta(0) and not payment.superseded
         return render(
-            spayon,
+            state,
             "cancel.html",
             language,
             state="payable" if payable else payment.status,
@@ -53,9 +55,9 @@ def create_cancel_page(spayon: Extension) -> RouteCallable:
     return cancel_page
 
 
-def _left(spayon: Extension, payment: Any) -> timedelta:
+def _left(state: AppState, payment: Any) -> timedelta:
     if payment.expires_at is None or payment.session_url is None:
         return timedelta(0)
 
-    left: timedelta = payment.expires_at - spayon.state.clock()
+    left: timedelta = payment.expires_at - state.clock()
     return left

@@ -17,10 +17,11 @@ from ..errors import ConfigError
 from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..errors import OrderNotPayableError
-from ..extension import Extension
 from ..orders import MAX_ID_LENGTH
 from ..orders import Order
 from ..orders import has_control_characters
+from ..state import AppState
+from ..state import Current
 from .fields import Field
 from .fields import read_fields
 from .language import page_language
@@ -33,37 +34,39 @@ from .pages import return_url
 logger = logging.getLogger(__name__)
 
 
-def create_checkout(spayon: Extension) -> RouteCallable:
-    """Return the view that shows an order of *spayon*, and sends the payer to Spayon."""
+def create_checkout(current: Current) -> RouteCallable:
+    """Return the view that shows an order, and sends the payer to Spayon."""
 
     def checkout(order_id: str) -> ResponseReturnValue:
         """Show what is bought (GET); create or reuse the payment session, and go there (POST)."""
+        state = current()
+
         try:
-            order = _load(spayon, order_id)
+            order = _load(state, order_id)
 
         except ConfigError as error:
             logger.error(  # noqa: TRY400  a setting, not a bug
                 "checkout is not possible: %s",
                 error,
-                extra={"account": spayon.name, "order_id": order_id},
+                extra={"account": state.name, "order_id": order_id},
             )
-            return render_error(spayon, "misconfigured", 503)
+            return render_error(state, "misconfigured", 503)
 
         if order is None:
-            return render_error(spayon, "unknown_order", 404)
+            return render_error(state, "unknown_order", 404)
 
         if request.method == "POST":
-            return _pay(spayon, order)
+            return _pay(state, order)
 
         return _show(
-            spayon, order, read_fields(order, None, page_language(spayon.settings, order.language))
+            state, order, read_fields(order, None, page_language(state.settings, order.language))
         )
 
     return checkout
 
 
-def _load(spayon: Extension, order_id: str) -> Order | None:
-    loader = spayon.handlers.order_loader
+def _load(state: AppState, order_id: str) -> Order | None:
+    loader = state.handlers.order_loader
 
     if loader is None:
         raise ConfigError("no order loader: register one with @spayon.order_loader")
@@ -76,16 +79,16 @@ def _load(spayon: Extension, order_id: str) -> Order | None:
 
 
 def _show(
-    spayon: Extension, order: Order, fields: list[Field], status_code: int = 200
+    state: AppState, order: Order, fields: list[Field], status_code: int = 200
 ) -> ResponseReturnValue:
-    language = page_language(spayon.settings, order.language)
-    payment = spayon.state.storage.standing(order.order_id)
+    language = page_language(state.settings, order.language)
+    payment = state.storage.standing(order.order_id)
     return render(
-        spayon,
+        state,
         "checkout.html",
         language,
         status_code,
-        state=_state(spayon, order, payment),
+        state=_state(state, order, payment),
         order=order,
         price=price_of(order, language),
         payment=payment,
@@ -94,36 +97,36 @@ def _show(
     )
 
 
-def _state(spayon: Extension, order: Order, payment: Any) -> str:
+def _state(state: AppState, order: Order, payment: Any) -> str:
     if payment is None:
         return "payable"
 
     if payment.status != "pending":
         return str(payment.status)
 
-    alive = payment.session_url is not None and spayon.state.clock() < payment.expires_at
+    alive = payment.session_url is not None and state.clock() < payment.expires_at
     return "resume" if order.is_asked_by(payment) and alive else "payable"
 
 
-def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
-    fields = read_fields(order, request.form, page_language(spayon.settings, order.language))
+def _pay(state: AppState, order: Order) -> ResponseReturnValue:
+    fields = read_fields(order, request.form, page_language(state.settings, order.language))
 
     if any(field.error for field in fields):
-        return _show(spayon, order, fields, 422)
+        return _show(state, order, fields, 422)
 
     typed: dict[str, Any] = {field.name: field.value for field in fields if field.value}
 
     # The hosted page speaks as this page did, unless the shop has decided on a language.
-    if order.language is None and spayon.settings.language is None:
-        typed["language"] = page_language(spayon.settings, None).code
+    if order.language is None and state.settings.language is None:
+        typed["language"] = page_language(state.settings, None).code
 
     order = replace(order, **typed)
     here = url_for(".checkout", order_id=order.order_id)
 
-    ids = {"account": spayon.name, "order_id": order.order_id}
+    ids = {"account": state.name, "order_id": order.order_id}
 
     try:
-        payment = spayon.start_checkout(order)
+        payment = state.checkout.start(order)
 
     except OrderNotPayableError as error:
         if error.payment.session_id is None:
@@ -133,14 +136,14 @@ def _pay(spayon: Extension, order: Order) -> ResponseReturnValue:
 
     except (ConfigError, AuthenticationError) as error:
         logger.error("checkout is not possible: %s", error, extra=ids)  # noqa: TRY400  a setting
-        return render_error(spayon, "misconfigured", 503, here, order.language)
+        return render_error(state, "misconfigured", 503, here, order.language)
 
     except GatewayUnavailableError as error:
         logger.warning("checkout failed: %s", error, extra=ids)
-        return render_error(spayon, "gateway_unavailable", 503, here, order.language)
+        return render_error(state, "gateway_unavailable", 503, here, order.language)
 
     except GatewayError as error:
         logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
-        return render_error(spayon, "gateway_unexpected", 502, here, order.language)
+        return render_error(state, "gateway_unexpected", 502, here, order.language)
 
     return redirect(payment.session_url or here, 303)

@@ -10,16 +10,20 @@ from flask import render_template
 from flask import request
 from flask import url_for
 
-from ..extension import Extension
 from ..languages import Language
+from ..state import AppState
 from .language import page_language
 
 
 def render(
-    spayon: Extension, template: str, language: Language, status_code: int = 200, **context: Any
+    app_state: AppState,
+    template: str,
+    language: Language,
+    status_code: int = 200,
+    **context: Any,
 ) -> Response:
     """Return the page *template*, which no cache keeps and no other site hears of."""
-    settings = spayon.settings
+    settings = app_state.settings
     response = make_response(
         render_template(
             f"spayon/{template}",
@@ -40,7 +44,7 @@ def render(
 
 
 def render_error(
-    spayon: Extension,
+    state: AppState,
     reason: str,
     status_code: int,
     retry_url: str | None = None,
@@ -51,9 +55,9 @@ def render_error(
     *language* is the order's, where there is an order.
     """
     return render(
-        spayon,
+        state,
         "error.html",
-        page_language(spayon.settings, language),
+        page_language(state.settings, language),
         status_code,
         reason=reason,
         retry_url=retry_url,

@@ -7,19 +7,19 @@ from typing import Any
 
 from ..errors import GatewayError
 from ..errors import SpayonError
-from ..extension import Extension
+from ..state import AppState
 
 
 logger = logging.getLogger(__name__)
 
 
-def refreshed(spayon: Extension, payment: Any) -> Any:
+def refreshed(state: AppState, payment: Any) -> Any:
     """Return *payment*, asked about if it is pending; whatever goes wrong, pending is the truth."""
     payment_id = payment.id
-    ids = {"account": spayon.name, "session_id": payment.session_id}
+    ids = {"account": state.name, "session_id": payment.session_id}
 
     try:
-        return spayon.refresh(payment)
+        return state.reconciler.refresh(payment_id)
 
     except GatewayError as error:
         logger.warning("no status for the page: %s", error, extra=ids)
@@ -27,4 +27,4 @@ def refreshed(spayon: Extension, payment: Any) -> Any:
     except SpayonError:
         logger.exception("the status for the page could not be recorded", extra=ids)
 
-    return spayon.state.storage.get(payment_id)
+    return state.storage.get(payment_id)

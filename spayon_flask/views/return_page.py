@@ -12,9 +12,10 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
 
-from ..extension import Extension
 from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
+from ..state import AppState
+from ..state import Current
 from .language import page_language
 from .pages import price_of
 from .pages import render
@@ -29,22 +30,23 @@ _SLOW = timedelta(minutes=2)
 _MAX_DIGITS = 11
 
 
-def create_return_page(spayon: Extension) -> RouteCallable:
-    """Return the view that the payer comes back to from *spayon*'s hosted page."""
+def create_return_page(current: Current) -> RouteCallable:
+    """Return the view that the payer comes back to from the hosted page."""
 
     def return_page() -> ResponseReturnValue:
         """Show what became of the payment; the query string names it, and proves nothing."""
-        payment = _find(spayon, request.args.get("session_id", ""))
+        state = current()
+        payment = _find(state, request.args.get("session_id", ""))
 
         if payment is None:
-            return render_error(spayon, "unknown_payment", 404)
+            return render_error(state, "unknown_payment", 404)
 
-        payment = refreshed(spayon, payment)
-        language = page_language(spayon.settings, payment.language)
-        now = spayon.state.clock()
+        payment = refreshed(state, payment)
+        language = page_language(state.settings, payment.language)
+        now = state.clock()
         since = _waiting_since(now)
         return render(
-            spayon,
+            state,
             "return.html",
             language,
             state=payment.status,
@@ -61,11 +63,11 @@ def create_return_page(spayon: Extension) -> RouteCallable:
     return return_page
 
 
-def _find(spayon: Extension, session_id: str) -> Any:
+def _find(state: AppState, session_id: str) -> Any:
     if not session_id or len(session_id) > MAX_ID_LENGTH or has_control_characters(session_id):
         return None
 
-    return spayon.state.storage.find(session_id=session_id)
+    return state.storage.find(session_id=session_id)
 
 
 def _waiting_since(now: datetime) -> datetime:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from ...extension import Extension
+from ...state import AppState
+from ...state import Current
 from ..command import Command
 from ..output import print_json
 from .finding import OK
@@ -39,7 +40,7 @@ from .wiring import check_cookie
 from .wiring import check_handlers
 
 
-Check = Callable[[Extension], Iterator[Finding]]
+Check = Callable[[AppState], Iterator[Finding]]
 
 _HERE: tuple[Check, ...] = (
     check_settings,
@@ -75,16 +76,17 @@ posted to the shop.
 """
 
 
-def create_command(spayon: Extension) -> click.Command:
-    """Return the command for *spayon*."""
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
 
     @click.command("doctor", cls=Command, help=_HELP)
     @click.option("--offline", is_flag=True, help="Leave out what takes the network.")
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     @with_appcontext
     def doctor(offline: bool, as_json: bool) -> None:
+        state = current()
         checks = _HERE if offline else _HERE + _ELSEWHERE
-        findings = [finding for check in checks for finding in _findings(spayon, check)]
+        findings = [finding for check in checks for finding in _findings(state, check)]
         code = exit_code(findings)
 
         if as_json:
@@ -98,9 +100,9 @@ def create_command(spayon: Extension) -> click.Command:
     return doctor
 
 
-def _findings(spayon: Extension, check: Check) -> list[Finding]:
+def _findings(state: AppState, check: Check) -> list[Finding]:
     try:
-        return list(check(spayon))
+        return list(check(state))
 
     except Exception as error:  # noqa: BLE001  one failed check must not hide what the others find
         name = check.__name__.removeprefix("check_").replace("_", " ")
@@ -115,7 +117,7 @@ def _findings(spayon: Extension, check: Check) -> list[Finding]:
 
     finally:
         # A check that failed in the database leaves a transaction that nothing more works in.
-        spayon.state.storage.queries.look_again()
+        state.storage.queries.look_again()
 
 
 def _print(findings: list[Finding]) -> None:

@@ -10,9 +10,8 @@ from ...client.probe import probe
 from ...errors import AuthenticationError
 from ...errors import GatewayError
 from ...errors import GatewayUnavailableError
-from ...extension import Extension
 from ...signing import sign
-from ..urls import callback_url
+from ...state import AppState
 from .callback_answer import judge_answer
 from .finding import Finding
 from .finding import ok
@@ -27,27 +26,27 @@ _TOLERANCE = timedelta(seconds=60)
 _NO_REPORT = b"{}"
 
 
-def check_credentials(spayon: Extension) -> Iterator[Finding]:
+def check_credentials(state: AppState) -> Iterator[Finding]:
     """Ask for a token."""
     try:
-        token = spayon.client.request_token()
+        token = state.client.request_token()
 
     except AuthenticationError as error:
-        yield wrong("credentials", str(error), f"correct {spayon.config_prefix}CLIENT_ID, _SECRET")
+        yield wrong("credentials", str(error), f"correct {state.config_prefix}CLIENT_ID, _SECRET")
 
     except GatewayUnavailableError as error:
         yield unknown("credentials", str(error), "try again; look at API_URL and the way out")
 
     except GatewayError as error:
-        yield wrong("credentials", str(error), f"correct {spayon.config_prefix}API_URL")
+        yield wrong("credentials", str(error), f"correct {state.config_prefix}API_URL")
 
     else:
         yield ok("credentials", f"accepted; the token is good for {token.expires_in:.0f} s")
 
 
-def check_clock(spayon: Extension) -> Iterator[Finding]:
+def check_clock(state: AppState) -> Iterator[Finding]:
     """Compare the clock of this machine with the gateway's."""
-    settings = spayon.settings
+    settings = state.settings
     answer = probe(settings.api_url + "/", timeout=settings.timeout)
     theirs = answer.date
 
@@ -57,7 +56,7 @@ def check_clock(spayon: Extension) -> Iterator[Finding]:
         )
         return
 
-    difference = spayon.state.clock() - theirs
+    difference = state.clock() - theirs
 
     if abs(difference) > _TOLERANCE:
         yield wrong(
@@ -70,15 +69,15 @@ def check_clock(spayon: Extension) -> Iterator[Finding]:
         yield ok("clock", f"{difference.total_seconds():+.0f} s from the gateway's")
 
 
-def check_reachability(spayon: Extension) -> Iterator[Finding]:
+def check_reachability(state: AppState) -> Iterator[Finding]:
     """Post to the callback route under PUBLIC_URL: unsigned, then signed but empty."""
-    settings = spayon.settings
+    settings = state.settings
 
     if settings.public_url is None:
         return
 
-    url = callback_url(spayon)
-    answer = _post(spayon, url, {})
+    url = settings.public_url + state.urls.path("callback")
+    answer = _post(state, url, {})
 
     if answer.certificate:
         yield wrong("callback URL", f"{url}: {answer.error}", "renew or complete the certificate")
@@ -96,13 +95,13 @@ def check_reachability(spayon: Extension) -> Iterator[Finding]:
     yield finding
 
     if finding.state == "ok":
-        yield _same_secret(spayon, url)
+        yield _same_secret(state, url)
 
 
-def _same_secret(spayon: Extension, url: str) -> Finding:
+def _same_secret(state: AppState, url: str) -> Finding:
     """Find out whether the processes that answer there have the secret that we have here."""
-    signature = sign(_NO_REPORT, spayon.settings.callback_secrets[0])
-    answer = _post(spayon, url, {"X-Signature": signature})
+    signature = sign(_NO_REPORT, state.settings.callback_secrets[0])
+    answer = _post(state, url, {"X-Signature": signature})
 
     if answer.status == 400:  # noqa: PLR2004  known signature, no report
         return ok("callback URL", "the shop that answers there has the same callback secret")
@@ -114,11 +113,11 @@ def _same_secret(spayon: Extension, url: str) -> Finding:
     )
 
 
-def _post(spayon: Extension, url: str, headers: dict[str, str]) -> Probed:
+def _post(state: AppState, url: str, headers: dict[str, str]) -> Probed:
     return probe(
         url,
         method="POST",
         body=_NO_REPORT,
         headers={"Content-Type": "application/json", **headers},
-        timeout=spayon.settings.timeout,
+        timeout=state.settings.timeout,
     )

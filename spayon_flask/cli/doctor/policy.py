@@ -8,31 +8,30 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 
-from ...extension import Extension
-from ...extension.urls import mounted_as
+from ...state import AppState
 from .finding import Finding
 from .finding import ok
 from .finding import unknown
 from .finding import wrong
 
 
-def check_policy(spayon: Extension) -> Iterator[Finding]:
+def check_policy(state: AppState) -> Iterator[Finding]:
     """Look whether the checkout form may lead to Spayon's page.
 
     Browsers apply form-action to the redirect that answers a form, too.
     """
-    policies = [sources for sources in _form_actions(spayon) if sources is not None]
+    policies = [sources for sources in _form_actions(state) if sources is not None]
 
     if not policies:
         yield ok("form-action", "no Content-Security-Policy restricts forms")
         return
 
-    target = _hosted_page(spayon)
+    target = _hosted_page(state)
 
     if target is None:
         only_self = all(sources <= {"'self'", "'none'"} for sources in policies)
-        state = wrong if only_self else unknown
-        yield state(
+        finding = wrong if only_self else unknown
+        yield finding(
             "form-action",
             "the policy restricts forms, and no payment session tells yet where Spayon's page is",
             "add the address of Spayon's payment page to form-action",
@@ -52,13 +51,12 @@ def check_policy(spayon: Extension) -> Iterator[Finding]:
         )
 
 
-def _form_actions(spayon: Extension) -> Iterator[set[str] | None]:
+def _form_actions(state: AppState) -> Iterator[set[str] | None]:
     """Yield the sources of each policy that comes with a checkout page, None for those without."""
-    payments = spayon.state.storage.queries.payments(limit=1)
+    payments = state.storage.queries.payments(limit=1)
     order_id = payments[0].order_id if payments else "doctor"
-    adapter = current_app.url_map.bind("localhost")
-    path = adapter.build(f"{mounted_as(spayon.blueprint)}.checkout", {"order_id": order_id})
-    response = current_app.test_client().get(path, base_url=spayon.settings.public_url)
+    path = state.urls.path("checkout", order_id=order_id)
+    response = current_app.test_client().get(path, base_url=state.settings.public_url)
 
     for header in response.headers.getlist("Content-Security-Policy"):
         for policy in header.split(","):
@@ -68,8 +66,8 @@ def _form_actions(spayon: Extension) -> Iterator[set[str] | None]:
             )
 
 
-def _hosted_page(spayon: Extension) -> SplitResult | None:
-    found = spayon.state.storage.queries.payments(with_session=True, limit=1)
+def _hosted_page(state: AppState) -> SplitResult | None:
+    found = state.storage.queries.payments(with_session=True, limit=1)
     url = found[0].session_url if found else None
     return urlsplit(url.lower()) if url else None
 

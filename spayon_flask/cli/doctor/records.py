@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from flask import current_app
 
-from ...extension import Extension
+from ...state import AppState
 from ..output import when
 from .finding import Finding
 from .finding import ok
@@ -24,9 +24,9 @@ _HAND_OVER = timedelta(minutes=10)
 _ROTATION = timedelta(days=30)
 
 
-def check_tables(spayon: Extension) -> Iterator[Finding]:
+def check_tables(state: AppState) -> Iterator[Finding]:
     """Compare the tables in the database with the models."""
-    missing = spayon.state.storage.queries.differences()
+    missing = state.storage.queries.differences()
 
     if not missing:
         yield ok("tables", "as they should be")
@@ -42,52 +42,52 @@ def check_tables(spayon: Extension) -> Iterator[Finding]:
     )
 
 
-def check_pending(spayon: Extension) -> Iterator[Finding]:
+def check_pending(state: AppState) -> Iterator[Finding]:
     """Look for payments that nobody asks about."""
-    number, oldest = spayon.state.storage.queries.unanswered(before=spayon.state.clock() - _LATE)
+    number, oldest = state.storage.queries.unanswered(before=state.clock() - _LATE)
 
     if number:
         yield wrong(
             "pending payments",
             f"{number} without an answer for more than 30 minutes, the oldest since {when(oldest)}",
-            f"let `flask {spayon.name} reconcile` run every minute, and look what it says",
+            f"let `flask {state.name} reconcile` run every minute, and look what it says",
         )
 
     else:
         yield ok("pending payments", "none is overdue")
 
 
-def check_reviews(spayon: Extension) -> Iterator[Finding]:
+def check_reviews(state: AppState) -> Iterator[Finding]:
     """Look for payments that wait for a person."""
-    if number := spayon.state.storage.queries.under_review():
+    if number := state.storage.queries.under_review():
         yield wrong(
-            "reviews", f"{number} under review", f"decide on them: `flask {spayon.name} review`"
+            "reviews", f"{number} under review", f"decide on them: `flask {state.name} review`"
         )
 
     else:
         yield ok("reviews", "nothing is under review")
 
 
-def check_hand_over(spayon: Extension) -> Iterator[Finding]:
+def check_hand_over(state: AppState) -> Iterator[Finding]:
     """Look for callback rows that the dispatcher never got."""
-    late = spayon.state.clock() - _HAND_OVER
+    late = state.clock() - _HAND_OVER
 
-    if number := spayon.state.storage.queries.undispatched(now=late):
+    if number := state.storage.queries.undispatched(now=late):
         yield wrong(
             "dispatcher",
             f"{number} callbacks were not handed over",
-            f"look whether the queue runs, then `flask {spayon.name} reconcile`",
+            f"look whether the queue runs, then `flask {state.name} reconcile`",
         )
 
     else:
         yield ok("dispatcher", "nothing waits to be handed over")
 
 
-def check_unknown(spayon: Extension) -> Iterator[Finding]:
+def check_unknown(state: AppState) -> Iterator[Finding]:
     """Look for reports about payments that are not ours."""
-    since = spayon.state.clock() - timedelta(days=7)
+    since = state.clock() - timedelta(days=7)
 
-    if number := spayon.state.storage.queries.unknown(since=since):
+    if number := state.storage.queries.unknown(since=since):
         yield wrong(
             "unknown reports",
             f"{number} in a week about payment sessions that this shop does not know",
@@ -98,11 +98,11 @@ def check_unknown(spayon: Extension) -> Iterator[Finding]:
         yield ok("unknown reports", "none in a week")
 
 
-def check_rotation(spayon: Extension) -> Iterator[Finding]:
+def check_rotation(state: AppState) -> Iterator[Finding]:
     """Tell which of several callback secrets Spayon signs with."""
-    seen = spayon.state.storage.queries.secrets_seen()
-    number = len(spayon.settings.callback_secrets)
-    now = spayon.state.clock()
+    seen = state.storage.queries.secrets_seen()
+    number = len(state.settings.callback_secrets)
+    now = state.clock()
 
     for index in range(number):
         said = f"last verified {when(seen[index])}" if index in seen else "never verified anything"

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from ...errors import ConfigError
-from ...extension import Extension
 from ...settings import Settings
+from ...state import AppState
 from .finding import Finding
 from .finding import ok
 from .finding import unknown
@@ -39,18 +39,18 @@ class _Recorder(dict[str, Any]):
         return super().get(key, default)
 
 
-def check_settings(spayon: Extension) -> Iterator[Finding]:
+def check_settings(state: AppState) -> Iterator[Finding]:
     """Read the settings anew, and compare them with those in use."""
     recorder = _Recorder(current_app.config)
 
     try:
-        now = Settings.from_config(recorder, spayon.config_prefix)
+        now = Settings.from_config(recorder, state.config_prefix)
 
     except ConfigError as error:
         yield wrong("settings", f"changed after init_app: {error}", "set it before init_app")
         return
 
-    if now != spayon.settings:
+    if now != state.settings:
         yield wrong(
             "settings",
             "the app's config was changed after init_app, which does not see that",
@@ -60,22 +60,22 @@ def check_settings(spayon: Extension) -> Iterator[Finding]:
     else:
         yield ok("settings", f"complete; the gateway is {now.api_url}")
 
-    yield from _check_names(spayon, recorder.asked)
+    yield from _check_names(state, recorder.asked)
 
 
-def _check_names(spayon: Extension, known: list[str]) -> Iterator[Finding]:
+def _check_names(state: AppState, known: list[str]) -> Iterator[Finding]:
     """Look for settings that were mistyped, or never reached the config."""
     several = len(current_app.extensions["spayon"]) > 1
     mistyped = False
 
     for key in sorted(set(current_app.config) - set(known)):
         # The settings of a second account have a prefix of their own.
-        if several and key.endswith(tuple(name[len(spayon.config_prefix) :] for name in known)):
+        if several and key.endswith(tuple(name[len(state.config_prefix) :] for name in known)):
             continue
 
         likely = difflib.get_close_matches(key, known, 1, _LIKENESS)
 
-        if likely or key.startswith(spayon.config_prefix):
+        if likely or key.startswith(state.config_prefix):
             mistyped = True
             meant = likely or difflib.get_close_matches(key, known, 1, 0)
             yield wrong("names", f"{key} is no setting", f"did you mean {meant[0]}?")
@@ -93,9 +93,9 @@ def _check_names(spayon: Extension, known: list[str]) -> Iterator[Finding]:
         yield ok("names", "no mistyped setting")
 
 
-def check_secrets(spayon: Extension) -> Iterator[Finding]:
+def check_secrets(state: AppState) -> Iterator[Finding]:
     """Look for secrets that are not secret, or were copied to the wrong place."""
-    settings = spayon.settings
+    settings = state.settings
     secrets = settings.callback_secrets
 
     if settings.client_secret in secrets:
@@ -120,10 +120,10 @@ def check_secrets(spayon: Extension) -> Iterator[Finding]:
         yield ok("secrets", f"{number} callback secret{'s' if number > 1 else ''} set")
 
 
-def check_environment(spayon: Extension) -> Iterator[Finding]:
+def check_environment(state: AppState) -> Iterator[Finding]:
     """Look for a test system that says production, and the other way round."""
-    settings = spayon.settings
-    prefix = spayon.config_prefix
+    settings = state.settings
+    prefix = state.config_prefix
     unsafe = [name for name in ("DEBUG", "TESTING") if current_app.config.get(name)]
 
     if settings.production and settings.simulated:
@@ -141,9 +141,9 @@ def check_environment(spayon: Extension) -> Iterator[Finding]:
         yield ok("environment", "production" if settings.production else "not production")
 
 
-def check_public_url(spayon: Extension) -> Iterator[Finding]:
+def check_public_url(state: AppState) -> Iterator[Finding]:
     """Look at the address under which Spayon and the payers are to reach the shop."""
-    settings, key = spayon.settings, f"{spayon.config_prefix}PUBLIC_URL"
+    settings, key = state.settings, f"{state.config_prefix}PUBLIC_URL"
     url = settings.public_url
 
     if url is None:
@@ -172,9 +172,9 @@ def _is_private(host: str) -> bool:
         return "." not in host or host.endswith((".local", ".internal", ".localhost"))
 
 
-def check_token_cache(spayon: Extension) -> Iterator[Finding]:
+def check_token_cache(state: AppState) -> Iterator[Finding]:
     """Put something into the shared cache, and look whether it is there."""
-    cache, key = spayon.settings.token_cache, "spayon:doctor"
+    cache, key = state.settings.token_cache, "spayon:doctor"
 
     if cache is None:
         return

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 
 from flask import current_app
 
-from ...extension import Extension
-from ..urls import callback_path
+from ...state import AppState
 from .callback_answer import judge_answer
 from .finding import Finding
 from .finding import ok
 from .finding import wrong
 
 
-def check_handlers(spayon: Extension) -> Iterator[Finding]:
+def check_handlers(state: AppState) -> Iterator[Finding]:
     """Look whether the shop registered what nothing works without."""
-    handlers = spayon.handlers
+    handlers = state.handlers
 
     if handlers.order_loader is None:
         yield wrong(
@@ -38,18 +37,18 @@ def check_handlers(spayon: Extension) -> Iterator[Finding]:
         yield ok("handlers", ", ".join(["order_loader", *registered]))
 
 
-def check_callback_route(spayon: Extension) -> Iterator[Finding]:
+def check_callback_route(state: AppState) -> Iterator[Finding]:
     """Post an unsigned callback within this process, past all that the app puts before it."""
     response = current_app.test_client().post(
-        callback_path(spayon),
+        state.urls.path("callback"),
         data=b"{}",
         content_type="application/json",
-        base_url=spayon.settings.public_url,
+        base_url=state.settings.public_url,
     )
     yield judge_answer("callback route", response.status_code, response.data, response.headers.get)
 
 
-def check_cookie(spayon: Extension) -> Iterator[Finding]:
+def check_cookie(state: AppState) -> Iterator[Finding]:
     """Look at the flags of the session cookie, which the payer's login may hang on."""
     config = current_app.config
     same_site = str(config.get("SESSION_COOKIE_SAMESITE") or "Lax").lower()
@@ -68,7 +67,7 @@ def check_cookie(spayon: Extension) -> Iterator[Finding]:
             "set SESSION_COOKIE_SAMESITE = 'Lax'",
         )
 
-    if not secure and (spayon.settings.production or same_site == "none"):
+    if not secure and (state.settings.production or same_site == "none"):
         good = False
         yield wrong(
             "session cookie",

@@ -1,0 +1,65 @@
+"""AppState: what one app has of one vendor account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .checkout import Checkout
+from .client import Client
+from .errors import ConfigError
+from .handlers import Handlers
+from .reconcile import Reconciler
+from .settings import Settings
+from .storage import Storage
+from .urls import Urls
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppState:
+    """The settings of one vendor account in one app, and the parts made from them.
+
+    `Spayon.init_app` makes it once. Views, commands and the test tools work with it alone: none of
+    them needs the `Spayon` object.
+    """
+
+    #: The account: the name of the `Spayon` object, its blueprint and its command group.
+    name: str
+    #: What the keys of the settings begin with.
+    config_prefix: str
+    settings: Settings
+    #: The shop's own functions.
+    handlers: Handlers
+    #: Where Spayon and the payers reach the shop.
+    urls: Urls
+    #: The gateway's API.
+    client: Client
+    #: The two tables.
+    storage: Storage
+    checkout: Checkout
+    reconciler: Reconciler
+    #: Returns the present as aware UTC.
+    clock: Callable[[], datetime]
+
+
+#: What views and commands are given: a function that returns the state of the current app.
+Current = Callable[[], AppState]
+
+
+def state_in(extensions: Mapping[str, Any], name: str) -> AppState:
+    """Return the state of the `Spayon` object *name* in the *extensions* of an app.
+
+    Raises `ConfigError` if its `init_app` has not been called with that app.
+    """
+    try:
+        found: AppState = extensions["spayon"][name]
+
+    except KeyError:
+        raise ConfigError(
+            f"this app has no Spayon object named {name!r}: call init_app(app) first"
+        ) from None
+
+    return found
