@@ -22,13 +22,18 @@ class InProcess(HTTPAdapter):
         self._wsgi_app = wsgi_app
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Return what the app answers."""
+        """Return what the app answers; a `ConnectionError` of the app is one of requests."""
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
             started[:] = [int(status[:3]), headers]
 
-        chunks: Iterable[bytes] = self._wsgi_app(_environ(request), start_response)
+        try:
+            chunks: Iterable[bytes] = self._wsgi_app(_environ(request), start_response)
+
+        # What the simulator raises for a fault that would cut a socket's line.
+        except ConnectionError as error:
+            raise requests.ConnectionError(str(error), request=request) from error
 
         try:
             body = b"".join(chunks)

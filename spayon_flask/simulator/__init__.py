@@ -3,17 +3,18 @@
 It imports nothing from the rest of the package, so that one mistake cannot agree with itself.
 """
 
-from .cards import CARDS
-from .cards import Card
+from .creation import Panel
+from .creation import Product
 from .deliveries import Attempt
 from .deliveries import Delivery
 from .faults import Fault
 from .gateway import SessionOverError
-from .history import ApiRequest
-from .panel import Panel
-from .panel import Product
-from .reports import Shape
+from .log import ApiRequest
+from .server import ConnectionCutError
+from .sessions import CARDS
+from .sessions import Card
 from .sessions import PaymentSession
+from .shape import Shape
 from .simulator import Simulator
 
 
@@ -22,6 +23,7 @@ __all__ = [
     "ApiRequest",
     "Attempt",
     "Card",
+    "ConnectionCutError",
     "Delivery",
     "Fault",
     "Panel",

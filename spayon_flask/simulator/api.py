@@ -15,7 +15,7 @@ from .creation import BadBodyError
 from .creation import Creation
 from .current import current_gateway
 from .gateway import Gateway
-from .history import ApiRequest
+from .log import ApiRequest
 from .server import WIRE_HEADER
 from .tokens import LIFETIME
 

@@ -2,15 +2,19 @@
 
 import heapq
 import itertools
+import logging
+import queue
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
 
-from .workers import Action
-from .workers import Workers
 
+logger = logging.getLogger(__name__)
+
+Action = Callable[[], None]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -22,6 +26,59 @@ FASTEST = 1_000_000
 
 #: Seconds that one step may have.
 FARTHEST = 366 * 24 * 3600
+
+
+#: Threads that carry out what is due, so that one slow shop does not hold up another.
+WORKERS = 8
+
+
+class Workers:
+    """Carry out actions, each in one of a few threads; *changed* is notified after each."""
+
+    def __init__(self, changed: threading.Condition) -> None:
+        #: How many actions are waiting or under way; read it with *changed* held.
+        self.busy = 0
+        self._changed = changed
+        self._waiting: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._threads = [
+            threading.Thread(target=self._work, name=f"simulator-worker-{number}", daemon=True)
+            for number in range(WORKERS)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, patience: float) -> None:
+        """Stop the threads; one that waits for a shop longer than *patience* is left behind."""
+        for _ in self._threads:
+            self._waiting.put(None)
+
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def submit(self, action: Action) -> None:
+        """Have *action* carried out as soon as a thread is free."""
+        with self._changed:
+            self.busy += 1
+
+        self._waiting.put(action)
+
+    def _work(self) -> None:
+        while (action := self._waiting.get()) is not None:
+            self._carry_out(action)
+            with self._changed:
+                self.busy -= 1
+                self._changed.notify_all()
+
+    def _carry_out(self, action: Action) -> None:
+        try:
+            action()
+        except Exception:
+            logger.exception("The simulator failed at something that was due")
 
 
 class Clock:
@@ -47,12 +104,12 @@ class Clock:
 
     @property
     def running(self) -> bool:
-        """Say whether threads of the clock's own run what is due."""
+        """Return True if threads of the clock's own run what is due."""
         return self._thread is not None
 
     @property
     def scale(self) -> float:
-        """Say how many of the clock's seconds pass in a real one."""
+        """Return how many of the clock's seconds pass in a real one."""
         return self._scale
 
     @scale.setter
@@ -115,7 +172,7 @@ class Clock:
                     return
 
     def settle(self, timeout: float = 15.0) -> bool:
-        """Wait until nothing is due or under way; say whether that came within *timeout*."""
+        """Wait until nothing is due or under way; return True if that came within *timeout*."""
         if not self.running:
             while (action := self._pop()) is not None:
                 action()

@@ -8,19 +8,19 @@ from flask import Blueprint
 from flask import jsonify
 from flask.typing import ResponseReturnValue
 
-from .controls import Controls
 from .current import answered
 from .current import asked
 from .current import current_gateway
 from .current import number
 from .deliveries import Delivery
+from .gateway import Gateway
 from .gateway import SessionOverError
 from .sessions import PaymentSession
 
 
 blueprint = Blueprint("commands", __name__, url_prefix="/_simulator")
 
-#: Ways to deliver a report once more, with what `Controls.deliver` is told for each.
+#: Ways to deliver a report once more, with what `Gateway.deliver` is told for each.
 WAYS: dict[str, dict[str, Any]] = {
     "again": {},
     "ten": {"times": 10, "concurrently": True},
@@ -157,20 +157,20 @@ def revoke() -> ResponseReturnValue:
 
 @blueprint.errorhandler(KeyError)
 def no_such_session(_: KeyError) -> ResponseReturnValue:
-    """Say that the session is not there."""
+    """Answer that the session is not there."""
     return answered("There is no such session.", 404)
 
 
 @blueprint.errorhandler(SessionOverError)
 @blueprint.errorhandler(ValueError)
 def not_possible(error: Exception) -> ResponseReturnValue:
-    """Say why a command cannot be carried out."""
+    """Answer why a command cannot be carried out."""
     code = 409 if isinstance(error, SessionOverError) else 400
     return answered(f"Not possible: {error}.", code)
 
 
 def in_short(deliveries: Sequence[Delivery]) -> str:
-    """Say what came of *deliveries*, in one sentence."""
+    """Return what came of *deliveries*, in one sentence."""
     if not deliveries:
         return "No callback was made."
 
@@ -179,7 +179,7 @@ def in_short(deliveries: Sequence[Delivery]) -> str:
     return f"{'Callback' if len(deliveries) == 1 else 'Callbacks'}: {listed}."
 
 
-def _told(gateway: Controls, session: PaymentSession, way: str) -> dict[str, Any]:
+def _told(gateway: Gateway, session: PaymentSession, way: str) -> dict[str, Any]:
     if way == "old_secret":
         return {"secret": gateway.old_callback_secret}
 

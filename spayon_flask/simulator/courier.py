@@ -8,17 +8,17 @@ from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
 
-from .causes import likely_cause
 from .clock import Clock
 from .deliveries import Attempt
 from .deliveries import Deliveries
 from .deliveries import Delivery
+from .deliveries import Writer
 from .faults import Faults
-from .reports import Shape
+from .shape import Shape
 from .transport import Answer
 from .transport import Transport
+from .transport import likely_cause
 from .transport import timed
-from .writer import Writer
 
 
 #: Spayon's documentation: up to 3 attempts, 5 minutes apart, until the shop answers 200.
@@ -59,7 +59,7 @@ class Courier:
             return list(self._held)
 
     def dispatch(self, delivery: Delivery) -> bool:
-        """Send *delivery* on its way; say whether it sets out now, and is not held or late."""
+        """Send *delivery* on its way; return True if it sets out now."""
         with self._lock:
             if self.holding:
                 delivery.state = "held"

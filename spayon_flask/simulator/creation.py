@@ -1,4 +1,7 @@
-"""The body of `POST /api/product/session`, checked field by field."""
+"""Creation: the body of `POST /api/product/session`, checked field by field.
+
+What the body leaves out comes from the panel: what a vendor has set up in Spayon's admin panel.
+"""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +10,6 @@ from dataclasses import field
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
-
-from .panel import Panel
 
 
 TEXTS = ("email", "username", "full_name", "order_id", "defaultPaymentMethod", "language")
@@ -22,6 +23,37 @@ CURRENCY_LETTERS = 3
 
 class BadBodyError(Exception):
     """The body is refused; the message says why, to the developer who sent it."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of the admin panel, sold by its number."""
+
+    name: str
+    price: Decimal
+    currency: str
+
+
+def _products() -> dict[int, Product]:
+    return {
+        1: Product("iPhone 16 Pro case", Decimal(5000), "AMD"),
+        2: Product("Day ticket", Decimal("1500.50"), "AMD"),
+        3: Product("Gift card", Decimal(25), "USD"),
+    }
+
+
+@dataclass
+class Panel:
+    """Hold the simulated vendor's settings.
+
+    Spayon's documentation: callback, return and cancel URLs can be configured in the panel as
+    defaults; a session that names its own goes by those.
+    """
+
+    products: dict[int, Product] = field(default_factory=_products)
+    callback_url: str | None = None
+    return_url: str | None = None
+    cancel_url: str | None = None
 
 
 @dataclass(frozen=True)

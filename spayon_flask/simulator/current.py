@@ -1,9 +1,14 @@
-"""The request at hand: the gateway it is for, what it asks, and how it is answered."""
+"""The request at hand: the gateway it is for, who may send it, what it asks, how it is answered.
+
+Strangers are kept out: other web sites in the developer's browser, and foreign code in a page.
+"""
 
 import math
 from typing import Any
 from typing import cast
+from urllib.parse import urlsplit
 
+from flask import Flask
 from flask import Response
 from flask import abort
 from flask import current_app
@@ -12,16 +17,30 @@ from flask import redirect
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from .controls import Controls
+from .gateway import Gateway
 
 
-#: Where the simulator's own pages are, and nowhere else may a form send its sender.
+#: Where the simulator's own pages are, and a form may send its sender nowhere else.
 PAGES = "/_simulator/"
 
+#: Names of this machine itself, which no web site can be served under.
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
-def current_gateway() -> Controls:
+#: The hosted page sends payers back to the shop, wherever that is and redirects to.
+PAYERS_FORMS = "form-action 'self' http: https:"
+OWN_FORMS = "form-action 'self'"
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; "
+)
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+def current_gateway() -> Gateway:
     """Return the gateway behind the app that is handling this request."""
-    return cast("Controls", current_app.extensions["simulator"])
+    return cast("Gateway", current_app.extensions["simulator"])
 
 
 def asked() -> dict[str, Any]:
@@ -57,3 +76,53 @@ def answered(notice: str, code: int = 200, **fields: Any) -> ResponseReturnValue
     current_gateway().notice = notice
     page = request.form.get("page", PAGES)
     return cast("Response", redirect(page if page.startswith(PAGES) else PAGES, 303))
+
+
+def protect(app: Flask) -> None:
+    """Let only a page of the simulator's own command it, and let no page run foreign code."""
+    app.before_request(_refuse_strangers)
+    app.after_request(_add_headers)
+
+
+def _refuse_strangers() -> None:
+    if request.blueprint == "api":
+        return
+
+    # A name that leads to this machine only since a moment ago is a web site that rebinds DNS.
+    host = urlsplit(f"//{request.host}").hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    if host not in LOOPBACK | current_gateway().hosts:
+        abort(
+            403,
+            "This name is not the simulator's: open it as 127.0.0.1, or start it with --public-url",
+        )
+
+    if request.method in SAFE:
+        return
+
+    own = {f"{request.scheme}://{request.host}", origin_of(current_gateway().url)}
+    if request.headers.get("Origin", request.host_url[:-1]) not in own:
+        abort(403, "Another web site has sent this; only the simulator's own pages may.")
+
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        abort(403, "Another web site has sent this; only the simulator's own pages may.")
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of *url*, as the Origin header has them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _add_headers(response: Response) -> Response:
+    if request.blueprint == "api":
+        return response
+
+    forms = PAYERS_FORMS if request.blueprint == "payment_page" else OWN_FORMS
+    response.headers["Content-Security-Policy"] = POLICY + forms
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+
+    return response

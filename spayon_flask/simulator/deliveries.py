@@ -1,16 +1,29 @@
-"""Callbacks on their way to the shop: the bytes, the signature, and each attempt."""
+"""Deliveries: callbacks on their way to the shop, with exact bytes, signature and each attempt.
 
+Spayon's documentation: `X-Signature` is the lower-case hex HMAC-SHA256 of the exact raw body,
+keyed with the callback secret. The signature is computed here and shared with nothing else: a
+shop's side with code in common could err in the same way, and nobody would notice.
+"""
+
+import hmac
 import threading
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
+
+from .clock import Clock
+from .log import Log
+from .sessions import PaymentSession
+from .shape import Shape
 
 
 #: Deliveries remembered.
 KEPT = 1000
+
+PRICE = b'"price":"'
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Attempt:
 
     @property
     def accepted(self) -> bool:
-        """Say whether the shop answered 200: by Spayon's documentation that ends redelivery."""
+        """Return True if the shop answered 200: by Spayon's documentation that ends redelivery."""
         return self.status_code == HTTPStatus.OK
 
 
@@ -61,21 +74,21 @@ class Delivery:
 
     @property
     def accepted(self) -> bool:
-        """Say whether the shop has answered 200."""
+        """Return True if the shop has answered 200."""
         return self.state == "delivered"
 
     @property
     def good(self) -> bool | None:
-        """Say whether the shop did the right thing; `None` as long as it was not asked."""
+        """Return True if the shop did the right thing; None as long as it was not asked."""
         return self.well(self.attempts[-1]) if self.attempts else None
 
     def well(self, attempt: Attempt) -> bool:
-        """Say whether the shop did the right thing at *attempt*: a forgery is to be refused."""
+        """Return True if the shop did the right thing at *attempt*: a forgery is to be refused."""
         right = HTTPStatus.UNAUTHORIZED if self.tampering else HTTPStatus.OK
         return attempt.status_code == right
 
     def add(self, attempt: Attempt) -> bool:
-        """Record *attempt*; say whether another one is to follow."""
+        """Record *attempt*; return True if another one is to follow."""
         self.attempts.append(attempt)
         self.due_at = None
         if attempt.accepted:
@@ -86,55 +99,102 @@ class Delivery:
         return self.state == "waiting"
 
     def wait(self, timeout: float = 15.0) -> bool:
-        """Wait for the first attempt; say whether it was over within *timeout* seconds."""
+        """Wait for the first attempt; return True if it was over within *timeout* seconds."""
         return self.tried.wait(timeout)
 
 
-class Deliveries:
+class Deliveries(Log[Delivery]):
     """Remember the latest deliveries, oldest first."""
 
     def __init__(self) -> None:
-        self._kept: deque[Delivery] = deque(maxlen=KEPT)
-        self._last = 0
-        self._lock = threading.Lock()
-        #: How many deliveries were made in all.
-        self.made = 0
+        super().__init__(KEPT)
         #: Another number after anything has changed here.
         self.changes = 0
 
-    def __iter__(self) -> Iterator[Delivery]:
-        with self._lock:
-            return iter(list(self._kept))
-
     def __len__(self) -> int:
-        return self.made
+        return self.total
 
-    def number(self) -> int:
-        """Return the number for the next delivery."""
-        with self._lock:
-            self._last += 1
-            return self._last
+    @property
+    def made(self) -> int:
+        """Return how many deliveries were made in all."""
+        return self.total
 
-    def add(self, delivery: Delivery) -> None:
-        """Remember *delivery*."""
-        with self._lock:
-            self._kept.append(delivery)
-            self._last = max(self._last, delivery.number)
-            self.made += 1
-            self.changes += 1
-
-    def find(self, number: int) -> Delivery | None:
-        """Return the delivery with *number*, as long as it is remembered."""
-        return next((delivery for delivery in self if delivery.number == number), None)
+    def add(self, entry: Delivery) -> None:
+        """Remember *entry*."""
+        super().add(entry)
+        self.changes += 1
 
     def by_session(self) -> dict[str, list[Delivery]]:
         """Return the remembered deliveries of each session, oldest first."""
-        found: dict[str, list[Delivery]] = {}
-        for delivery in self:
-            found.setdefault(delivery.session_id, []).append(delivery)
+        with self._lock:
+            return {session_id: list(found) for session_id, found in self._by_session.items()}
 
-        return found
 
-    def of(self, session_id: str) -> list[Delivery]:
-        """Return the remembered deliveries of a session, oldest first."""
-        return [delivery for delivery in self if delivery.session_id == session_id]
+class Writer:
+    """Write deliveries and enter them into *deliveries*."""
+
+    def __init__(
+        self, deliveries: Deliveries, shape: Shape, clock: Clock, callback_secret: Callable[[], str]
+    ) -> None:
+        self._deliveries = deliveries
+        self._shape = shape
+        self._clock = clock
+        self._callback_secret = callback_secret
+
+    def write(
+        self,
+        session: PaymentSession,
+        *,
+        allowed: int = 1,
+        secret: str | None = None,
+        signed: bool = True,
+        damaged: bool = False,
+        **changes: Any,
+    ) -> Delivery | None:
+        """Write a delivery about *session*; `None` if it names no callback_url.
+
+        *changes* are made to the report before it is signed, with *secret* or the callback
+        secret; *damaged* changes a byte afterwards; *signed* off leaves the signature out.
+        """
+        url = session.creation.callback_url
+        if url is None:
+            session.note(self._clock.now(), "No callback_url: nobody is told")
+            return None
+
+        own = self._callback_secret()
+        secret = secret or own
+        body = self._shape.report(session, **changes)
+        done = {
+            "one byte was changed": damaged,
+            "it was signed with another secret": signed and secret != own,
+            "it was not signed": not signed,
+        }
+        delivery = Delivery(
+            self._deliveries.number(),
+            session.id,
+            str(changes.get("status", session.status)),
+            url,
+            damage(body) if damaged else body,
+            sign(body, secret) if signed else "",
+            self._clock.now(),
+            allowed,
+            " and ".join(words for words, was_done in done.items() if was_done),
+        )
+        self._deliveries.add(delivery)
+        return delivery
+
+
+def sign(body: bytes, secret: str) -> str:
+    """Return the lower-case hex HMAC-SHA256 of *body* keyed with *secret*."""
+    return hmac.digest(secret.encode(), body, "sha256").hex()
+
+
+def damage(body: bytes) -> bytes:
+    """Return *body* with one byte changed: what a signature is there to notice.
+
+    It is the first digit of the price, as a thief would have it, or else the last byte but one.
+    """
+    found = body.find(PRICE)
+    place = found + len(PRICE) if found >= 0 else max(len(body) - 2, 0)
+    changed = b"2" if body[place : place + 1] == b"1" else b"1"
+    return body[:place] + changed + body[place + 1 :]

@@ -48,11 +48,11 @@ class Fault:
 
     @property
     def spent(self) -> bool:
-        """Say whether it will not strike again."""
+        """Return True if the fault will not strike again."""
         return self.times is not None and self.hits >= self.times
 
     def strikes(self, kind: str, endpoint: str | None) -> bool:
-        """Say whether it strikes this one call of *endpoint*, and count it if so."""
+        """Return True if the fault strikes this call of *endpoint*, and count the hit."""
         if self.kind != kind or self.spent or self.on not in {None, endpoint}:
             return False
 

@@ -1,22 +1,28 @@
-"""The simulated gateway without its web pages: what happens to sessions, and who is told."""
+"""The simulated gateway without its web pages: what happens to sessions, and who is told.
+
+The second half is what a developer may do to the gateway and no payer and no shop can.
+"""
 
 import threading
+from dataclasses import astuple
+from typing import Any
 
-from .cards import CARDS
-from .cards import REASONS
-from .cards import Card
 from .clock import Clock
 from .courier import ATTEMPTS
 from .courier import Courier
 from .creation import Creation
+from .creation import Panel
 from .deliveries import Deliveries
 from .deliveries import Delivery
+from .faults import Fault
 from .faults import Faults
-from .history import Requests
-from .panel import Panel
-from .reports import Shape
+from .log import RequestLog
+from .sessions import CARDS
+from .sessions import REASONS
+from .sessions import Card
 from .sessions import PaymentSession
 from .sessions import Sessions
+from .shape import Shape
 from .tokens import Tokens
 from .transport import Transport
 from .transport import post
@@ -33,6 +39,8 @@ class Gateway:
     url: str
     #: Names beside those of this machine under which its pages may be opened.
     hosts: frozenset[str] = frozenset()
+    #: What the last command has come to, to be shown once on the next page.
+    notice: str = ""
 
     def __init__(
         self,
@@ -56,7 +64,7 @@ class Gateway:
         self.faults = Faults(seed=seed)
         self.tokens = Tokens(seed=seed)
         self.sessions = Sessions(seed=seed)
-        self.requests = Requests(
+        self.requests = RequestLog(
             lambda: (self.client_secret, self.callback_secret, self.old_callback_secret)
         )
         self.courier = Courier(
@@ -141,6 +149,71 @@ class Gateway:
     def expire(self, session_id: str, *, wait: bool = True) -> Delivery | None:
         """Have the session's 15 minutes be over now."""
         return self._finish(session_id, "expired", late=False, wait=wait)
+
+    @property
+    def version(self) -> str:
+        """Return a text that is another one after anything has happened."""
+        counts = (
+            self.sessions.changes,
+            self.requests.total,
+            self.deliveries.changes,
+            self.faults.changes,
+            self.clock.jumps,
+            len(self.courier.held),
+            int(self.courier.holding),
+            len(self.tokens),
+            *astuple(self.shape),
+        )
+        return ".".join(map(str, counts))
+
+    def deliver(
+        self,
+        session_id: str,
+        *,
+        times: int = 1,
+        concurrently: bool = False,
+        secret: str | None = None,
+        signed: bool = True,
+        damaged: bool = False,
+        **changes: Any,
+    ) -> list[Delivery]:
+        """Deliver the session's report once more, or *times* more; return what came of each.
+
+        Each is one attempt, whatever is held. *changes* go into the report before it is signed
+        (`status="failed"`, `price="1"`); *damaged* changes a byte after that; *secret* signs in
+        place of the callback secret, and *signed* off leaves the signature out.
+        """
+        session = self.sessions[session_id]
+        written = [
+            self.courier.writer.write(
+                session, secret=secret, signed=signed, damaged=damaged, **changes
+            )
+            for _ in range(times)
+        ]
+        deliveries = [delivery for delivery in written if delivery is not None]
+        (self.courier.at_once if concurrently else self.courier.in_turn)(deliveries)
+        return deliveries
+
+    def hold_callbacks(self) -> None:
+        """Hold every callback back from now on, until `release`."""
+        self.courier.holding = True
+
+    def release(self, order: str = "made", *, wait: bool = True) -> list[Delivery]:
+        """Send on what was held: in the order `made`, `reversed` or `shuffled`."""
+        released = self.courier.release(order, self.seed)
+        if wait:
+            for delivery in released:
+                delivery.wait()
+
+        return released
+
+    def fault(self, kind: str, **options: Any) -> Fault:
+        """Arm a fault (`faults.KINDS`): `fault("error", on="tokens", code=503, times=2)`."""
+        return self.faults.arm(kind, **options)
+
+    def settle(self, timeout: float = 15.0) -> bool:
+        """Wait until no callback is under way or due; return True if that came within *timeout*."""
+        return self.clock.settle(timeout)
 
     def _payable(self, session_id: str, *, late: bool) -> PaymentSession:
         session = self.sessions[session_id]

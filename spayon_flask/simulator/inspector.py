@@ -11,17 +11,17 @@ from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
-from .cards import REASONS
-from .controls import Controls
 from .current import current_gateway
 from .faults import CODES
 from .faults import ENDPOINTS
 from .faults import KINDS
+from .gateway import Gateway
 from .payment_page import return_address
-from .reports import CHOICES
+from .sessions import REASONS
 from .sessions import PaymentSession
-from .timeline import outcome
-from .timeline import timeline
+from .shape import CHOICES
+from .story import outcome
+from .story import timeline
 
 
 blueprint = Blueprint("inspector", __name__)
@@ -128,7 +128,7 @@ def _page(name: str, **variables: Any) -> ResponseReturnValue:
     )
 
 
-def _search(gateway: Controls, wanted: str) -> list[PaymentSession]:
+def _search(gateway: Gateway, wanted: str) -> list[PaymentSession]:
     by_id = gateway.find(wanted)
     if by_id is not None:
         return [by_id]

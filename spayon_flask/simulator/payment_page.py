@@ -1,7 +1,11 @@
-"""The hosted payment page, where a payer tries cards and no money moves."""
+"""The hosted payment page, where a payer tries cards and no money moves, in the payer's words."""
 
+import json
 import math
 from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from urllib.parse import quote
 from urllib.parse import urlsplit
 from urllib.parse import urlunsplit
@@ -13,18 +17,64 @@ from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
-from .cards import CARDS
-from .cards import find_card
 from .current import current_gateway
 from .gateway import SessionOverError
-from .languages import Words
-from .languages import choose_words
+from .sessions import CARDS
 from .sessions import PaymentSession
+from .sessions import find_card
 
 
 blueprint = Blueprint("payment_page", __name__)
 
 METHODS = {"visamaster": "Visa, Mastercard", "mir": "Mir", "arca": "ArCa"}
+
+FOLDER = Path(__file__).parent / "words"
+
+#: Languages of the hosted page. Which codes Spayon knows is not documented.
+CODES = ("en", "ru", "hy")
+
+#: A space that neither breaks a line nor an amount.
+FIXED_SPACE = "\u00a0"
+
+SIGNS = {"AMD": "֏", "USD": "$", "EUR": "€", "RUB": "₽"}
+
+
+class Words:
+    """Say things in the language *code*."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        text = (FOLDER / f"{code}.json").read_text(encoding="utf-8")
+        self._words: dict[str, str] = json.loads(text)
+
+    def __call__(self, key: str, **variables: object) -> str:
+        """Return the words for *key*, with *variables* put in."""
+        return self._words[key].format(**variables)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._words
+
+    def price(self, price: Decimal, currency: str) -> str:
+        """Write *price* as people do: 5,000 ֏ or 5 000 ֏."""
+        whole, _, cents = f"{price.normalize():f}".partition(".")
+        separator = "," if self.code == "en" else FIXED_SPACE
+        amount = f"{int(whole):,}".replace(",", separator)
+        if cents:
+            amount += ("." if self.code == "en" else ",") + cents.ljust(2, "0")
+
+        return f"{amount}{FIXED_SPACE}{SIGNS.get(currency, currency)}"
+
+
+@cache
+def words_in(code: str) -> Words:
+    """Return the words of one of the languages `CODES`."""
+    return Words(code)
+
+
+def choose_words(language: str | None) -> Words:
+    """Return the words for a session's *language*, such as `hy` or `ru-RU`; English if unknown."""
+    code = (language or "").replace("_", "-").partition("-")[0].lower()
+    return words_in(code if code in CODES else "en")
 
 
 @blueprint.get("/pay/<session_id>")

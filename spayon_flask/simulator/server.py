@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 from typing import Any
@@ -14,14 +15,46 @@ from werkzeug.test import run_wsgi_app
 
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
     from _typeshed.wsgi import WSGIApplication
 
 
 #: A response header, never sent, by which the app has the line cut: `drop` or `truncate`.
 WIRE_HEADER = "X-Simulator-Wire"
 
+#: Set in the WSGI environ by a server that cuts the line itself.
+CUTS_ITSELF = "spayon_simulator.cuts_itself"
+
 #: A longer request is refused; nothing that belongs here comes near it.
 MAX_BODY = 1024 * 1024
+
+
+class ConnectionCutError(ConnectionError):
+    """A fault has cut the line; raised out of the WSGI app if no socket is there to be cut."""
+
+
+class Wire:
+    """Raise `ConnectionCutError` for an answer of *app* that a server is to cut off.
+
+    A server that has a socket to cut sets `CUTS_ITSELF` in the environ, and sees each answer whole.
+    """
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self._app = app
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: "StartResponse"
+    ) -> "Iterable[bytes]":
+        """Answer as a WSGI app does."""
+        if environ.get(CUTS_ITSELF):
+            return self._app(environ, start_response)
+
+        chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+        if WIRE_HEADER in headers:
+            raise ConnectionCutError("a fault that was asked for has cut the connection")
+
+        start_response(status, list(headers))
+        return chunks
 
 
 class Handler(WSGIRequestHandler):
@@ -56,6 +89,7 @@ class Handler(WSGIRequestHandler):
             self.send_error(413)
             return
 
+        environ[CUTS_ITSELF] = True
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)

@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import urlsplit
 
-from .app import create_app
-from .controls import Controls
+from flask import Flask
+from flask import jsonify
+from flask import render_template
+from flask import request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from . import api
+from . import commands
+from . import inspector
+from . import payment_page
+from .current import protect
+from .gateway import Gateway
 from .server import Server
+from .server import Wire
 from .state import StateFile
 
 
@@ -16,10 +28,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Simulator(Controls):
+class Simulator(Gateway):
     """Stand in for Spayon on a real port, from `start` (or `with`) until `stop`.
 
-    *port* 0 takes a free one; *public_url* is the address to be told to payers where it is not
+    *port* 0 takes a free one; *public_url* is the address to be told to payers if it is not
     that of *host* and *port*; *state* is a file that keeps everything over a restart. The rest
     goes to `Gateway`: with *time_scale* so many simulated seconds pass in a real one, 0 is for a
     clock that only `clock.step` moves; with *seed* ids and chances repeat themselves; *transport*
@@ -85,7 +97,7 @@ class Simulator(Controls):
         return self
 
     def stop(self) -> None:
-        """Stop within a second, whatever is under way."""
+        """Stop within a second, even in the middle of a request or a callback."""
         self.stopping.set()
         if self._server is not None:
             self._server.stop()
@@ -96,3 +108,29 @@ class Simulator(Controls):
             self._state.stop()
 
     close = stop
+
+
+def create_app(gateway: Gateway) -> Flask:
+    """Return an app that is *gateway* for whoever calls it."""
+    app = Flask(__name__, static_url_path="/_simulator/static")
+    app.extensions["simulator"] = gateway
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(payment_page.blueprint)
+    app.register_blueprint(commands.blueprint)
+    app.register_blueprint(inspector.blueprint)
+    protect(app)
+    app.wsgi_app = Wire(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's docs do
+    app.register_error_handler(HTTPException, _say_why)
+    return app
+
+
+def _say_why(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:
+        return error.response
+
+    if "text/html" in request.headers.get("Accept", ""):
+        return render_template("simulator/error.html", error=error), error.code or 500
+
+    return jsonify(error=error.description), error.code or 500

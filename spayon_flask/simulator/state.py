@@ -5,15 +5,27 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from . import records
-from .controls import Controls
+from .creation import Creation
+from .deliveries import Attempt
+from .deliveries import Delivery
+from .gateway import Gateway
+from .log import ApiRequest
+from .sessions import STEPS_KEPT
+from .sessions import Decline
+from .sessions import PaymentSession
+from .sessions import Step
 
+
+Record = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +36,7 @@ PAUSE = 1.0
 class StateFile:
     """Keep what *gateway* knows in the file *path*, written whole or not at all."""
 
-    def __init__(self, path: Path, gateway: Controls) -> None:
+    def __init__(self, path: Path, gateway: Gateway) -> None:
         self._path = path
         self._gateway = gateway
         self._saved = ""
@@ -87,7 +99,7 @@ class StateFile:
             pause = max(PAUSE, 10 * (time.monotonic() - start))
 
 
-def snapshot(gateway: Controls) -> dict[str, Any]:
+def snapshot(gateway: Gateway) -> dict[str, Any]:
     """Return all that *gateway* knows, armed faults apart, as JSON has it."""
     return {
         "now": gateway.clock.now().isoformat(),
@@ -95,13 +107,13 @@ def snapshot(gateway: Controls) -> dict[str, Any]:
         "holding": gateway.courier.holding,
         "tokens": gateway.tokens.dump(),
         "transactions": gateway.sessions.transactions,
-        "sessions": [records.session_out(session) for session in gateway.sessions],
-        "deliveries": [records.delivery_out(delivery) for delivery in gateway.deliveries],
-        "requests": [records.request_out(request) for request in gateway.requests],
+        "sessions": [session_out(session) for session in gateway.sessions],
+        "deliveries": [delivery_out(delivery) for delivery in gateway.deliveries],
+        "requests": [request_out(request) for request in gateway.requests],
     }
 
 
-def restore(gateway: Controls, state: Mapping[str, Any]) -> None:
+def restore(gateway: Gateway, state: Mapping[str, Any]) -> None:
     """Give *gateway* back what `snapshot` returned; what fell due meanwhile is due at once."""
     saved = datetime.fromisoformat(state["now"])
     if saved > gateway.clock.now():
@@ -112,10 +124,92 @@ def restore(gateway: Controls, state: Mapping[str, Any]) -> None:
     gateway.tokens.load(state["tokens"])
     gateway.sessions.transactions = int(state["transactions"])
     for session in state["sessions"]:
-        gateway.resume(records.session_in(session))
+        gateway.resume(session_in(session))
 
     for delivery in state["deliveries"]:
-        gateway.courier.restore(records.delivery_in(delivery))
+        gateway.courier.restore(delivery_in(delivery))
 
     for request in state["requests"]:
-        gateway.requests.add(records.request_in(request))
+        gateway.requests.add(request_in(request))
+
+
+def session_out(session: PaymentSession) -> Record:
+    """Return *session* as JSON has it."""
+    return {
+        "id": session.id,
+        "creation": asdict(session.creation) | {"price": str(session.creation.price)},
+        "created_at": session.created_at.isoformat(),
+        "updated_at": session.updated_at.isoformat(),
+        "status": session.status,
+        "declines": [asdict(decline) for decline in session.declines],
+        "attempts": dict(session.attempts),
+        "timeline": [[step.at.isoformat(), step.text] for step in list(session.timeline)],
+    }
+
+
+def session_in(record: Mapping[str, Any]) -> PaymentSession:
+    """Return the session that `session_out` made *record* of."""
+    creation = dict(record["creation"])
+    creation["price"] = Decimal(creation["price"])
+    for key in ("payment_methods", "unknown_fields"):
+        creation[key] = tuple(creation[key])
+
+    steps = [Step(datetime.fromisoformat(at), text) for at, text in record["timeline"]]
+    return PaymentSession(
+        record["id"],
+        Creation(**creation),
+        datetime.fromisoformat(record["created_at"]),
+        record["status"],
+        updated_at=datetime.fromisoformat(record["updated_at"]),
+        declines=[Decline(**decline) for decline in record["declines"]],
+        attempts=dict(record["attempts"]),
+        timeline=deque(steps, maxlen=STEPS_KEPT),
+    )
+
+
+def delivery_out(delivery: Delivery) -> Record:
+    """Return *delivery* as JSON has it."""
+    record = {
+        field.name: getattr(delivery, field.name)
+        for field in fields(delivery)
+        if field.name not in {"tried", "attempts"}
+    }
+    return record | {
+        "body": delivery.body.decode(),
+        "made_at": delivery.made_at.isoformat(),
+        "due_at": delivery.due_at and delivery.due_at.isoformat(),
+        "attempts": [
+            asdict(attempt) | {"at": attempt.at.isoformat()} for attempt in list(delivery.attempts)
+        ],
+    }
+
+
+def delivery_in(record: Mapping[str, Any]) -> Delivery:
+    """Return the delivery that `delivery_out` made *record* of."""
+    attempts = [
+        Attempt(**attempt | {"at": datetime.fromisoformat(attempt["at"])})
+        for attempt in record["attempts"]
+    ]
+    delivery = Delivery(
+        **dict(record)
+        | {
+            "body": record["body"].encode(),
+            "made_at": datetime.fromisoformat(record["made_at"]),
+            "due_at": datetime.fromisoformat(record["due_at"]) if record["due_at"] else None,
+            "attempts": attempts,
+        }
+    )
+    if attempts:
+        delivery.tried.set()
+
+    return delivery
+
+
+def request_out(request: ApiRequest) -> Record:
+    """Return *request* as JSON has it."""
+    return asdict(request) | {"at": request.at.isoformat()}
+
+
+def request_in(record: Mapping[str, Any]) -> ApiRequest:
+    """Return the request that `request_out` made *record* of."""
+    return ApiRequest(**dict(record) | {"at": datetime.fromisoformat(record["at"])})

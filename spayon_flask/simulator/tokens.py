@@ -41,7 +41,7 @@ class Tokens:
         return token
 
     def refusal(self, authorization: str, now: datetime) -> str | None:
-        """Say why the header *authorization* does not open anything; `None` means that it does."""
+        """Return why the header *authorization* opens nothing, None if it does open."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             return "an Authorization header with a Bearer token is needed"

@@ -10,8 +10,8 @@ import pytest
 
 from spayon_flask.simulator import PaymentSession
 from spayon_flask.simulator import Simulator
+from spayon_flask.simulator.deliveries import damage
 from spayon_flask.simulator.transport import Answer
-from spayon_flask.simulator.writer import damage
 
 from .bare import Bare
 from .shop import Shop

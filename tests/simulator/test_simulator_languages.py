@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from spayon_flask.simulator.cards import CARDS
-from spayon_flask.simulator.languages import CODES
-from spayon_flask.simulator.languages import FOLDER
-from spayon_flask.simulator.languages import choose_words
-from spayon_flask.simulator.languages import words_in
+from spayon_flask.simulator import CARDS
+from spayon_flask.simulator.payment_page import CODES
+from spayon_flask.simulator.payment_page import FOLDER
+from spayon_flask.simulator.payment_page import choose_words
+from spayon_flask.simulator.payment_page import words_in
 
 
 def words(code: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator import deliveries
-from spayon_flask.simulator import history
+from spayon_flask.simulator import log
 from spayon_flask.simulator import sessions
 from spayon_flask.simulator.creation import Creation
 from spayon_flask.simulator.transport import Answer
@@ -80,8 +80,8 @@ def test_a_thousand_requests_are_remembered_and_all_are_counted() -> None:
     """A test can count what the page no longer shows."""
     sim = Simulator()
     client = sim.app.test_client()
-    for _ in range(history.KEPT + 1):
+    for _ in range(log.REQUESTS_KEPT + 1):
         client.post("/api/tokens", json={})
 
-    assert len(list(sim.requests)) == history.KEPT
-    assert sim.requests.count("POST /api/tokens") == history.KEPT + 1
+    assert len(list(sim.requests)) == log.REQUESTS_KEPT
+    assert sim.requests.count("POST /api/tokens") == log.REQUESTS_KEPT + 1

@@ -3,8 +3,8 @@
 import pytest
 
 from spayon_flask.simulator import Simulator
-from spayon_flask.simulator.history import TEXT_KEPT
-from spayon_flask.simulator.history import Requests
+from spayon_flask.simulator.log import TEXT_KEPT
+from spayon_flask.simulator.log import RequestLog
 
 from .bare import Bare
 
@@ -14,9 +14,9 @@ SESSIONS = "POST /api/product/session"
 
 
 @pytest.fixture
-def requests() -> Requests:
+def requests() -> RequestLog:
     """Return an empty history of a gateway with one secret."""
-    return Requests(lambda: ("hush-hush",))
+    return RequestLog(lambda: ("hush-hush",))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def requests() -> Requests:
         "secret=hush-hush",
     ],
 )
-def test_a_secret_is_hidden(requests: Requests, text: str) -> None:
+def test_a_secret_is_hidden(requests: RequestLog, text: str) -> None:
     """Whatever it is written in."""
     hidden = requests.hide(text)
 
@@ -40,14 +40,14 @@ def test_a_secret_is_hidden(requests: Requests, text: str) -> None:
     assert not any(secret in hidden for secret in ("hush", "another", "a.b.c", "cut off"))
 
 
-def test_the_rest_is_shown(requests: Requests) -> None:
+def test_the_rest_is_shown(requests: RequestLog) -> None:
     """Also what stands beside a secret."""
     text = '{"client_id": "shop", "client_secret": "x", "expires_in": 3600}'
 
     assert requests.hide(text) == text.replace('"x"', '"(hidden)"')
 
 
-def test_a_long_text_is_cut(requests: Requests) -> None:
+def test_a_long_text_is_cut(requests: RequestLog) -> None:
     """Memory has an end."""
     assert len(requests.hide("x" * 10_000)) == TEXT_KEPT + len("...")
 

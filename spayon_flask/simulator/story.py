@@ -45,7 +45,7 @@ def timeline(gateway: Gateway, session: PaymentSession) -> list[Moment]:
 
 
 def outcome(delivery: Delivery) -> str:
-    """Say in a few words how *delivery* stands."""
+    """Return in a few words how *delivery* stands."""
     answers = [str(attempt.status_code or "no answer") for attempt in delivery.attempts]
     listed = ", ".join(answers)
     if delivery.state == "delivered":

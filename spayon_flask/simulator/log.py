@@ -1,0 +1,166 @@
+"""Log: what came in and what went out, the latest of it, numbered and counted."""
+
+import re
+import threading
+from collections import Counter
+from collections import OrderedDict
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic
+from typing import Protocol
+from typing import TypeVar
+
+
+#: Requests remembered; the counts go on beyond them.
+REQUESTS_KEPT = 1000
+
+#: Characters remembered of a body.
+TEXT_KEPT = 4000
+
+HIDDEN = "(hidden)"
+SECRET = re.compile(r'("(?:client_secret|access_token)"\s*:\s*)"(?:[^"\\]|\\.)*"?')
+BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
+
+
+class Entry(Protocol):
+    """What a log keeps: it has a number, and may belong to a payment session."""
+
+    @property
+    def number(self) -> int:
+        """Return the number that `Log.number` gave out for the entry."""
+
+    @property
+    def session_id(self) -> str | None:
+        """Return the payment session that the entry is about, None if there is none."""
+
+
+Kept = TypeVar("Kept", bound=Entry)
+
+
+class Log(Generic[Kept]):
+    """Remember the latest *kept* entries, oldest first, and count all of them."""
+
+    def __init__(self, kept: int) -> None:
+        #: How many entries were added, forgotten ones among them.
+        self.total = 0
+        self._kept = kept
+        self._entries: OrderedDict[int, Kept] = OrderedDict()
+        self._by_session: dict[str, list[Kept]] = {}
+        self._last = 0
+        self._lock = threading.RLock()
+
+    def __iter__(self) -> Iterator[Kept]:
+        with self._lock:
+            return iter(list(self._entries.values()))
+
+    def number(self) -> int:
+        """Return the number for the next entry."""
+        with self._lock:
+            self._last += 1
+            return self._last
+
+    def add(self, entry: Kept) -> None:
+        """Remember *entry*, at the expense of the oldest one if there are too many."""
+        with self._lock:
+            self._entries[entry.number] = entry
+            if entry.session_id is not None:
+                self._by_session.setdefault(entry.session_id, []).append(entry)
+
+            self._last = max(self._last, entry.number)
+            self.total += 1
+            if len(self._entries) > self._kept:
+                _, old = self._entries.popitem(last=False)
+                self._forget(old)
+
+    def find(self, number: int) -> Kept | None:
+        """Return the entry with *number*, None if it was forgotten or never there."""
+        return self._entries.get(number)
+
+    def of(self, session_id: str) -> list[Kept]:
+        """Return the remembered entries of a session, oldest first."""
+        with self._lock:
+            return list(self._by_session.get(session_id, ()))
+
+    def reset(self) -> None:
+        """Forget every entry; numbers go on."""
+        with self._lock:
+            self._entries.clear()
+            self._by_session.clear()
+
+    def _forget(self, old: Kept) -> None:
+        entries = self._by_session.get(old.session_id or "", [])
+        if old in entries:
+            entries.remove(old)
+
+        if not entries:
+            self._by_session.pop(old.session_id or "", None)
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """A request to the imitated API and its answer, fit to be shown."""
+
+    number: int
+    at: datetime
+    endpoint: str
+    method: str
+    path: str
+    authorization: str
+    body: str
+    status_code: int | None
+    answer: str
+    seconds: float
+    fault: str | None = None
+    session_id: str | None = None
+
+
+class RequestLog(Log[ApiRequest]):
+    """Remember the latest requests without their secrets, and count them by endpoint."""
+
+    def __init__(self, secrets: Callable[[], tuple[str, ...]]) -> None:
+        super().__init__(REQUESTS_KEPT)
+        self._secrets = secrets
+        self._counts: Counter[str] = Counter()
+        self._connections: Callable[[], int] = lambda: 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how often each endpoint was called, `POST /api/tokens` for one."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
+    def connections(self) -> int:
+        """Return how many TCP connections were accepted, by the API and the pages."""
+        return self._connections()
+
+    def count(self, endpoint: str | None = None) -> int:
+        """Return how often *endpoint* was called, `POST /api/tokens` for one; `None` for all."""
+        with self._lock:
+            return sum(self._counts.values()) if endpoint is None else self._counts[endpoint]
+
+    def add(self, entry: ApiRequest) -> None:
+        """Remember and count *entry*."""
+        with self._lock:
+            super().add(entry)
+            self._counts[entry.endpoint] += 1
+
+    def reset(self) -> None:
+        """Forget requests and counts, as before a test's own part begins."""
+        with self._lock:
+            super().reset()
+            self._counts.clear()
+
+    def watch(self, connections: Callable[[], int]) -> None:
+        """Take the number of accepted connections from *connections*."""
+        self._connections = connections
+
+    def hide(self, text: str) -> str:
+        """Return the beginning of *text* with every secret and token taken out."""
+        text = BEARER.sub(rf"\1{HIDDEN}", SECRET.sub(rf'\1"{HIDDEN}"', text))
+        for secret in self._secrets():
+            text = text.replace(secret, HIDDEN)
+
+        return text if len(text) <= TEXT_KEPT else f"{text[:TEXT_KEPT]}..."

@@ -1,0 +1,46 @@
+"""The simulator inside a shop's own process: what a socket would raise is raised there as well."""
+
+from pathlib import Path
+
+import pytest
+from werkzeug.test import Client
+
+from spayon_flask.simulator import ConnectionCutError
+from spayon_flask.simulator import Simulator
+from spayon_flask.testing import connect
+from tests.conftest import dispose
+from tests.shop import make_shop
+
+
+CUTS = ("drop_before", "drop_after", "truncated")
+CREDENTIALS = {"client_id": "simulator-client", "client_secret": "simulator-secret"}
+
+
+@pytest.mark.parametrize("kind", CUTS)
+def test_a_cut_line_is_raised_out_of_the_app(kind: str) -> None:
+    """As a class that a program can catch, and that is a `ConnectionError`."""
+    sim = Simulator()
+    client = Client(sim.app)
+    sim.fault(kind, on="tokens")
+
+    with pytest.raises(ConnectionCutError):
+        client.post("/api/tokens", json=CREDENTIALS)
+
+    assert client.post("/api/tokens", json=CREDENTIALS).status_code == 200
+
+
+@pytest.mark.parametrize("kind", CUTS)
+def test_a_checkout_over_a_cut_line_fails_as_it_would_over_a_socket(
+    kind: str, tmp_path: Path
+) -> None:
+    """The payer is asked to try again, and the next try works."""
+    shop = make_shop(f"sqlite:///{tmp_path / 'shop.db'}")
+    simulator = connect(shop.app)
+    shop.add_order()
+    simulator.fault(kind, on="sessions")
+    browser = shop.app.test_client()
+
+    assert browser.post("/pay/checkout/A1").status_code == 503
+    assert simulator.sessions.created == (0 if kind == "drop_before" else 1)
+    assert browser.post("/pay/checkout/A1").status_code == 303
+    dispose(shop)
