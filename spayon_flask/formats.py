@@ -11,7 +11,9 @@ NO_BREAK_SPACE = "\u00a0"
 WHOLE_CURRENCIES = frozenset({"AMD", "IRR", "ISK", "JPY", "KRW", "VND"})
 
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-LOCAL_SIGNS = SIGNS | {"AMD": "֏", "RUB": "₽", "GEL": "₾"}
+
+#: Not the dram and the lari: their signs are young, and many fonts show an empty box for them.
+LOCAL_SIGNS = SIGNS | {"RUB": "₽"}
 
 
 class Format(NamedTuple):

@@ -93,9 +93,9 @@ class Language(NamedTuple):
 
     def decline(self, decline: Mapping[str, object]) -> str:
         """Say to a payer why an attempt was declined, from one entry of `declineReasons`."""
-        text, ours = decline_text(decline)
+        message, reason = decline_text(decline)
 
-        return self.gettext(text) if ours else text
+        return self.gettext(message) if reason is None else self.gettext(message, reason=reason)
 
     def declines(self, declines: Iterable[Mapping[str, object]]) -> list[str]:
         """Say why attempts were declined, each reason once, in the order they came."""

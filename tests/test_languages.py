@@ -1,3 +1,4 @@
+import json
 import re
 from datetime import datetime
 from datetime import timedelta
@@ -109,6 +110,53 @@ class TestCatalogues:
             assert not any(text.isascii() for text in texts_of(message))
 
 
+#: Ways to say a thing that have another way here: each thing is said in one way everywhere.
+OTHER_WAYS = {
+    "en": ["time is over", "time to pay is over", "looked at", "See what"],
+    "ru": [
+        *("время вышло", "на оплату вышло", "Время оплаты", "Время для оплаты", "Возврат "),
+        *("не видит данные", "больше ничего не нужно", "возьмите"),
+        *("содержанию", "Неверный номер", "Платёж не прошёл", "Оплата получена", "Увидеть"),
+    ],
+    "hy": [
+        *("\u2024", "Տեսնել", "Վերադարձը", "չի ստացվել", "չհաջողվեց", "լրացել", "Ժամկետն անցել"),
+        *("ժամանակը սպառվել", "ժամանակն ավարտվել", "րոպեից էլ", "Անցնել վճարման։", "բացված է, "),
+        *("անցեք այնտեղի", "com։", "զամբյուղը՝", "տեսուչ", "Վերահաշվել"),
+    ],
+}
+
+
+def every_text(code: str) -> list[str]:
+    """List what the pages, the hosted page of the simulator and the demo store say in *code*."""
+    catalogue = [
+        text for row in messages(written_catalogue(code)).values() for text in texts_of(row)
+    ]
+    hosted = json.loads((PACKAGE / f"simulator/words/{code}.json").read_text(encoding="utf-8"))
+    store = json.loads((PACKAGE.parent / "templates/demo/texts.json").read_text(encoding="utf-8"))
+
+    return [*catalogue, *hosted.values(), *store[code].values()]
+
+
+class TestWords:
+    def test_a_thing_is_said_in_one_way_everywhere(self, code: str) -> None:
+        texts = every_text(code)
+
+        assert [(way, text) for way in OTHER_WAYS[code] for text in texts if way in text] == []
+
+    @pytest.mark.parametrize(
+        ("code", "words", "times"),
+        [
+            ("en", "time to pay has run out", 4),
+            ("ru", "Время на оплату истекло", 5),
+            ("hy", "Վճարման ժամանակն սպառվել է", 5),
+            ("hy", "Վճարումը չի կատարվել", 4),
+            ("hy", "Դիտել", 2),
+        ],
+    )
+    def test_and_that_way_is_in_use(self, code: str, words: str, times: int) -> None:
+        assert sum(words in text for text in every_text(code)) >= times
+
+
 class TestChoice:
     def test_the_first_language_that_we_speak_is_taken(self) -> None:
         assert choose_language("fr", None, "ru", "hy").code == "ru"
@@ -138,7 +186,7 @@ class TestTexts:
     def test_variables_are_put_into_the_translation(self) -> None:
         text = Language("ru").gettext("You come back to %(shop)s and see the result.", shop="Арпи")
 
-        assert text == "Вы возвращаетесь в магазин «Арпи» и видите результат."
+        assert text == "Затем вы вернётесь в магазин «Арпи» и увидите результат."
 
     def test_a_variable_may_hold_a_percent_sign(self) -> None:
         text = Language("en").gettext(
@@ -154,7 +202,12 @@ class TestTexts:
 
     @pytest.mark.parametrize(
         ("n", "words"),
-        [(0, "меньше минуты"), (1, "ещё 1 минуту"), (3, "ещё 3 минуты"), (12, "ещё 12 минут")],
+        [
+            (0, "осталось меньше минуты"),
+            (1, "ещё 1 минуту"),
+            (3, "ещё 3 минуты"),
+            (12, "ещё 12 минут"),
+        ],
     )
     def test_russian_counts_minutes_in_three_forms(self, n: int, words: str) -> None:
         assert Language("ru").minutes(n) == words
@@ -194,9 +247,9 @@ class TestPrices:
         ("code", "price", "currency", "text"),
         [
             ("en", "12500", "AMD", "12,500 AMD"),
-            ("ru", "12500", "AMD", "12 500 ֏"),
-            ("hy", "12500", "AMD", "12 500 ֏"),
-            ("hy", "12500.5", "amd", "12 500,50 ֏"),
+            ("ru", "12500", "AMD", "12 500 AMD"),
+            ("hy", "12500", "AMD", "12 500 AMD"),
+            ("hy", "12500.5", "amd", "12 500,50 AMD"),
             ("en", "10", "USD", "$10.00"),
             ("ru", "1234567.5", "RUB", "1 234 567,50 ₽"),
             ("hy", "9.99", "EUR", "9,99 €"),
@@ -216,7 +269,7 @@ class TestDeclines:
     def test_a_known_code_is_explained_in_the_payers_language(self) -> None:
         decline = {"responseCode": "14", "responseReasonEn": "Invalid card", "transactionId": 7}
 
-        assert Language("ru").decline(decline).startswith("Неверный номер карты")
+        assert Language("ru").decline(decline).startswith("Неверно указан номер карты")
 
     @pytest.mark.parametrize("known", ["05", "14", "1A", " 1a "])
     def test_every_documented_code_has_words_of_its_own(self, known: str) -> None:
@@ -224,14 +277,54 @@ class TestDeclines:
 
         assert Language("en").decline(decline) != "Declined"
 
+    @pytest.mark.parametrize(
+        ("text", "english"),
+        [
+            ("Not sufficient funds", "not enough money"),
+            ("INSUFFICIENT FUNDS", "not enough money"),
+            ("Expired card", "The card has expired"),
+            ("Card expired", "The card has expired"),
+            ("Exceeds withdrawal amount limit", "above a limit"),
+            ("Exceeds withdrawal frequency limit", "above a limit"),
+            ("Daily limit exceeded", "above a limit"),
+            ("Lost card, pick-up", "lost or stolen"),
+            ("Stolen card", "lost or stolen"),
+            ("Pick up card (no fraud)", "lost or stolen"),
+            ("Do not honor", "gave no reason"),
+            ("Do not honour", "gave no reason"),
+            ("Restricted card", "does not allow"),
+            ("Transaction not permitted to cardholder", "does not allow"),
+            ("Suspected fraud", "to protect the card"),
+            ("Invalid card number (no such number)", "is not right"),
+            ("No such card", "is not right"),
+            ("Issuer or switch is inoperative", "cannot be reached"),
+            ("Issuer unavailable", "cannot be reached"),
+            ("Payment blocked by the gateway's risk rules", "security rules"),
+        ],
+    )
+    def test_a_usual_phrase_is_known_by_its_text_in_every_language(
+        self, text: str, english: str
+    ) -> None:
+        decline = {"responseCode": "XX", "responseReasonEn": text}
+
+        assert english in Language("en").decline(decline)
+        assert not set(text.split()) & set(Language("ru").decline(decline).split())
+        assert not set(text.split()) & set(Language("hy").decline(decline).split())
+
+    @pytest.mark.parametrize("text", ["Card lost3", "Asterisk", "Unlimited", "Bank of Yerevan"])
+    def test_a_text_that_only_resembles_a_phrase_is_quoted(self, text: str) -> None:
+        said = Language("ru").decline({"responseCode": "XX", "responseReasonEn": text})
+
+        assert said == f"Причина, указанная Spayon: {text}"
+
     def test_an_unlisted_code_is_shown_by_the_text_that_came_with_it(self) -> None:
         decline = {
             "responseCode": "SP-07",
-            "responseReasonEn": "Limit 100%(x)s over",
+            "responseReasonEn": "Velocity 100%(x)s over",
             "transactionId": 7,
         }
 
-        assert Language("hy").decline(decline) == "Limit 100%(x)s over"
+        assert Language("hy").decline(decline) .endswith("՝ Velocity 100%(x)s over")
 
     @pytest.mark.parametrize("text", [None, "", "  ", 5, ["a"], {}])
     def test_an_unlisted_code_without_a_text_is_a_plain_decline(self, text: object) -> None:
@@ -240,7 +333,9 @@ class TestDeclines:
         assert Language("en").decline(decline).startswith("The payment was declined")
 
     def test_a_text_without_an_end_is_cut(self) -> None:
-        assert len(Language("en").decline({"responseReasonEn": "no " * 10_000})) <= 300
+        said = Language("en").decline({"responseReasonEn": "no " * 10_000})
+
+        assert len(said) <= 300 + len("Spayon’s reason: ")
 
     def test_a_reason_that_came_twice_is_said_once(self) -> None:
         declines: list[dict[str, object]] = [

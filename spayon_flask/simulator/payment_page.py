@@ -36,7 +36,8 @@ CODES = ("en", "ru", "hy")
 #: A space that neither breaks a line nor an amount.
 FIXED_SPACE = "\u00a0"
 
-SIGNS = {"AMD": "֏", "USD": "$", "EUR": "€", "RUB": "₽"}
+#: Without the dram, whose sign many fonts do not have.
+SIGNS = {"USD": "$", "EUR": "€", "RUB": "₽"}
 
 
 class Words:
@@ -55,7 +56,7 @@ class Words:
         return key in self._words
 
     def price(self, price: Decimal, currency: str) -> str:
-        """Write *price* as people do: 5,000 ֏ or 5 000 ֏."""
+        """Write *price* as people do: 5,000 AMD or 5 000 AMD."""
         whole, _, cents = f"{price.normalize():f}".partition(".")
         separator = "," if self.code == "en" else FIXED_SPACE
         amount = f"{int(whole):,}".replace(",", separator)

@@ -74,7 +74,7 @@ def context_of(page: str, state: str, language: Language, title: str = "") -> di
     )
     declines: list[dict[str, object]] = [
         {"responseCode": "14", "responseReasonEn": "Invalid card", "transactionId": 1},
-        {"responseCode": "51", "responseReasonEn": title or "Not sufficient funds"},
+        {"responseCode": "51", "responseReasonEn": title or "Velocity check 7"},
     ]
 
     return {

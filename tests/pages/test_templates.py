@@ -95,7 +95,7 @@ def test_a_failed_payment_is_explained_and_can_be_tried_again(show: Show) -> Non
     html = show("return", "failed")
 
     assert "The card number, expiry date or CVV is not right" in html
-    assert "Not sufficient funds" in html
+    assert "Spayon’s reason: Velocity check 7" in html
     assert '<a class="spayon-button spayon-button-primary" href="/pay/checkout/A-1042">' in html
 
 
@@ -105,7 +105,7 @@ def test_the_gateways_own_words_are_marked_as_english(
 ) -> None:
     html = show("return", "failed", language=language)
 
-    assert html.count('<li lang="en">Not sufficient funds</li>') == marked
+    assert html.count('<span lang="en">Velocity check 7</span></li>') == marked
     assert html.count('lang="en"') == marked + (language == "en")
 
 

@@ -140,7 +140,7 @@ def test_a_session_that_is_over_takes_no_card(
     sim.expire(session.id)
     page = api.get(f"/pay/{session.id}").text
 
-    assert "The time for this payment is over" in page
+    assert "The time to pay has run out" in page
     assert "<form" not in page
 
 
