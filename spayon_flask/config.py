@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
@@ -10,9 +11,14 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
+from .orders import is_lazy_text
 
 
 _MAX_LENGTH = 2000
+
+
+#: A text, a text for each language code, or a function that is given the code.
+ByLanguage = str | Mapping[str, str] | Callable[[str], str]
 
 
 class TokenCache(Protocol):
@@ -191,6 +197,32 @@ class ConfigReader:
         except (LookupError, ValueError, OSError):
             raise self.error(key, "must name a time zone, such as Asia/Yerevan") from None
 
+    def by_language(self, key: str, *, links: bool = False) -> ByLanguage | None:
+        """Return a text, a mapping of texts by language code, or a function; or None.
+
+        With *links* each text must be a URL, or a path from the root of the host.
+        """
+        value = self._get(key)
+
+        if value is None or callable(value) or is_lazy_text(value):
+            # Read anew for each page.
+            return value  # type: ignore[no-any-return]  # a config holds Any
+
+        texts = value if isinstance(value, Mapping) else {"": value}
+
+        if not texts or not all(isinstance(code, str) for code in texts):
+            raise self.error(key, "must be text, or map language codes to texts: {'hy': '...'}")
+
+        read = {code: self._text(key, text) for code, text in texts.items()}
+
+        if any(not text for text in read.values()):
+            raise self.error(key, "holds an empty text")
+
+        if links and not all(is_link(text) for text in read.values()):
+            raise self.error(key, "must be a URL such as https://shop.example/, or a path as /")
+
+        return {code: text or "" for code, text in read.items()} if "" not in read else read[""]
+
     def codes(self, key: str) -> Mapping[str, str]:
         """Return a mapping of texts."""
         value = self._get(key)
@@ -204,3 +236,20 @@ class ConfigReader:
             raise self.error(key, "must map our language codes to Spayon's, such as {'hy': 'am'}")
 
         return dict(value)
+
+
+def in_language(value: ByLanguage, code: str) -> str:
+    """Return the text of *value* for the language *code*, or else its first one."""
+    if isinstance(value, Mapping):
+        return str(value.get(code) or next(iter(value.values())))
+
+    return str(value(code) if callable(value) else value)
+
+
+def is_link(text: object) -> bool:
+    """Return True if *text* may stand in a link: an http(s) URL, or a path on the same host."""
+    # A browser reads "//" and "/\\" as the beginning of another host.
+    return isinstance(text, str) and (
+        text.startswith(("https://", "http://"))
+        or (text.startswith("/") and not text.startswith(("//", "/\\")))
+    )

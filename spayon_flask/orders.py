@@ -127,6 +127,16 @@ class Order:
         object.__setattr__(self, "available_payment_methods", tuple(methods))
 
 
+def is_lazy_text(value: object) -> bool:
+    """Return True if *value* becomes text when it is shown, as Flask-Babel's `lazy_gettext` does.
+
+    Such an object is no `str`, but answers to the methods of one.
+    """
+    return not isinstance(value, str) and all(
+        callable(getattr(value, name, None)) for name in ("casefold", "encode")
+    )
+
+
 def has_control_characters(text: str) -> bool:
     """Say whether *text* holds characters that a database or a page cannot take."""
     return re.search(_CONTROL, text) is not None

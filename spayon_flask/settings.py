@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -10,8 +11,10 @@ from datetime import tzinfo
 from typing import Any
 from urllib.parse import urlsplit
 
+from .config import ByLanguage
 from .config import ConfigReader
 from .config import TokenCache
+from .config import in_language
 
 
 #: API base URLs (Spayon's documentation, environments).
@@ -41,8 +44,9 @@ class Settings:
     language_codes: Mapping[str, str]
     available_payment_methods: tuple[str, ...] | None
     default_payment_method: str | None
-    shop_name: str | None
-    shop_url: str | None
+    support: str | None
+    shop_name: ByLanguage | None
+    shop_url: ByLanguage | None
     timezone: tzinfo | None
 
     @classmethod
@@ -88,10 +92,41 @@ class Settings:
             language_codes=read.codes("LANGUAGE_CODES"),
             available_payment_methods=(methods := read.names("AVAILABLE_PAYMENT_METHODS")),
             default_payment_method=read.one_of("DEFAULT_PAYMENT_METHOD", methods),
-            shop_name=read.text("SHOP_NAME"),
-            shop_url=read.text("SHOP_URL"),
+            support=read.text("SUPPORT"),
+            shop_name=read.by_language("SHOP_NAME"),
+            shop_url=read.by_language("SHOP_URL", links=True),
             timezone=read.zone("TIMEZONE"),
         )
+
+    def shop_name_for(self, code: str) -> str | None:
+        """Return the shop's name in the language *code*: SHOP_NAME, else the host of PUBLIC_URL.
+
+        None if neither is set. A language that SHOP_NAME lacks gets its first entry.
+        """
+        if self.shop_name is not None:
+            return in_language(self.shop_name, code)
+
+        return None if self.public_url is None else urlsplit(self.public_url).netloc
+
+    def shop_url_for(self, code: str) -> str | None:
+        """Return where "back to the shop" leads in the language *code*, or None if it is unset."""
+        return None if self.shop_url is None else in_language(self.shop_url, code)
+
+    @property
+    def support_url(self) -> str | None:
+        """The link of SUPPORT: `https:`, `mailto:` or `tel:`; None if SUPPORT is other text."""
+        text = self.support or ""
+
+        if text.startswith(("https://", "http://", "mailto:", "tel:")):
+            return text
+
+        if re.fullmatch(r"[^@\s/?#]+@[^@\s/?#]+", text):
+            return f"mailto:{text}"
+
+        if re.fullmatch(r"\+?[0-9][0-9 ()./-]{3,}", text):
+            return "tel:" + re.sub(r"[^0-9+]", "", text)
+
+        return None
 
     @property
     def simulated(self) -> bool:

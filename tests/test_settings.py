@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cachelib import SimpleCache
 from flask import Flask
+from flask_babel.speaklater import LazyString  # type: ignore[import-untyped]  # it has none
 
 from spayon_flask import ConfigError
 from spayon_flask import Settings
@@ -65,6 +66,14 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
         ("TOKEN_CACHE", "redis://", "cachelib"),
         ("LANGUAGE", ["en"], "must be text"),
         ("LANGUAGE_CODES", "hy", "must map"),
+        ("SHOP_NAME", {}, "map language codes"),
+        ("SHOP_NAME", {"hy": ""}, "empty text"),
+        ("SHOP_NAME", {"hy": "a\nb"}, "line breaks"),
+        ("SHOP_NAME", 1.5, "must be text"),
+        ("SHOP_URL", "javascript:alert(1)", "must be a URL"),
+        ("SHOP_URL", "//evil.example", "must be a URL"),
+        ("SHOP_URL", {"en": "/en/", "hy": "hy/"}, "must be a URL"),
+        ("SUPPORT", ["a@b.example"], "must be text"),
         ("AVAILABLE_PAYMENT_METHODS", "visamaster,,mir", "list of names"),
         ("AVAILABLE_PAYMENT_METHODS", {}, "list of names"),
     ],
@@ -150,3 +159,57 @@ def test_a_time_zone_is_read_by_its_name() -> None:
 def test_a_time_zone_that_there_is_not_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="SPAYON_TIMEZONE must name a time zone"):
         settings(TIMEZONE=name)
+
+
+def test_a_shop_has_one_name_and_one_address_in_all_languages() -> None:
+    made = settings(SHOP_NAME="Maran", SHOP_URL="/tea/")
+
+    assert (made.shop_name_for("hy"), made.shop_url_for("ru")) == ("Maran", "/tea/")
+
+
+def test_a_shop_has_a_name_and_an_address_for_each_language() -> None:
+    made = settings(
+        SHOP_NAME={"en": "Maran", "hy": "Մառան"}, SHOP_URL={"en": "/en/", "hy": "https://maran.am/"}
+    )
+
+    assert (made.shop_name_for("hy"), made.shop_url_for("hy")) == ("Մառան", "https://maran.am/")
+    assert (made.shop_name_for("ru"), made.shop_url_for("ru")) == ("Maran", "/en/")
+
+
+def test_a_function_gives_the_name_and_the_address_for_a_language() -> None:
+    made = settings(SHOP_NAME=lambda code: f"Maran {code}", SHOP_URL=lambda code: f"/{code}/")
+
+    assert (made.shop_name_for("hy"), made.shop_url_for("hy")) == ("Maran hy", "/hy/")
+
+
+def test_a_lazy_string_is_read_when_it_is_shown() -> None:
+    name = "Maran"
+    made = settings(SHOP_NAME=LazyString(lambda: name))
+
+    name = "Մառան"
+
+    assert made.shop_name_for("hy") == "Մառան"
+
+
+def test_without_a_name_the_shop_is_called_by_its_public_host() -> None:
+    assert settings(PUBLIC_URL="https://shop.example/tea").shop_name_for("en") == "shop.example"
+    assert settings().shop_name_for("en") is None
+    assert settings().shop_url_for("en") is None
+
+
+@pytest.mark.parametrize(
+    ("support", "link"),
+    [
+        ("help@shop.example", "mailto:help@shop.example"),
+        ("+374 (10) 12-34-56", "tel:+37410123456"),
+        ("https://shop.example/help", "https://shop.example/help"),
+        ("Ask at the desk", None),
+        ("javascript:alert(1)", None),
+        ("a@b.example?bcc=c@d.example", None),
+        (None, None),
+    ],
+)
+def test_support_is_an_address_a_telephone_or_a_url(support: str | None, link: str | None) -> None:
+    made = settings(SUPPORT=support)
+
+    assert (made.support, made.support_url) == (support, link)
