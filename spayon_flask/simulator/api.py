@@ -17,7 +17,6 @@ from .current import current_gateway
 from .gateway import Gateway
 from .log import ApiRequest
 from .server import WIRE_HEADER
-from .tokens import LIFETIME
 
 
 blueprint = Blueprint("api", __name__)
@@ -56,14 +55,18 @@ def tokens(gateway: Gateway) -> Response:
     except (ValueError, TypeError, KeyError, RecursionError):
         return _refuse(400, 'the body must be {"client_id": ..., "client_secret": ...}')
 
+    shape = gateway.shape
     if not hmac.compare_digest(given, f"{gateway.client_id}\n{gateway.client_secret}".encode()):
-        return _refuse(401, "the client id or the client secret is wrong")
+        return _refuse(shape.wrong_secret_code, "the client id or the client secret is wrong")
 
     early = gateway.faults.strike("token_dies_early", "tokens")
     token = gateway.tokens.issue(
-        gateway.client_id, gateway.clock.now(), lives=early.seconds if early else LIFETIME
+        gateway.client_id,
+        gateway.clock.now(),
+        lives=early.seconds if early else shape.token_lifetime,
+        alone=shape.old_tokens == "die",
     )
-    return _answer({"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME})
+    return _answer(shape.token(token), shape.token_code)
 
 
 @imitated("sessions", "/api/product/session", "POST")
@@ -74,9 +77,15 @@ def create_session(gateway: Gateway) -> Response:
         return refused
 
     try:
-        creation = Creation.from_json(request.get_data(), gateway.panel)
+        creation = Creation.from_json(
+            request.get_data(), gateway.panel, required=gateway.shape.required
+        )
     except BadBodyError as error:
         return _refuse(400, str(error))
+
+    used = creation.order_id is not None and gateway.sessions.of_order(creation.order_id)
+    if used and gateway.shape.used_order == "refused":
+        return _refuse(400, "order_id was used before")
 
     session = gateway.create(creation)
     early = gateway.faults.strike("callback_before_answer", "sessions")
@@ -99,7 +108,7 @@ def status(gateway: Gateway, session_id: str) -> Response:
 
     session = gateway.find(session_id)
     if session is None:
-        return _refuse(404, "there is no such session")
+        return _refuse(gateway.shape.unknown_session_code, "there is no such session")
 
     return Response(gateway.shape.report(session), content_type="application/json")
 

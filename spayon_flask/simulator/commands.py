@@ -139,13 +139,9 @@ def clear() -> ResponseReturnValue:
 
 @blueprint.post("/shape")
 def shape() -> ResponseReturnValue:
-    """Choose between the forms of an answer that Spayon's documentation leaves open."""
-    fields = asked()
-    if "creation_code" in fields:
-        fields["creation_code"] = int(number(fields, "creation_code"))
-
-    current_gateway().shape.change(**fields)
-    return answered("The answers have their new shape.")
+    """Choose between the ways to behave that Spayon's documentation leaves open."""
+    current_gateway().shape.change(**asked(empty=True))
+    return answered("The gateway behaves as you have chosen.")
 
 
 @blueprint.post("/tokens/revoke")

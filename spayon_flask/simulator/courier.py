@@ -1,4 +1,4 @@
-"""Delivers callbacks: signed, up to three times, held back or in another order if asked to."""
+"""Courier: delivers callbacks, as often as needed, held back or in another order if asked to."""
 
 import random
 import threading
@@ -20,10 +20,6 @@ from .transport import Transport
 from .transport import likely_cause
 from .transport import timed
 
-
-#: Spayon's documentation: up to 3 attempts, 5 minutes apart, until the shop answers 200.
-ATTEMPTS = 3
-APART = timedelta(minutes=5)
 
 #: A callback that was set aside for the next one to overtake sets out by itself after this time.
 PATIENCE = timedelta(seconds=60)
@@ -47,6 +43,7 @@ class Courier:
         self.holding = False
         self._clock = clock
         self._faults = faults
+        self._shape = shape
         self._transport = transport
         self._lock = threading.Lock()
         self._held: list[Delivery] = []
@@ -137,9 +134,9 @@ class Courier:
 
     def attempt(self, delivery: Delivery) -> None:
         """Try once to deliver, and see to the next attempt if there is to be one."""
-        headers = {"Content-Type": "application/json", "X-Signature": delivery.signature}
-        if not delivery.signature:
-            del headers["X-Signature"]
+        headers = {"Content-Type": "application/json"}
+        if delivery.signature:
+            headers[self._shape.signature_header] = delivery.signature
 
         at = self._clock.now()
         if self._faults.strike("callback_lost"):
@@ -147,13 +144,16 @@ class Courier:
             cause = "The simulator lost it on purpose."
         else:
             answer, seconds = timed(self._transport, delivery.url, delivery.body, headers)
-            cause = likely_cause(answer, tampering=delivery.tampering)
+            taken = self._shape.delivered(answer.status_code)
+            cause = likely_cause(answer, taken=taken, tampering=delivery.tampering)
 
         text = answer.body.decode(errors="replace") if answer.error is None else answer.error
-        again = delivery.add(Attempt(at, answer.status_code, seconds, text, cause))
+        delivered = self._shape.delivered(answer.status_code)
+        attempt = Attempt(at, answer.status_code, seconds, text, cause)
+        again = delivery.add(attempt, delivered=delivered)
         self.deliveries.changes += 1
         if again:
-            self.resume(delivery, at + APART)
+            self.resume(delivery, at + timedelta(seconds=self._shape.spacing))
 
         delivery.tried.set()
 

@@ -5,6 +5,7 @@ What the body leaves out comes from the panel: what a vendor has set up in Spayo
 
 import json
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from decimal import Decimal
@@ -77,9 +78,16 @@ class Creation:
     unknown_fields: tuple[str, ...] = field(default=())
 
     @classmethod
-    def from_json(cls, raw: bytes, panel: Panel) -> "Creation":
-        """Read *raw*, taking a product or a URL that it leaves out from *panel*."""
+    def from_json(cls, raw: bytes, panel: Panel, *, required: Sequence[str] = ()) -> "Creation":
+        """Read *raw*, taking a product or a URL that it leaves out from *panel*.
+
+        A `BadBodyError` says what is wrong with *raw*, or which of the *required* fields it lacks.
+        """
         fields = _object(raw)
+        missing = [key for key in required if fields.get(key) in (None, "", [])]
+        if missing:
+            raise BadBodyError(f"{' and '.join(missing)} missing")
+
         name, price, currency = _product(fields, panel)
         urls = {key: _url(fields, key) or getattr(panel, key) for key in URLS}
         texts = {key: _text(fields, key) for key in TEXTS}

@@ -43,10 +43,14 @@ def current_gateway() -> Gateway:
     return cast("Gateway", current_app.extensions["simulator"])
 
 
-def asked() -> dict[str, Any]:
-    """Return the fields that were sent, as a form or as a JSON object."""
+def asked(*, empty: bool = False) -> dict[str, Any]:
+    """Return the fields that were sent, as a form or as a JSON object.
+
+    A field of a form that was left empty counts as not sent, unless *empty* ones are asked for.
+    """
     if not request.is_json:
-        return {key: value for key, value in request.form.items() if value and key != "page"}
+        form = request.form.items()
+        return {key: value for key, value in form if (value or empty) and key != "page"}
 
     fields = request.get_json()
     if not isinstance(fields, dict):

@@ -1,11 +1,5 @@
-"""Deliveries: callbacks on their way to the shop, with exact bytes, signature and each attempt.
+"""Deliveries: callbacks on their way to the shop, with exact bytes, signature and each attempt."""
 
-Spayon's documentation: `X-Signature` is the lower-case hex HMAC-SHA256 of the exact raw body,
-keyed with the callback secret. The signature is computed here and shared with nothing else: a
-shop's side with code in common could err in the same way, and nobody would notice.
-"""
-
-import hmac
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +68,7 @@ class Delivery:
 
     @property
     def accepted(self) -> bool:
-        """Return True if the shop has answered 200."""
+        """Return True if the shop has taken the callback."""
         return self.state == "delivered"
 
     @property
@@ -87,11 +81,11 @@ class Delivery:
         right = HTTPStatus.UNAUTHORIZED if self.tampering else HTTPStatus.OK
         return attempt.status_code == right
 
-    def add(self, attempt: Attempt) -> bool:
-        """Record *attempt*; return True if another one is to follow."""
+    def add(self, attempt: Attempt, *, delivered: bool) -> bool:
+        """Record *attempt*; return True if another one is to follow, if it is not *delivered*."""
         self.attempts.append(attempt)
         self.due_at = None
-        if attempt.accepted:
+        if delivered:
             self.state = "delivered"
         elif self.state != "delivered":
             self.state = "waiting" if len(self.attempts) < self.allowed else "given up"
@@ -175,18 +169,13 @@ class Writer:
             str(changes.get("status", session.status)),
             url,
             damage(body) if damaged else body,
-            sign(body, secret) if signed else "",
+            self._shape.sign(body, secret) if signed else "",
             self._clock.now(),
             allowed,
             " and ".join(words for words, was_done in done.items() if was_done),
         )
         self._deliveries.add(delivery)
         return delivery
-
-
-def sign(body: bytes, secret: str) -> str:
-    """Return the lower-case hex HMAC-SHA256 of *body* keyed with *secret*."""
-    return hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def damage(body: bytes) -> bytes:

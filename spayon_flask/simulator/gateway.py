@@ -4,11 +4,12 @@ The second half is what a developer may do to the gateway and no payer and no sh
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import astuple
+from functools import partial
 from typing import Any
 
 from .clock import Clock
-from .courier import ATTEMPTS
 from .courier import Courier
 from .creation import Creation
 from .creation import Panel
@@ -25,7 +26,7 @@ from .sessions import Sessions
 from .shape import Shape
 from .tokens import Tokens
 from .transport import Transport
-from .transport import post
+from .transport import post_within
 
 
 class SessionOverError(Exception):
@@ -51,7 +52,8 @@ class Gateway:
         old_callback_secret: str = "simulator-old-callback-secret",  # noqa: S107  known to everybody
         time_scale: float = 1.0,
         seed: int | None = None,
-        transport: Transport = post,
+        transport: Transport | None = None,
+        shape: Mapping[str, object] | None = None,
     ) -> None:
         self.client_id = client_id
         self.client_secret = client_secret
@@ -60,6 +62,7 @@ class Gateway:
         self.seed = seed
         self.panel = Panel()
         self.shape = Shape()
+        self.shape.change(**shape or {})
         self.clock = Clock(scale=time_scale)
         self.faults = Faults(seed=seed)
         self.tokens = Tokens(seed=seed)
@@ -68,7 +71,11 @@ class Gateway:
             lambda: (self.client_secret, self.callback_secret, self.old_callback_secret)
         )
         self.courier = Courier(
-            self.clock, self.faults, self.shape, transport, lambda: self.callback_secret
+            self.clock,
+            self.faults,
+            self.shape,
+            transport or partial(post_within, lambda: self.shape.patience),
+            lambda: self.callback_secret,
         )
         #: Set when the simulator stops, to wake what waits for the sake of a fault.
         self.stopping = threading.Event()
@@ -81,7 +88,7 @@ class Gateway:
     def create(self, creation: Creation) -> PaymentSession:
         """Make the payment session that a shop has asked for."""
         now = self.clock.now()
-        session = self.sessions.create(creation, now)
+        session = self.sessions.create(creation, now, lifetime=self.shape.session_lifetime)
         self._watch(session)
         if creation.unknown_fields:
             session.note(now, f"Fields that nobody knows: {', '.join(creation.unknown_fields)}")
@@ -111,7 +118,7 @@ class Gateway:
     def attempt(self, session_id: str, card: Card) -> str | None:
         """Try *card* as the payer does; return the decline code, `None` once it is paid.
 
-        After a decline the session is still payable.
+        After a decline the session is still payable, unless `shape.fails` says otherwise.
         """
         with self.sessions.lock:
             session = self._payable(session_id, late=False)
@@ -120,10 +127,13 @@ class Gateway:
             code = card.outcome(before)
             if code is not None:
                 self.sessions.decline(session, code, REASONS[code], self.clock.now())
-                return code
 
-        self.pay(session_id, wait=False)
-        return None
+        if code is None:
+            self.pay(session_id, wait=False)
+        elif self.shape.fails == "at the first decline":
+            self.abandon(session_id, wait=False)
+
+        return code
 
     def pay(self, session_id: str, *, late: bool = False, wait: bool = True) -> Delivery | None:
         """Have the session paid; return the callback, having waited for its first attempt.
@@ -243,7 +253,7 @@ class Gateway:
         return self._report(session, wait=wait)
 
     def _report(self, session: PaymentSession, *, wait: bool) -> Delivery | None:
-        delivery = self.courier.writer.write(session, allowed=ATTEMPTS)
+        delivery = self.courier.writer.write(session, allowed=int(self.shape.attempts))
         if delivery is not None and self.courier.dispatch(delivery) and wait:
             delivery.wait()
 

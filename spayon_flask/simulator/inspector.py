@@ -19,7 +19,8 @@ from .gateway import Gateway
 from .payment_page import return_address
 from .sessions import REASONS
 from .sessions import PaymentSession
-from .shape import CHOICES
+from .shape import SWITCHES
+from .shape import Shape
 from .story import outcome
 from .story import timeline
 
@@ -68,7 +69,7 @@ def session(session_id: str) -> ResponseReturnValue:
         moments=timeline(gateway, found),
         told=gateway.deliveries.of(session_id),
         report=gateway.shape.report(found).decode(),
-        back=return_address(found),
+        back=return_address(gateway, found),
         reasons=REASONS,
     )
 
@@ -109,7 +110,7 @@ def faults() -> ResponseReturnValue:
 @blueprint.get("/_simulator/setup")
 def setup() -> ResponseReturnValue:
     """Show how a shop is connected, and choose the shape of answers."""
-    return _page("setup", choices=CHOICES)
+    return _page("setup", switches=SWITCHES, default=Shape())
 
 
 def _page(name: str, **variables: Any) -> ResponseReturnValue:

@@ -18,6 +18,7 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from .current import current_gateway
+from .gateway import Gateway
 from .gateway import SessionOverError
 from .sessions import CARDS
 from .sessions import PaymentSession
@@ -105,38 +106,46 @@ def pay(session_id: str) -> ResponseReturnValue:
             gateway.abandon(session_id, wait=False)
         else:
             card = find_card(request.form.get("number", ""))
-            if gateway.attempt(session_id, card) is not None:
+            if gateway.attempt(session_id, card) is not None and not session.over:
                 return redirect(url_for(".show", session_id=session_id, card=card.key), 303)
     except SessionOverError:
         pass  # A second click: the payment is where the first one has brought it.
 
-    back = return_address(session)
+    back = return_address(gateway, session)
     return redirect(back or url_for(".show", session_id=session_id), 303)
 
 
-def return_address(session: PaymentSession) -> str | None:
+def return_address(gateway: Gateway, session: PaymentSession) -> str | None:
     """Return the shop's `return_url` with the `session_id` added to its query, if it has any."""
-    if session.creation.return_url is None:
-        return None
+    return _with_session(session.creation.return_url, gateway.shape.return_parameter, session)
 
-    parts = urlsplit(session.creation.return_url)
-    added = f"session_id={quote(session.id)}"
+
+def _with_session(url: str | None, parameter: str, session: PaymentSession) -> str | None:
+    if url is None or not parameter:
+        return url
+
+    parts = urlsplit(url)
+    added = f"{parameter}={quote(session.id)}"
     return urlunsplit(parts._replace(query=f"{parts.query}&{added}" if parts.query else added))
 
 
 def _page(session: PaymentSession) -> ResponseReturnValue:
+    gateway = current_gateway()
     words = choose_words(session.creation.language)
     if session.over:
         page = "simulator/pay_over.html"
-        return render_template(page, words=words, session=session, back=return_address(session))
+        return render_template(
+            page, words=words, session=session, back=return_address(gateway, session)
+        )
 
     key = request.args.get("card")
-    remaining = session.expires_at - current_gateway().clock.now()
+    remaining = session.expires_at - gateway.clock.now()
     return render_template(
         "simulator/pay.html",
         words=words,
         session=session,
         shop=_shop(session),
+        cancel=_with_session(session.creation.cancel_url, gateway.shape.cancel_parameter, session),
         methods=[METHODS.get(name, name) for name in session.creation.payment_methods],
         cards=CARDS,
         chosen=next((card for card in CARDS if card.key == key), CARDS[0]),

@@ -15,8 +15,8 @@ from datetime import timedelta
 from .creation import Creation
 
 
-#: Spayon's documentation: a session lives 15 minutes.
-LIFETIME = timedelta(minutes=15)
+#: Spayon's documentation: a session lives 15 minutes, in seconds.
+LIFETIME = 900.0
 
 #: Sessions beyond this many are forgotten, the oldest first.
 KEPT = 50_000
@@ -105,6 +105,8 @@ class PaymentSession:
     created_at: datetime
     status: str = "pending"
     updated_at: datetime = field(kw_only=True)
+    #: Seconds.
+    lifetime: float = LIFETIME
     declines: list[Decline] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=dict)
     timeline: deque[Step] = field(default_factory=lambda: deque(maxlen=STEPS_KEPT))
@@ -117,7 +119,7 @@ class PaymentSession:
     @property
     def expires_at(self) -> datetime:
         """Return when the session's life ends."""
-        return self.created_at + LIFETIME
+        return self.created_at + timedelta(seconds=self.lifetime)
 
     @property
     def over(self) -> bool:
@@ -172,10 +174,14 @@ class Sessions:
         with self.lock:
             return list(self._orders.get(order_id, ()))
 
-    def create(self, creation: Creation, now: datetime) -> PaymentSession:
-        """Make a session for *creation*."""
+    def create(
+        self, creation: Creation, now: datetime, *, lifetime: float = LIFETIME
+    ) -> PaymentSession:
+        """Make a session for *creation* that lives for *lifetime* seconds."""
         with self.lock:
-            session = PaymentSession(self._new_id(), creation, now, updated_at=now)
+            session = PaymentSession(
+                self._new_id(), creation, now, updated_at=now, lifetime=lifetime
+            )
             session.note(now, "Created")
             self.keep(session)
 

@@ -19,6 +19,7 @@ from .deliveries import Attempt
 from .deliveries import Delivery
 from .gateway import Gateway
 from .log import ApiRequest
+from .sessions import LIFETIME
 from .sessions import STEPS_KEPT
 from .sessions import Decline
 from .sessions import PaymentSession
@@ -143,6 +144,7 @@ def session_out(session: PaymentSession) -> Record:
         "status": session.status,
         "declines": [asdict(decline) for decline in session.declines],
         "attempts": dict(session.attempts),
+        "lifetime": session.lifetime,
         "timeline": [[step.at.isoformat(), step.text] for step in list(session.timeline)],
     }
 
@@ -164,6 +166,7 @@ def session_in(record: Mapping[str, Any]) -> PaymentSession:
         declines=[Decline(**decline) for decline in record["declines"]],
         attempts=dict(record["attempts"]),
         timeline=deque(steps, maxlen=STEPS_KEPT),
+        lifetime=record.get("lifetime", LIFETIME),
     )
 
 

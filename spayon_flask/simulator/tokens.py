@@ -11,9 +11,6 @@ from datetime import timedelta
 from hashlib import sha256
 
 
-#: Spayon's documentation: a token is good for an hour.
-LIFETIME = 3600
-
 #: More tokens than this are never remembered; the oldest is forgotten first.
 KEPT = 10_000
 
@@ -29,10 +26,16 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._expiry)
 
-    def issue(self, client_id: str, now: datetime, *, lives: float = LIFETIME) -> str:
-        """Return a new token for *client_id* that is good for *lives* seconds from *now* on."""
+    def issue(self, client_id: str, now: datetime, *, lives: float, alone: bool = False) -> str:
+        """Return a new token for *client_id* that is good for *lives* seconds from *now* on.
+
+        A token that is *alone* makes every earlier one unknown.
+        """
         expiry = now + timedelta(seconds=lives)
         with self._lock:
+            if alone:
+                self._expiry.clear()
+
             token = _jwt(client_id, now, self._random.getrandbits(64))
             self._expiry[token] = expiry
             if len(self._expiry) > KEPT:

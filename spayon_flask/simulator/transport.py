@@ -9,7 +9,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 
-#: Seconds to wait for a shop. How long Spayon waits is not documented.
+#: Seconds to wait for a shop, if nothing else is asked for.
 PATIENCE = 10.0
 
 #: Bytes of a shop's answer that are kept, to be shown.
@@ -68,12 +68,14 @@ class Answer:
 Transport = Callable[[str, bytes, Mapping[str, str]], Answer]
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-    """Post *body* to *url*, following no redirect."""
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], *, patience: float = PATIENCE
+) -> Answer:
+    """Post *body* to *url* and wait *patience* seconds at most; follow no redirect."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = connect(parts.hostname or "", parts.port, timeout=PATIENCE)
+    connection = connect(parts.hostname or "", parts.port, timeout=patience)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     try:
@@ -86,6 +88,13 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         connection.close()
 
 
+def post_within(
+    patience: Callable[[], float], url: str, body: bytes, headers: Mapping[str, str]
+) -> Answer:
+    """Post *body* to *url*, and ask for the *patience* of this moment."""
+    return post(url, body, headers, patience=patience())
+
+
 def timed(
     transport: Transport, url: str, body: bytes, headers: Mapping[str, str]
 ) -> tuple[Answer, float]:
@@ -95,13 +104,16 @@ def timed(
     return answer, time.perf_counter() - start
 
 
-def likely_cause(answer: Answer, *, tampering: str = "") -> str:
-    """Return in words what is wrong with *answer*, "" if nothing is."""
+def likely_cause(answer: Answer, *, taken: bool, tampering: str = "") -> str:
+    """Return in words what is wrong with *answer*, "" if nothing is.
+
+    *taken* tells whether the gateway takes the callback as delivered by it.
+    """
     code = answer.status_code
     if code is None:
         return ERRORS.get(answer.error or "", f"The shop could not be asked: {answer.error}.")
 
-    if code == HTTPStatus.OK:
+    if taken:
         return f"The shop took it although {tampering}: it must not." if tampering else ""
 
     if code == HTTPStatus.UNAUTHORIZED and tampering:

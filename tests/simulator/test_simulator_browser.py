@@ -210,7 +210,7 @@ def test_the_shape_of_answers_is_chosen_on_the_page(sim: Simulator, page: Page) 
     """And the page shows the choice afterwards."""
     page.goto(f"{sim.url}/_simulator/setup")
     page.get_by_label("Price in reports").select_option('"10.00"')
-    page.get_by_role("button", name="Use this shape").click()
+    page.get_by_role("button", name="Behave so").click()
     page.get_by_role("status").wait_for()
 
     assert sim.shape.price == "padded"
