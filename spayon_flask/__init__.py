@@ -10,6 +10,7 @@ from .errors import InvalidPayloadError
 from .errors import InvalidSignatureError
 from .errors import OrderError
 from .errors import OrderNotPayableError
+from .errors import RegistrationError
 from .errors import RequestRefusedError
 from .errors import ReviewError
 from .errors import SessionNotFoundError
@@ -38,6 +39,7 @@ __all__ = [
     "OrderError",
     "OrderNotPayableError",
     "PaymentMixin",
+    "RegistrationError",
     "RequestRefusedError",
     "ReviewError",
     "SessionNotFoundError",

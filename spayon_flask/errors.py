@@ -2,6 +2,7 @@
 
 * SpayonError
   + ConfigError                    a SPAYON_* setting is missing or wrong; also a ValueError
+    - RegistrationError            what a shop registers is no plain function; also a TypeError
   + OrderError                     an `Order` that cannot be paid as it is; also a ValueError
   + OrderNotPayableError           the order is paid already, or under review
   + UncommittedChangesError        `db.session` holds changes that our commit would take along
@@ -29,6 +30,10 @@ class SpayonError(Exception):
 
 class ConfigError(SpayonError, ValueError):
     """A setting is missing or wrong; the message names the key and says what to do."""
+
+
+class RegistrationError(ConfigError, TypeError):
+    """What a decorator was given cannot do its work when it is called; the message says why."""
 
 
 class OrderError(SpayonError, ValueError):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from datetime import timezone
+from typing import Any
 from typing import cast
 
 from flask import Flask
@@ -19,10 +20,13 @@ from .cli import create_group
 from .cli.starting import for_command_line
 from .client import Client
 from .errors import ConfigError
+from .handlers import DetailsHandlerT
 from .handlers import DispatcherT
 from .handlers import Handlers
 from .handlers import HandlerT
+from .handlers import LanguageChooserT
 from .handlers import OrderLoaderT
+from .handlers import check_handler
 from .models import CallbackMixin
 from .models import PaymentMixin
 from .models import make_models
@@ -41,6 +45,9 @@ from .views import create_blueprint
 
 
 logger = logging.getLogger(__name__)
+
+#: What a decorator gets if it is written with parentheses.
+_NOTHING: Any = None
 
 
 def utc_now() -> datetime:
@@ -103,6 +110,7 @@ class Spayon:
         except ConfigError as error:
             raise for_command_line(error) from None
 
+        self.handlers.apps += 1
         app.cli.add_command(create_group(self.name, lambda: self.state))
 
     def _keep_state(self, app: Flask) -> None:
@@ -148,31 +156,55 @@ class Spayon:
             clock=self._clock,
         )
 
-    # What a shop registers. Each decorator hands the function back as it was.
+    # What a shop registers. Each decorator hands the function back as it was, and raises
+    # `RegistrationError` for what is no plain function.
 
-    def order_loader(self, function: OrderLoaderT) -> OrderLoaderT:
-        """Register *function*: it takes an order id and returns an `Order`, or None for a 404."""
+    def order_loader(self, function: OrderLoaderT = _NOTHING) -> OrderLoaderT:
+        """Register *function*: it takes an order's key and returns an `Order`, or None for a 404.
+
+        The key is a part of the URL of the checkout page: `order_id`, unless the order has a `key`.
+        """
+        check_handler("order_loader", function)
         self.handlers.order_loader = function
         return function
 
-    def dispatcher(self, function: DispatcherT) -> DispatcherT:
+    def dispatcher(self, function: DispatcherT = _NOTHING) -> DispatcherT:
         """Register *function*: it takes the id of a callback row, after the commit."""
+        check_handler("dispatcher", function)
         self.handlers.dispatcher = function
         return function
 
-    def on_paid(self, function: HandlerT) -> HandlerT:
+    def language(self, function: LanguageChooserT = _NOTHING) -> LanguageChooserT:
+        """Register *function*: it takes nothing and returns the code of the payer's language.
+
+        It is called in each request for a page. If it returns None, the language is chosen as if
+        there were no such function.
+        """
+        check_handler("language", function, arguments=0)
+        self.handlers.language = function
+        return function
+
+    def on_details(self, function: DetailsHandlerT = _NOTHING) -> DetailsHandlerT:
+        """Register *function* for what a payer typed on the checkout page.
+
+        It takes the payment and a mapping with `email`, `full_name` or both, in the transaction
+        that writes the payment. We keep none of it.
+        """
+        return self.handlers.add_details(function)
+
+    def on_paid(self, function: HandlerT = _NOTHING) -> HandlerT:
         """Register *function* for payments that become paid: once each, in the transaction."""
         return self.handlers.add("paid", function)
 
-    def on_failed(self, function: HandlerT) -> HandlerT:
+    def on_failed(self, function: HandlerT = _NOTHING) -> HandlerT:
         """Register *function* for payments that become failed."""
         return self.handlers.add("failed", function)
 
-    def on_expired(self, function: HandlerT) -> HandlerT:
+    def on_expired(self, function: HandlerT = _NOTHING) -> HandlerT:
         """Register *function* for payments that become expired."""
         return self.handlers.add("expired", function)
 
-    def on_review(self, function: HandlerT) -> HandlerT:
+    def on_review(self, function: HandlerT = _NOTHING) -> HandlerT:
         """Register *function* for payments that a person has to look at."""
         return self.handlers.add("review", function)
 

@@ -30,7 +30,7 @@ LAYERS = [
     ["column_types"],
     ["settings", "handlers", "languages", "transitions", "verdicts"],
     ["reports", "signing", "config", "signals", "declines", "formats", "callbacks"],
-    ["orders"],
+    ["orders", "callables"],
     ["money"],
     ["errors"],
 ]

@@ -324,7 +324,7 @@ class TestDeclines:
             "transactionId": 7,
         }
 
-        assert Language("hy").decline(decline) .endswith("՝ Velocity 100%(x)s over")
+        assert Language("hy").decline(decline).endswith("՝ Velocity 100%(x)s over")
 
     @pytest.mark.parametrize("text", [None, "", "  ", 5, ["a"], {}])
     def test_an_unlisted_code_without_a_text_is_a_plain_decline(self, text: object) -> None:
