@@ -153,8 +153,8 @@ def visitor_language() -> Language:
     if (wanted := request.args.get("language")) in NAMES:
         session["language"] = wanted
 
-    accept = request.headers.get("Accept-Language")
-    return choose_language(session.get("language"), accept=accept).in_zone(YEREVAN)
+    accepted = [code for code, quality in request.accept_languages if quality > 0]
+    return choose_language(session.get("language"), *accepted).in_zone(YEREVAN)
 
 
 def own_order(order_id: str) -> ShopOrder | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
+from .hidden import Hidden
 from .orders import is_lazy_text
 
 
@@ -78,7 +79,7 @@ class ConfigReader:
         if not text:
             raise self.error(key, "is missing: copy it from the settings in Spayon's admin panel")
 
-        return text
+        return Hidden(text)
 
     def secrets(self, key: str) -> tuple[str, ...]:
         """Return one secret or several, as a tuple."""

@@ -16,6 +16,16 @@ SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 LOCAL_SIGNS = SIGNS | {"RUB": "₽"}
 
 
+# Our own table in place of Babel, which was measured in November 2026 (2.18, Python 3.11):
+#
+# - Importing `babel.numbers` and `babel.dates` takes 14 ms of processor time, and the first price
+#   15 ms more. Our whole package takes 45 ms. Babel fills 33 MB on disk, and our package 1 MB.
+# - Babel writes `AMD1,234,567.00` in English, and a dram price with two zeros in every language.
+#   So the table of signs and the rule for whole prices would stay beside Babel.
+# - Three languages with one form of price and one form of date each are 40 lines.
+#
+# A shop that speaks more languages uses Flask-Babel for its own pages already; ours follow the
+# locale and the time zone that it chose.
 class Format(NamedTuple):
     """Describe how one language writes numbers and dates."""
 

@@ -24,12 +24,6 @@ DEFAULT = "en"
 #: The codes of the languages that the catalogues hold, each with its own name.
 NAMES = {"en": "English", "ru": "Русский", "hy": "Հայերեն"}
 
-# Compiled when it is first used: a worker that only takes callbacks never does.
-ACCEPTED = r"\s*([a-z]{1,8})(?:[-_][a-z0-9_-]{1,40})?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*"
-
-#: A longer `Accept-Language` header is no browser's; the rest of it is not read.
-LONGEST_HEADER = 1000
-
 
 @cache
 def catalogue(code: str) -> GNUTranslations:
@@ -102,28 +96,15 @@ class Language(NamedTuple):
         return list(dict.fromkeys(self.decline(decline) for decline in declines))
 
 
-def choose_language(*candidates: str | None, accept: str | None = None) -> Language:
-    """Choose the first of *candidates* that we speak, else what *accept* asks for, else English.
+def choose_language(*candidates: str | None) -> Language:
+    """Choose the first of *candidates* that we speak, else English.
 
-    *accept* is an `Accept-Language` header. Region and script are ignored, and so is
-    whatever is no language code at all.
+    Region and script are ignored, and so is whatever is no language code at all.
     """
-    for wanted in (*candidates, *accepted(accept)):
+    for wanted in candidates:
         code = re.split("[-_]", (wanted or "").strip().lower(), maxsplit=1)[0]
 
         if code in NAMES:
             return Language(code)
 
     return Language(DEFAULT)
-
-
-def accepted(header: str | None) -> list[str]:
-    """List the language codes of an `Accept-Language` *header*, the best liked first."""
-    weights: dict[str, float] = {}
-
-    for part in (header or "")[:LONGEST_HEADER].lower().split(","):
-        if match := re.fullmatch(ACCEPTED, part):
-            code, weight = match.group(1), float(match.group(2) or 1)
-            weights[code] = max(weight, weights.get(code, 0.0))
-
-    return sorted((code for code in weights if weights[code] > 0), key=lambda code: -weights[code])

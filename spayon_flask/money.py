@@ -39,7 +39,7 @@ def check_price(price: Decimal) -> Decimal:
 
 
 def read_price(value: object) -> Decimal | None:
-    """Return the price in a report, or None where it is missing or unreadable.
+    """Return the price in a report, or None if it is missing or unreadable.
 
     Spayon writes it as text, `"10"` as well as `"5000.00"` (documentation, callbacks); a JSON
     number is read too, provided that the parser kept it exact.
@@ -68,7 +68,7 @@ def plain(price: Decimal) -> str:
 
 
 def read_currency(value: object) -> str | None:
-    """Return a three-letter currency code in upper case, or None where there is none."""
+    """Return a three-letter currency code in upper case, or None if there is none."""
     if isinstance(value, str) and _CURRENCY.fullmatch(value):
         return value.upper()
 

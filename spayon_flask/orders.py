@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from dataclasses import dataclass
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
@@ -30,7 +31,7 @@ class Order:
 
     Either *product_id*, a product set up in Spayon's admin panel, or *product_name*, *price* (a
     `Decimal`, at most 15 digits and 4 decimals) and *currency* (three letters). Raises
-    `OrderError`, which names the field and what is wrong with it.
+    `OrderError`, which names the field and what is wrong with it. Who pays shows in no repr.
     """
 
     _: KW_ONLY
@@ -39,9 +40,9 @@ class Order:
     product_name: str | None = None
     price: Decimal | None = None
     currency: str | None = None
-    email: str | None = None
-    username: str | None = None
-    full_name: str | None = None
+    email: str | None = field(default=None, repr=False)
+    username: str | None = field(default=None, repr=False)
+    full_name: str | None = field(default=None, repr=False)
     language: str | None = None
     available_payment_methods: Sequence[str] | None = None
     default_payment_method: str | None = None

@@ -25,7 +25,7 @@ _MAX_REASON_LENGTH = 500
 class Report(NamedTuple):
     """One statement of Spayon about one payment session.
 
-    *price* and *currency* are None where they are missing or unreadable, which *has_price* and
+    *price* and *currency* are None if they are missing or unreadable, which *has_price* and
     *has_currency* tell apart. *decline_reasons* has an entry for each declined attempt. *body*
     holds the exact bytes.
     """
@@ -73,7 +73,8 @@ class Report(NamedTuple):
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        data = _DECODER.decode(body.decode())
+        # Some servers write a byte order mark first. The signature is made over it as well.
+        data = _DECODER.decode(body.decode("utf-8-sig"))
 
     except InvalidPayloadError:
         raise

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from .config import TokenCache
 from .errors import GatewayError
-from .shared_token import SharedToken
+from .hidden import Hidden
+from .token_cache import CachedToken
 
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,9 @@ class Token(NamedTuple):
 
 
 class _Held(NamedTuple):
-    access_token: str
+    access_token: Hidden
     renew_at: float
     expires_at: float
-
-    def __repr__(self) -> str:
-        return f"_Held(renew_at={self.renew_at}, expires_at={self.expires_at})"
 
 
 class TokenService:
@@ -62,7 +60,7 @@ class TokenService:
     ) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._shared = SharedToken(cache, cache_key) if cache is not None else None
+        self._shared = CachedToken(cache, cache_key) if cache is not None else None
         self._held: _Held | None = None
         self._finished = 0
         self._failure: GatewayError | None = None
@@ -75,7 +73,7 @@ class TokenService:
     def get(self) -> str:
         """Return a valid token.
 
-        Raises what *fetch* raises where there is none, and none can be had.
+        Raises what *fetch* raises if there is none, and none can be had.
         """
         held = self._held
         now = self._clock()
@@ -136,12 +134,12 @@ class TokenService:
             return self._obtain(None)
 
     def _obtain(self, held: _Held | None) -> str:
-        """Return a new token; *held* serves on where another process is asking for one."""
+        """Return a new token; *held* serves on while another process is asking for one."""
         self._failure = None
 
         try:
             if self._shared is None:
-                access_token, seconds = self._fetch()
+                token, seconds = self._fetch()
 
             else:
                 wait = held is None
@@ -150,7 +148,7 @@ class TokenService:
                 if found is None and held is not None:
                     return self._postpone(held, seconds=1.0)
 
-                access_token, seconds = found or self._fetch()
+                token, seconds = found or self._fetch()
 
         except GatewayError as error:
             # A copy, since the traceback of the original would keep its frames alive.
@@ -160,14 +158,13 @@ class TokenService:
         finally:
             self._finished += 1
 
-        self._hold(access_token, seconds)
-        return access_token
-
-    def _hold(self, access_token: str, seconds: float) -> None:
         now = self._clock()
 
         with self._changing:
-            self._held = _Held(access_token, now + seconds - _margin(seconds), now + seconds)
+            held = _Held(Hidden(token), now + seconds - _margin(seconds), now + seconds)
+            self._held = held
+
+        return held.access_token
 
     def _postpone(self, held: _Held, seconds: float = RETRY_AFTER) -> str:
         with self._changing:

@@ -180,8 +180,8 @@ class TestTrouble:
         [
             ({"kind": "error", "code": 503}, 503),
             ({"kind": "error", "code": 429}, 503),
-            ({"kind": "drop_before"}, 503),
-            ({"kind": "drop_after"}, 503),
+            ({"kind": "drop_before", "times": 2}, 503),
+            ({"kind": "drop_after", "times": 2}, 503),
             ({"kind": "truncated"}, 503),
             ({"kind": "html"}, 502),
         ],
@@ -209,7 +209,7 @@ class TestTrouble:
         assert "CLIENT_ID and CLIENT_SECRET" in caplog.text
 
     def test_a_lost_answer_does_not_lose_the_payment(self, shop: Shop, sim: Simulator) -> None:
-        sim.fault("drop_after", on="sessions")
+        sim.fault("drop_after", on="sessions", times=None)
         pay(shop)
 
         sim.pay(next(iter(sim.sessions)).id)

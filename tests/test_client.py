@@ -6,14 +6,23 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
+from traceback import TracebackException
+from typing import TYPE_CHECKING
 from typing import Any
 
 import pytest
@@ -29,14 +38,17 @@ from spayon_flask import SessionNotFoundError
 from spayon_flask import Settings
 from spayon_flask import UnexpectedAnswerError
 from spayon_flask.client import Client
-from spayon_flask.client.connections import Connections
-from spayon_flask.client.payment_sessions import PaymentSession
+from spayon_flask.client import PaymentSession
 from spayon_flask.client.transport import Answer
 from spayon_flask.client.transport import Transport
 from spayon_flask.signals import gateway_called
 from spayon_flask.simulator import Simulator
 from tests.gateway import Gateway
 from tests.shop import CONFIG
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 LINKS = {
@@ -123,6 +135,74 @@ def http(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
 
 
 GOOD_TOKEN = http(b'{"access_token": "t0ken", "token_type": "Bearer", "expires_in": 3600}')
+
+
+class Hanging:
+    """A gateway that closes each connection without a word after *answers* answers.
+
+    It does so when the next request has come, as a router does that has forgotten the connection:
+    the close is *told*, or else it is a reset.
+    """
+
+    def __init__(self, *, answers: int = 1, told: bool = True) -> None:
+        #: The paths of the requests that got no answer.
+        self.cut: list[str] = []
+        self._answers = answers
+        self._told = told
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        left = self._answers
+
+        with connection, suppress(OSError):
+            while path := self._read(connection):
+                if left == 0:
+                    self.cut.append(path)
+                    break
+
+                left -= 1
+                kept = b"Connection: keep-alive"
+                connection.sendall(SAYS[path].replace(b"Connection: close", kept))
+
+            if not self._told:
+                # To close a socket with this option sends a reset.
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    def _read(self, connection: socket.socket) -> str:
+        received = b""
+
+        while b"\r\n\r\n" not in received and (chunk := connection.recv(65536)):
+            received += chunk
+
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+
+        while length and len(body) < int(length.group(1)):
+            body += connection.recv(65536)
+
+        return head.split(b" ")[1].decode() if head else ""
+
+
+SAYS = {
+    "/api/tokens": GOOD_TOKEN,
+    "/api/product/session": http(b'{"session_id": "S1", "session_url": "http://127.0.0.1/S1"}'),
+    "/api/product/session/S1": http(b'{"sessionId": "S1", "status": "pending"}'),
+}
 
 
 class TestCreatingASession:
@@ -253,6 +333,24 @@ class TestCreatingASession:
 
         assert caught.value.status_code == 422
 
+    def test_urls_beyond_ascii_reach_spayon_in_ascii(self, client: Client, wire: list[str]) -> None:
+        client.create_session(
+            ORDER,
+            callback_url="http://\u056d\u0561\u0576\u0578\u0582\u0569.example/\u057e\u0573\u0561\u0580/callback",
+            return_url="http://shop.test/caf\u00e9/return",
+            cancel_url="http://shop.test/100%25/cancel/x",
+        )
+
+        sent = json.loads(wire[-1])
+        assert sent["callback_url"].startswith("http://xn--")
+        assert sent["callback_url"].endswith(".example/%D5%BE%D5%B3%D5%A1%D6%80/callback")
+        assert sent["return_url"] == "http://shop.test/caf%C3%A9/return"
+        assert sent["cancel_url"] == "http://shop.test/100%25/cancel/x"
+
+    def test_a_url_that_nobody_can_call_is_an_error_of_the_settings(self, client: Client) -> None:
+        with pytest.raises(ConfigError, match="PUBLIC_URL"):
+            client.create_session(ORDER, **LINKS | {"callback_url": "http://*.example/callback"})
+
 
 class TestTheStatus:
     def test_a_status_is_a_report_like_a_callback(self, sim: Simulator, client: Client) -> None:
@@ -321,8 +419,7 @@ class TestTokens:
             {"access_token": ""},
             {"access_token": 1},
             {"access_token": "a\r\nb"},
-            {"access_token": "t", "expires_in": -1},
-            {"access_token": "t", "expires_in": "soon"},
+            {"access_token": "t\u00e9"},
         ],
     )
     def test_a_senseless_token_is_an_error_of_ours(
@@ -332,6 +429,49 @@ class TestTokens:
 
         with pytest.raises(UnexpectedAnswerError):
             create(answering(b""))
+
+    @pytest.mark.parametrize(
+        ("expires_in", "seconds"),
+        [
+            ("3600", 3600),
+            (" 60 ", 60),
+            (60, 60),
+            (59.5, 59.5),
+            (0, 3600),
+            ("0", 3600),
+            (-1, 3600),
+            (None, 3600),
+            ("soon", 3600),
+            (True, 3600),
+            ([60], 3600),
+            ("nan", 3600),
+            (float("inf"), 3600),
+            (10**400, 3600),
+            (3_600_000, 24 * 3600),
+        ],
+    )
+    def test_a_life_that_makes_no_sense_is_the_documented_hour(
+        self,
+        answering: Callable[..., Client],
+        expires_in: object,
+        seconds: float,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        token = {"access_token": "t", "expires_in": expires_in}
+        monkeypatch.setitem(globals(), "GOOD_TOKEN", http(json.dumps(token).encode()))
+
+        assert answering(b"").request_token().expires_in == pytest.approx(seconds, abs=2)
+
+    def test_a_byte_order_mark_before_the_json_does_no_harm(
+        self, answering: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mark = b"\xef\xbb\xbf"
+        monkeypatch.setitem(globals(), "GOOD_TOKEN", http(mark + b'{"access_token": "t"}'))
+        created = http(mark + b'{"session_id": "S", "session_url": "http://127.0.0.1/S"}')
+        told = http(mark + b'{"sessionId": "S", "status": "paid"}')
+
+        assert create(answering(created)).session_id == "S"
+        assert answering(told).get_session("S").status == "paid"
 
 
 class TestTrouble:
@@ -354,11 +494,34 @@ class TestTrouble:
 
         assert caught.value.retry_after == 7
 
+    @pytest.mark.parametrize("later", [120, -120])
+    def test_the_time_to_wait_may_be_a_date(
+        self, answering: Callable[..., Client], later: int
+    ) -> None:
+        date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=later), usegmt=True)
+        client = answering(http(b"", "503 Away", f"Retry-After: {date}\r\n"))
+
+        with pytest.raises(GatewayUnavailableError) as caught:
+            create(client)
+
+        assert caught.value.retry_after == pytest.approx(max(later, 0), abs=30)
+
+    @pytest.mark.parametrize("value", ["soon", "", "-7", "9" * 400, "Wed, 99 Foo 2026"])
+    def test_a_time_to_wait_that_makes_no_sense_is_none_or_a_few_hours(
+        self, answering: Callable[..., Client], value: str
+    ) -> None:
+        client = answering(http(b"", "503 Away", f"Retry-After: {value}\r\n"))
+
+        with pytest.raises(GatewayUnavailableError) as caught:
+            create(client)
+
+        assert caught.value.retry_after in (None, 6 * 3600)
+
     @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncated"])
     def test_a_broken_connection_is_unavailable(
         self, sim: Simulator, client: Client, kind: str
     ) -> None:
-        sim.fault(kind, on="sessions")
+        sim.fault(kind, on="sessions", times=None)
 
         with pytest.raises(GatewayUnavailableError):
             create(client)
@@ -424,7 +587,7 @@ class TestTrouble:
         with pytest.raises(GatewayError) as refused:
             create(client, order)
 
-        sim.fault("drop_before")
+        sim.fault("drop_before", times=None)
 
         with pytest.raises(GatewayError) as dropped:
             create(client, order)
@@ -468,6 +631,43 @@ class TestConnections:
         assert sim.requests.connections == 2
         assert sim.sessions.created == 3
 
+    @pytest.mark.parametrize("told", [True, False], ids=["closed", "reset"])
+    @pytest.mark.parametrize(
+        ("path", "call"),
+        [
+            ("/api/tokens", Client.request_token),
+            ("/api/product/session", create),
+            ("/api/product/session/S1", lambda client: client.get_session("S1")),
+        ],
+        ids=["token", "create", "status"],
+    )
+    def test_a_connection_that_was_cut_while_idle_costs_nobody_anything(
+        self, told: bool, path: str, call: Callable[[Client], object]
+    ) -> None:
+        with Hanging(told=told) as gateway:
+            client = make_client(gateway.url)
+            client.tokens.get()
+            call(client)
+
+        assert gateway.cut == [path]
+
+    def test_a_gateway_that_hangs_up_each_time_is_asked_twice(self) -> None:
+        with Hanging(answers=0) as gateway, pytest.raises(GatewayUnavailableError) as caught:
+            make_client(gateway.url).request_token()
+
+        assert gateway.cut == ["/api/tokens"] * 2
+        assert caught.value.sent
+
+    def test_an_answer_that_had_begun_is_not_asked_for_again(
+        self, sim: Simulator, client: Client
+    ) -> None:
+        sim.fault("truncated", on="sessions")
+
+        with pytest.raises(GatewayUnavailableError):
+            create(client)
+
+        assert sim.sessions.created == 1
+
     def test_what_netrc_holds_does_not_replace_the_token(
         self, sim: Simulator, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -476,6 +676,35 @@ class TestConnections:
         monkeypatch.setenv("NETRC", str(netrc))
 
         assert create(client).session_id
+
+
+def test_no_local_variable_of_ours_shows_a_secret_or_who_pays(
+    answering: Callable[..., Client],
+) -> None:
+    order = dataclasses.replace(ORDER, email="payer@example.com", full_name="John Doe")
+    refused = answering(http(b"{}", "422 No"), CLIENT_SECRET="hush-hush")
+    senseless = answering(http(b"<html>"), CLIENT_SECRET="hush-hush")
+    busy = answering(http(b"", "503 Busy"), CLIENT_SECRET="hush-hush")
+    away = make_client("http://127.0.0.1:9", CLIENT_SECRET="hush-hush")
+    told = ""
+
+    for work in (
+        lambda: create(refused, order),
+        lambda: create(senseless, order),
+        lambda: create(away, order),
+        lambda: create(busy, order),
+        lambda: senseless.get_session("S1"),
+        away.request_token,
+    ):
+        with pytest.raises(GatewayError) as caught:
+            work()
+
+        # As Sentry renders an error: each frame with its variables.
+        told += "".join(TracebackException(*caught._excinfo, capture_locals=True).format())  # type: ignore[misc]  # there is one
+
+    secrets = ("t0ken", "hush-hush", "payer@example.com", "John Doe")
+    assert "token = <hidden>" in told
+    assert not [secret for secret in secrets if secret in told]
 
 
 def test_every_call_is_told_to_observers(sim: Simulator, client: Client) -> None:
@@ -503,22 +732,39 @@ def test_a_base_url_that_nothing_can_be_sent_to_stops_the_start() -> None:
         Transport("https://*.example", (1, 1), "spayon")
 
 
-def test_a_host_beyond_ascii_goes_out_in_ascii() -> None:
-    request = Connections("https://\u0562\u0561\u0576\u056f.example/v1").request(
-        "GET", "/s", None, None
-    )
+class Note:
+    """Stand in for the network: keep each request, and answer all of them alike."""
 
-    assert str(request.url).startswith("https://xn--")
-    assert str(request.url).endswith(".example/v1/s")
+    def __init__(self, body: bytes = b"{}") -> None:
+        self.body = body
+        self.requests: list[tuple[str, str, Mapping[str, str], bytes]] = []
+
+    def __call__(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        self.requests.append((method, url, dict(headers), body))
+        return 200, {}, self.body
+
+
+def test_a_host_beyond_ascii_goes_out_in_ascii() -> None:
+    transport = Transport("https://\u0562\u0561\u0576\u056f.example/v1", (1, 1), "spayon")
+    transport.answer_with(note := Note())
+    transport.send("status", "GET", "/s")
+
+    ((_, url, _, _),) = note.requests
+    assert url.startswith("https://xn--")
+    assert url.endswith(".example/v1/s")
 
 
 def test_one_request_leaves_nothing_in_the_next() -> None:
-    connections = Connections("https://api.example")
-    connections.request("POST", "/one", {"a": 1}, "t0ken")
-    second = connections.request("GET", "/two", None, None)
+    transport = Transport("https://api.example", (1, 1), "spayon")
+    transport.answer_with(note := Note())
+    transport.send("create", "POST", "/one", json={"a": 1}, token="t0ken")
+    transport.send("status", "GET", "/two")
 
-    assert (second.method, second.url, second.body) == ("GET", "https://api.example/two", None)
-    assert not {"Authorization", "Content-Type", "Content-Length"} & set(second.headers)
+    method, url, headers, body = note.requests[1]
+    assert (method, url, body) == ("GET", "https://api.example/two", b"")
+    assert not {"Authorization", "Content-Type", "Content-Length"} & set(headers)
 
 
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -533,17 +779,12 @@ def test_the_netrc_of_the_user_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password secret")
     monkeypatch.setenv("NETRC", str(netrc))
-    seen: list[Any] = []
+    transport = Transport("http://127.0.0.1:9", (1, 1), "spayon")
+    transport.answer_with(note := Note())
+    transport.send("status", "GET", "/api/product/session/S1", token="t0ken")
+    transport.send("status", "GET", "/api/product/session/S1")
 
-    class Note(HTTPAdapter):
-        def send(self, request: Any, *rest: Any, **options: Any) -> Any:
-            seen.append(request.headers.get("Authorization"))
-            return super().send(request, *rest, **options)
-
-    with Gateway() as gateway:
-        transport = Transport(gateway.url, (1, 1), "spayon")
-        transport.answer_with(Note())
-        transport.send("status", "GET", "/api/product/session/S1", token="t0ken")
-        transport.send("status", "GET", "/api/product/session/S1")
-
-    assert seen == ["Bearer t0ken", None]
+    assert [headers.get("Authorization") for _, _, headers, _ in note.requests] == [
+        "Bearer t0ken",
+        None,
+    ]

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -254,11 +255,11 @@ token_answers = st.just((200, b'{"access_token": "t", "expires_in": 3600}')) | s
 def test_whatever_the_gateway_answers_the_payer_gets_a_page_and_nothing_is_paid(
     hostile_shop: Shop, said: tuple[int, bytes], token: tuple[int, bytes]
 ) -> None:
-    def gateway(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        code, body = token if environ["PATH_INFO"] == "/api/tokens" else said
-        headers = [("Retry-After", "9" * 30), ("Location", "http://127.0.0.1:9/")]
-        start_response(f"{code} Whatever", headers)
-        return [body]
+    def gateway(
+        _: str, url: str, __: Mapping[str, str], ___: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        code, body = token if urlsplit(url).path == "/api/tokens" else said
+        return code, {"Retry-After": "9" * 30, "Location": "http://127.0.0.1:9/"}, body
 
     with hostile_shop.app.app_context():
         client = hostile_shop.spayon.client

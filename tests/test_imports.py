@@ -25,14 +25,14 @@ LAYERS = [
     ["reconcile"],
     ["client", "storage"],
     ["tokens"],
-    ["token_cache", "shared_token"],
+    ["token_cache"],
     ["models"],
     ["column_types"],
     ["settings", "handlers", "languages", "transitions", "verdicts"],
     ["reports", "signing", "config", "signals", "declines", "formats", "callbacks"],
     ["orders", "callables"],
     ["money"],
-    ["errors"],
+    ["errors", "hidden"],
 ]
 
 HEIGHT = {name: -position for position, layer in enumerate(LAYERS) for name in layer}
@@ -121,7 +121,6 @@ def test_what_only_an_operator_needs_is_not_imported_by_a_web_worker() -> None:
         "spayon_flask.admin",
         "spayon_flask.cli.doctor",
         "spayon_flask.cli.reconcile",
-        "spayon_flask.client.in_process",
         "spayon_flask.reconcile.run",
         "spayon_flask.simulator",
         "spayon_flask.storage.endings",

@@ -165,21 +165,12 @@ class TestChoice:
         assert choose_language("hy_AM").code == "hy"
         assert choose_language("RU-ru").code == "ru"
 
-    def test_the_browser_is_asked_when_nobody_else_knows(self) -> None:
-        assert choose_language(None, "", accept="de, en;q=0.5, hy;q=0.9").code == "hy"
-
-    def test_a_language_that_the_browser_refuses_is_not_taken(self) -> None:
-        assert choose_language(accept="ru;q=0, hy;q=0.1").code == "hy"
-
     def test_english_is_spoken_to_everybody_else(self) -> None:
-        assert choose_language("de", accept="de-AT, fr;q=0.8").code == "en"
+        assert choose_language("de", None, "").code == "en"
 
-    @pytest.mark.parametrize(
-        "nonsense",
-        ["<script>", "ru;q=x", "\x00", "hy" * 5000, ",,;;", "*", "ru;q=1.9999", "../../etc"],
-    )
+    @pytest.mark.parametrize("nonsense", ["<script>", "\x00", "hy" * 5000, "*", "../../etc"])
     def test_nonsense_is_answered_in_english(self, nonsense: str) -> None:
-        assert choose_language(nonsense, accept=nonsense).code == "en"
+        assert choose_language(nonsense).code == "en"
 
 
 class TestTexts:

@@ -158,7 +158,7 @@ def purchase(gateway: Gateway) -> None:
         ("error", {"on": "sessions", "code": 500}),
         ("html", {"on": "sessions"}),
         ("truncated", {"on": "sessions"}),
-        ("drop_after", {"on": "sessions"}),
+        ("drop_after", {"on": "sessions", "times": None}),
     ):
         gateway.fault(kind, **options)
         assert client.post("/pay/checkout/A1", data=form).status_code in (502, 503)

@@ -89,3 +89,17 @@ def test_a_product_id_is_a_positive_number(product_id: Any) -> None:
 @pytest.mark.parametrize("name", ["Թեյ ուրցով", "Чай, 100 г", "Coffee\u00a0☕", "👩‍🍳 box"])
 def test_a_product_name_is_written_as_people_write(name: str) -> None:
     assert order(product_name=name).product_name == name
+
+
+def test_no_repr_shows_who_pays() -> None:
+    order = Order(
+        order_id="A1",
+        product_id=1,
+        email="payer@example.com",
+        username="john_doe",
+        full_name="John Doe",
+    )
+
+    assert repr(order).startswith("Order(order_id='A1'")
+    assert "payer" not in repr(order)
+    assert "john" not in repr(order).lower()

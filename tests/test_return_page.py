@@ -90,7 +90,7 @@ def test_a_final_payment_is_not_asked_about(
 def test_with_the_gateway_in_trouble_pending_is_the_truth(
     live_shop: Shop, sim: Simulator, session_id: str, fault: str
 ) -> None:
-    sim.fault(fault, on="status")
+    sim.fault(fault, on="status", times=None)
     page = look(live_shop, session_id)
 
     assert page.status_code == 200

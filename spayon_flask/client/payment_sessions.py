@@ -8,8 +8,12 @@ from typing import Any
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import requests
+
+from ..errors import ConfigError
 from ..errors import OrderError
 from ..errors import UnexpectedAnswerError
+from ..hidden import Hidden
 from ..orders import Order
 from ..orders import check_id
 from ..orders import has_control_characters
@@ -44,15 +48,27 @@ def session_body(order: Order, settings: Settings) -> dict[str, Any]:
         "product_name": order.product_name,
         "price": None if order.price is None else _number(order.price),
         "currency": order.currency and order.currency.lower(),
-        "email": order.email,
-        "username": order.username,
-        "full_name": order.full_name,
+        "email": order.email and Hidden(order.email),
+        "username": order.username and Hidden(order.username),
+        "full_name": order.full_name and Hidden(order.full_name),
         "order_id": order.order_id,
         "defaultPaymentMethod": default,
         "availablePaymentMethods": None if methods is None else list(methods),
         "language": language and settings.language_codes.get(language, language),
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def ascii_url(url: str) -> str:
+    """Return *url* in ASCII, as it goes over a wire: its host in Punycode, its path in percents.
+
+    Raises `ConfigError` if that cannot be done.
+    """
+    try:
+        return str(requests.Request("GET", url).prepare().url)
+
+    except requests.RequestException:
+        raise ConfigError(f"PUBLIC_URL makes a URL that nobody can call: {url}") from None
 
 
 def read_session(data: Mapping[str, Any], *, https_only: bool) -> PaymentSession:

@@ -10,6 +10,10 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import requests
+from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import NameResolutionError
+
+from .transport import is_refused
 
 
 #: Bytes of an answer that are looked at.
@@ -32,7 +36,7 @@ class Probed:
 
     @property
     def date(self) -> datetime | None:
-        """Return the time at the other end when it answered, or None where it does not tell."""
+        """Return the time at the other end when it answered, or None if it does not tell."""
         try:
             return parsedate_to_datetime(self.headers["Date"])
 
@@ -84,8 +88,9 @@ def _in_words(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
 
-    reason = type(getattr(error.args[0] if error.args else None, "reason", None)).__name__
-    return {
-        "NewConnectionError": "nothing listens there",
-        "NameResolutionError": "the host name is not known",
-    }.get(reason, f"no answer ({type(error).__name__})")
+    if is_refused(error):
+        cause = error.args[0]
+        unknown = isinstance(cause, MaxRetryError) and isinstance(cause.reason, NameResolutionError)
+        return "the host name is not known" if unknown else "nothing listens there"
+
+    return f"no answer ({type(error).__name__})"

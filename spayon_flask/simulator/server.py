@@ -30,7 +30,14 @@ MAX_BODY = 1024 * 1024
 
 
 class ConnectionCutError(ConnectionError):
-    """A fault has cut the line; raised out of the WSGI app if no socket is there to be cut."""
+    """A fault has cut the line; raised out of the WSGI app if no socket is there to be cut.
+
+    *answer_begun* is true if the line broke in the middle of the answer.
+    """
+
+    def __init__(self, message: str, *, answer_begun: bool = False) -> None:
+        super().__init__(message)
+        self.answer_begun = answer_begun
 
 
 class Wire:
@@ -51,7 +58,10 @@ class Wire:
 
         chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         if WIRE_HEADER in headers:
-            raise ConnectionCutError("a fault that was asked for has cut the connection")
+            raise ConnectionCutError(
+                "a fault that was asked for has cut the connection",
+                answer_begun=headers[WIRE_HEADER] == "truncate",
+            )
 
         start_response(status, list(headers))
         return chunks

@@ -18,6 +18,7 @@ from ..simulator.transport import Answer
 from .callbacks import path_of
 from .callbacks import post_callback
 from .callbacks import state_of
+from .in_process import in_process
 
 
 def connect(app: Flask, *, name: str = "spayon") -> Simulator:
@@ -35,7 +36,7 @@ def connect(app: Flask, *, name: str = "spayon") -> Simulator:
         callback_secret=settings.callback_secrets[0],
         transport=_into(app, name),
     )
-    state.client.answer_with(simulator.app)
+    state.client.answer_with(in_process(simulator.app))
     return simulator
 
 

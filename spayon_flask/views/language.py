@@ -22,10 +22,17 @@ def page_language(settings: Settings, preferred: str | None) -> Language:
     Flask-Babel, else in UTC.
     """
     locale, zone = _babel()
-    accept = request.headers.get("Accept-Language")
-    return choose_language(preferred, settings.language, locale, accept=accept).in_zone(
+    return choose_language(preferred, settings.language, locale, *accepted()).in_zone(
         settings.timezone or zone
     )
+
+
+def accepted() -> list[str]:
+    """Return the language codes that the browser takes, the best liked first.
+
+    Not the best match of Werkzeug: of `ru-RU, en;q=0.1` that is `en`, since it is exact.
+    """
+    return [code for code, quality in request.accept_languages if quality > 0]
 
 
 def _babel() -> tuple[str | None, tzinfo | None]:

@@ -54,8 +54,25 @@ def test_the_locale_of_flask_babel_comes_next(babel_shop: Shop) -> None:
     assert language_of(babel_shop) == "hy"
 
 
-def test_the_browser_decides_where_the_shop_does_not(shop: Shop) -> None:
-    assert language_of(sell(shop)) == "ru"
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [
+        ("ru", "ru"),
+        ("de, en;q=0.5, hy;q=0.9", "hy"),
+        ("hy-AM", "hy"),
+        ("RU-ru, en;q=0.9", "ru"),
+        ("ru;q=0, hy;q=0.1", "hy"),
+        ("de-AT, fr;q=0.8", "en"),
+        ("<script>", "en"),
+        ("ru;q=x", "en"),
+        ("hy" * 5000, "en"),
+        (",,;;", "en"),
+        ("*", "en"),
+        ("../../etc", "en"),
+    ],
+)
+def test_the_browser_decides_if_the_shop_does_not(shop: Shop, accept: str, language: str) -> None:
+    assert language_of(sell(shop), accept=accept) == language
 
 
 def test_a_language_in_the_settings_is_the_language_of_the_pages_too() -> None:

@@ -106,9 +106,17 @@ def test_error(payer: Payer, sim: Simulator, code: int) -> None:
     assert payer.check_out().status_code == 303
 
 
-def test_drop_before(payer: Payer, sim: Simulator) -> None:
-    """The same."""
+def test_drop_before_once(payer: Payer, sim: Simulator) -> None:
+    """The call is repeated on a fresh connection."""
     sim.fault("drop_before", on="sessions")
+
+    assert payer.check_out().status_code == 303
+    assert sim.sessions.created == 1
+
+
+def test_drop_before_twice(payer: Payer, sim: Simulator) -> None:
+    """The same as an error."""
+    sim.fault("drop_before", on="sessions", times=2)
 
     assert payer.check_out().status_code == 503
     assert sim.sessions.created == 0
@@ -118,7 +126,7 @@ def test_drop_before(payer: Payer, sim: Simulator) -> None:
 @pytest.mark.parametrize("kind", ["drop_after", "truncated"])
 def test_drop_after_and_truncated(payer: Payer, sim: Simulator, kind: str) -> None:
     """A session that the shop does not know may still be paid, and counts."""
-    sim.fault(kind, on="sessions")
+    sim.fault(kind, on="sessions", times=None)
     assert payer.check_out().status_code == 503
     assert [session_id for _, session_id in payer.rows()] == [None]
 

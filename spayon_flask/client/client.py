@@ -1,0 +1,164 @@
+"""Client: the three calls of the gateway's API."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import re
+import time
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import AuthenticationError
+from ..errors import InvalidPayloadError
+from ..errors import RequestRefusedError
+from ..errors import SessionNotFoundError
+from ..errors import UnexpectedAnswerError
+from ..hidden import Hidden
+from ..orders import Order
+from ..reports import Report
+from ..settings import Settings
+from ..tokens import Token
+from ..tokens import TokenService
+from .payment_sessions import PaymentSession
+from .payment_sessions import ascii_url
+from .payment_sessions import read_session
+from .payment_sessions import session_body
+from .transport import Answer
+from .transport import Exchange
+from .transport import Transport
+
+
+logger = logging.getLogger(__name__)
+
+#: Seconds a token is good for (Spayon's documentation, authentication), if an answer does not say.
+TOKEN_SECONDS = 3600.0
+
+#: No token is believed to live longer than this many seconds.
+_LONGEST_LIFE = 24 * 3600.0
+
+
+class Client:
+    """Speak to Spayon on behalf of one vendor account, called *account* in signals and logs.
+
+    Every method raises a `GatewayError`; no message of one holds a secret or personal data.
+    """
+
+    def __init__(self, settings: Settings, account: str = "spayon") -> None:
+        self._settings = settings
+        self._transport = Transport(settings.api_url, settings.timeout, account)
+        digest = hashlib.sha256(f"{settings.api_url} {settings.client_id}".encode()).hexdigest()
+        self.tokens = TokenService(
+            self.request_token,
+            cache=settings.token_cache,
+            cache_key=f"spayon:token:{digest[:16]}",
+        )
+
+    def answer_with(self, exchange: Exchange) -> None:
+        """Let *exchange* answer every call from now on, without a socket; for tests."""
+        self._transport.answer_with(exchange)
+
+    def request_token(self) -> Token:
+        """Ask for a new bearer token: `POST /api/tokens`."""
+        asked = time.monotonic()
+        answer = self._transport.send(
+            "token",
+            "POST",
+            "/api/tokens",
+            json={
+                "client_id": self._settings.client_id,
+                "client_secret": self._settings.client_secret,
+            },
+        )
+
+        if answer.status in (400, 401, 403):
+            raise AuthenticationError(
+                "Spayon refused CLIENT_ID and CLIENT_SECRET: compare them with the settings in the "
+                "admin panel, of the same environment"
+            )
+
+        token, seconds = _read_token(answer)
+
+        # It becomes a header: a line break in it would be another header.
+        if not re.fullmatch(r"[!-~]+", token):
+            raise UnexpectedAnswerError("Spayon's answer holds no usable access_token")
+
+        # Counted from the question on, since the answer may have been on its way for long.
+        return Token(token, max(seconds - (time.monotonic() - asked), 0.0))
+
+    def create_session(
+        self, order: Order, *, callback_url: str, return_url: str, cancel_url: str
+    ) -> PaymentSession:
+        """Create a payment session for *order*: `POST /api/product/session`."""
+        links = {"callback_url": callback_url, "return_url": return_url, "cancel_url": cancel_url}
+        body = session_body(order, self._settings)
+        body |= {name: ascii_url(url) for name, url in links.items()}
+        answer = self._send("create", "POST", "/api/product/session", json=body)
+
+        if answer.status not in (200, 201):
+            raise RequestRefusedError(
+                f"Spayon refused to create a payment session (HTTP {answer.status}): check the "
+                "order's fields and the shop's URLs",
+                status_code=answer.status,
+            )
+
+        return read_session(answer.json_object(), https_only=self._settings.production)
+
+    def get_session(self, session_id: str) -> Report:
+        """Ask what became of a payment session: `GET /api/product/session/{session_id}`.
+
+        Raises `SessionNotFoundError` if Spayon does not know it.
+        """
+        answer = self._send("status", "GET", f"/api/product/session/{quote(session_id, safe='')}")
+
+        if answer.status == 404:  # noqa: PLR2004  an HTTP status
+            raise SessionNotFoundError("Spayon does not know this payment session")
+
+        if answer.status != 200:  # noqa: PLR2004  an HTTP status
+            raise RequestRefusedError(
+                f"Spayon refused to tell the status (HTTP {answer.status})",
+                status_code=answer.status,
+            )
+
+        try:
+            report = Report.from_json(answer.body)
+
+        except InvalidPayloadError as error:
+            raise UnexpectedAnswerError(f"Spayon's answer is unusable: {error}") from None
+
+        if report.session_id != session_id:
+            raise UnexpectedAnswerError("Spayon answered about another payment session")
+
+        return report
+
+    def _send(self, call: str, method: str, path: str, json: Any = None) -> Answer:
+        """Send with a token; if the token is refused, once more with a new one."""
+        for _ in range(2):
+            token = self.tokens.get()
+            answer = self._transport.send(call, method, path, json=json, token=token)
+
+            if answer.status != 401:  # noqa: PLR2004  an HTTP status
+                return answer
+
+            logger.info("token refused, asking for another", extra={"call": call})
+            self.tokens.drop(token)
+
+        raise AuthenticationError("Spayon refused a token that it had just given out")
+
+
+def _read_token(answer: Answer) -> tuple[Hidden, float]:
+    """Return the token, "" if there is none, and the seconds that it lives."""
+    data = answer.json_object()
+    token = data.get("access_token")
+    return Hidden(token if isinstance(token, str) else ""), _seconds(data.get("expires_in"))
+
+
+def _seconds(value: object) -> float:
+    # A life that makes no sense stops no checkout: a token that is refused is replaced anyway.
+    with suppress(TypeError, ValueError, OverflowError):
+        if not isinstance(value, bool) and 0 < (seconds := float(value)) < math.inf:  # type: ignore[arg-type]  # what is suppressed
+            return min(seconds, _LONGEST_LIFE)
+
+    return TOKEN_SECONDS
