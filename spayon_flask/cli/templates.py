@@ -14,8 +14,8 @@ from .command import Command
 
 _OURS = Path(__file__).parent.parent / "templates" / "spayon" / "default"
 
-#: The pages, and the frame around them.
-NAMES = ("base", "checkout", "return", "cancel", "error")
+#: The pages, the frame around them, and the macros that they share.
+NAMES = ("base", "checkout", "return", "cancel", "error", "parts")
 
 
 def create_command(_: Current) -> click.Command:

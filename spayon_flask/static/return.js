@@ -60,9 +60,20 @@
   }
 
   function later() {
-    if (Date.now() - opened > GIVE_UP_AFTER) return;
+    if (Date.now() - opened > GIVE_UP_AFTER) return stop();
     timer = setTimeout(() => { if (!document.hidden) check(); }, wait);
     wait = Math.min(wait * GROWTH, LONGEST_WAIT);
+  }
+
+  // What turns says that something goes on: nothing does any more.
+  function stop() {
+    const region = document.getElementById(id);
+    const spinner = region && region.querySelector(".spayon-spinner");
+    const stopped = document.getElementById("spayon-stopped");
+    const announcement = document.getElementById("spayon-announcement");
+    if (spinner) spinner.classList.add("spayon-spinner-stopped");
+    if (stopped) stopped.hidden = false;
+    if (stopped && announcement) announcement.textContent = stopped.textContent.trim();
   }
 
   document.addEventListener("visibilitychange", () => { if (!document.hidden) check(); });

@@ -49,10 +49,13 @@ class Field:
     inputmode: str | None = None
 
 
-def context_of(page: str, state: str, language: Language, title: str = "") -> dict[str, Any]:
+def context_of(
+    page: str, state: str, language: Language, title: str = "", price: str = "24900 AMD"
+) -> dict[str, Any]:
     """Give a template what the views give it."""
     product = title or "Silver pomegranate pendant"
-    price = language.price(Decimal(24900), "AMD")
+    number, currency = price.split()
+    price = language.price(Decimal(number), currency)
     wrong = language.gettext("Please write an email address such as name@example.com.")
     fields = [
         Field(
@@ -119,8 +122,10 @@ def pages() -> Blueprint:
         """Show the template of *page* as it is in *state*."""
         language = choose_language(request.args.get("language"))
         title = request.args.get("title", "")
+        price = request.args.get("price", "24900 AMD")
+        context = context_of(page, state, language, title, price)
 
-        return render_template(f"spayon/{page}.html", **context_of(page, state, language, title))
+        return render_template(f"spayon/{page}.html", **context)
 
     @blueprint.get("/checkout/<path:order_id>")
     def checkout(order_id: str) -> str:

@@ -133,7 +133,10 @@ def test_what_has_the_focus_is_seen_to_have_it(visit: Visit) -> None:
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_a_wrong_field_has_the_focus(visit: Visit) -> None:
+def test_what_is_wrong_has_the_focus_and_leads_to_the_field(visit: Visit) -> None:
     page = visit.open("/pay/show/checkout/wrong")
+    assert page.evaluate("document.activeElement.id") == "spayon-errors"
 
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.name") == "email"

@@ -146,6 +146,19 @@ def test_a_page_left_open_falls_silent(page: Page, payment: Payment) -> None:
     assert payment.asked == asked
 
 
+def test_a_page_that_asks_no_more_says_so_and_stands_still(page: Page) -> None:
+    assert not page.locator("#spayon-stopped").is_visible()
+    page.clock.fast_forward(30 * MINUTE)
+    pass_time(page, 20_000)
+
+    assert page.locator("#spayon-stopped").is_visible()
+    assert "stopped asking" in page.locator("#spayon-announcement").inner_text()
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.spayon-spinner')).animationName")
+        == "none"
+    )
+
+
 def test_an_answer_that_breaks_off_is_no_news(page: Page, payment: Payment) -> None:
     payment.broken = True
     pass_time(page, 20_000)
@@ -226,4 +239,16 @@ def test_without_scripts_the_payer_asks_by_a_link(
     page.get_by_role("link", name="Check again").click()
 
     expect(page.get_by_role("heading")).to_have_text("Payment received")
+    context.close()
+
+
+def test_without_scripts_the_page_loads_itself_again(
+    browser: Browser, payment: Payment, url: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url)
+    payment.state = "paid"
+
+    expect(page.get_by_role("heading")).to_have_text("Payment received", timeout=20_000)
     context.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from flask import render_template_string
+from jinja2 import StrictUndefined
 
 from spayon_flask.languages import NAMES
 
@@ -126,8 +127,33 @@ def test_a_wrong_field_keeps_its_value_and_says_what_is_wrong(show: Show) -> Non
     html = show("checkout", "wrong")
 
     assert 'value="ani@"' in html
-    assert 'aria-invalid="true" aria-describedby="spayon-email-error" autofocus' in html
+    assert 'aria-invalid="true" aria-describedby="spayon-email-error"' in html
     assert '<p class="spayon-error" id="spayon-email-error">Please write an email' in html
+
+
+def test_a_wrong_form_says_so_in_its_title_and_leads_to_each_field(show: Show) -> None:
+    html = show("checkout", "wrong")
+
+    assert "<title>Error: Payment · Tsaghik Jewellery</title>" in html
+    assert '<a href="#spayon-email">Email: Please write an email address' in html
+    assert "Error" not in show("checkout", "payable")
+
+
+def test_a_pending_page_reloads_itself_where_there_is_no_script(show: Show) -> None:
+    refresh = (
+        '<noscript><meta http-equiv="refresh" content="10; url=/pay/show/return/pending?since='
+    )
+
+    assert refresh in show("return", "pending")
+    assert "refresh" not in show("return", "paid")
+
+
+@every_state
+def test_a_page_is_whole_where_jinja_is_strict(tmp_path: Path, page: str, state: str) -> None:
+    app = make_app(tmp_path)
+    app.jinja_env.undefined = StrictUndefined
+
+    assert "</html>" in app.test_client().get(f"/pay/show/{page}/{state}").text
 
 
 @pytest.mark.parametrize("state", ["paid", "review"])

@@ -139,6 +139,32 @@ def test_every_documented_variable_is_handed_to_the_template(
     assert [name for name in promised if name not in contexts[f"{page}.html"]] == []
 
 
+def test_every_macro_of_the_parts_is_documented_and_can_be_replaced(tmp_path: Path) -> None:
+    source = (PACKAGE / "templates/spayon/default/parts.html").read_text(encoding="utf-8")
+    passed_on = (PACKAGE / "templates/spayon/parts.html").read_text(encoding="utf-8")
+    macros = re.findall(r"{% macro (\w+)", source)
+
+    assert macros == re.findall(r"{% set (\w+) = default\.\1 -?%}", passed_on)
+    assert macros == documented("parts.html", "macro")
+
+    own = passed_on.replace(
+        "{% set lock = default.lock -%}", "{% macro lock() %}mine{% endmacro %}"
+    )
+    show = shown_by(make_app(tmp_path, parts=own))
+    assert "mineContinue to payment" in show("checkout", "payable")
+
+
+def test_every_id_and_class_that_the_script_needs_is_documented() -> None:
+    script = (PACKAGE / "static/return.js").read_text(encoding="utf-8")
+    section = (DOCS / "theming.md").read_text(encoding="utf-8").partition("### return.html")[2]
+    section = section.partition("\n### ")[0]
+    used = set(re.findall(r"spayon-[\w-]+", script)) | {
+        f"data-{name}" for name in re.findall(r"\.dataset\.(\w+)", script)
+    }
+
+    assert {name for name in used if name not in section} == set()
+
+
 def test_every_property_of_the_stylesheet_is_documented() -> None:
     css = (PACKAGE / "static/spayon.css").read_text(encoding="utf-8")
 
