@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from .config import TokenCache
@@ -75,7 +76,7 @@ class CachedToken:
             if (found := self._read(margin)) is not None:
                 return found
 
-            if self._call("add", self._lock_key, 1, timeout=LOCK_SECONDS) is not False:
+            if self._call("add", self._lock) is not False:
                 return self._fetch_and_share(fetch, margin)
 
             if wait:
@@ -85,10 +86,10 @@ class CachedToken:
 
     def drop(self, access_token: str) -> None:
         """Forget *access_token*, unless the cache holds a newer one."""
-        entry = _hidden(self._call("get", self._key))
+        entry = _hidden(self._call("get", lambda: self._cache.get(self._key)))
 
         if isinstance(entry, list) and entry and entry[0] == access_token:
-            self._call("delete", self._key)
+            self._call("delete", lambda: self._cache.delete(self._key))
 
     def _fetch_and_share(
         self, fetch: Callable[[], tuple[str, float]], margin: Callable[[float], float]
@@ -102,17 +103,19 @@ class CachedToken:
             # Plain text: another host may not have the class that hides it.
             self._call(
                 "set",
-                self._key,
-                [str(access_token), seconds, self._wall_clock() + seconds],
-                timeout=max(1, int(seconds)),
+                lambda: self._cache.set(
+                    self._key,
+                    [str(access_token), seconds, self._wall_clock() + seconds],
+                    timeout=max(1, int(seconds)),
+                ),
             )
             return access_token, seconds
 
         finally:
-            self._call("delete", self._lock_key)
+            self._call("delete", lambda: self._cache.delete(self._lock_key))
 
     def _read(self, margin: Callable[[float], float]) -> tuple[str, float] | None:
-        entry = _hidden(self._call("get", self._key))
+        entry = _hidden(self._call("get", lambda: self._cache.get(self._key)))
 
         try:
             access_token, seconds, expires_at = entry
@@ -124,8 +127,11 @@ class CachedToken:
 
         return (access_token, left) if fresh else None
 
-    def _call(self, method: str, *args: Any, **options: Any) -> Any:
-        """Return what *method* of the cache returns, or None if the cache failed or is stuck."""
+    def _lock(self) -> Any:
+        return self._cache.add(self._lock_key, 1, timeout=LOCK_SECONDS)
+
+    def _call(self, method: str, call: Callable[[], Any]) -> Any:
+        """Return what *call* of the cache's *method* returns, or None if it failed or is stuck."""
         if self._clock() < self._left_alone_until:
             return None
 
@@ -133,34 +139,18 @@ class CachedToken:
         if self._stuck is not None and self._stuck.is_alive():
             return self._failed(method, "still does not answer")
 
-        outcome: list[Any] = []
+        try:
+            returned = in_time(call, self._patience)
 
-        def call() -> None:
-            try:
-                outcome.append(getattr(self._cache, method)(*args, **options))
-
-            except Exception as error:  # noqa: BLE001  each backend has its own errors, and none may stop a payment
-                outcome.extend([None, type(error).__name__])
-
-        # A thread, since nothing else ends the wait for a cache that has no time-out of its own.
-        # With the context of the caller: Flask-Caching looks for the app there.
-        context = contextvars.copy_context()
-        thread = threading.Thread(
-            target=context.run, args=(call,), name="spayon-token-cache", daemon=True
-        )
-        thread.start()
-        thread.join(self._patience)
-
-        if not outcome:
-            self._stuck = thread
+        except StuckError as error:
+            self._stuck = error.thread
             return self._failed(method, f"gave no answer for {self._patience:g} s")
 
+        except Exception as error:  # noqa: BLE001  each backend has its own errors, and none may stop a payment
+            return self._failed(method, f"failed ({type(error).__name__})")
+
         self._stuck = None
-
-        if len(outcome) > 1:
-            return self._failed(method, f"failed ({outcome[1]})")
-
-        return outcome[0]
+        return returned
 
     def _failed(self, method: str, how: str) -> None:
         self._left_alone_until = self._clock() + PAUSE
@@ -170,6 +160,42 @@ class CachedToken:
             method,
             PAUSE,
         )
+
+
+class StuckError(Exception):
+    """A call has not come back in time; *thread* is still waiting for it."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        super().__init__("no answer in time")
+        self.thread = thread
+
+
+def in_time(call: Callable[[], Any], seconds: float) -> Any:
+    """Return what *call* returns, or raise what it raises; `StuckError` after *seconds*.
+
+    In a thread of its own, since nothing else ends the wait for a cache that has no time-out.
+    """
+    outcome: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(call())
+
+        except Exception as error:  # noqa: BLE001  for the caller, who knows what to do about it
+            outcome.set_exception(error)
+
+    # With the context of the caller: Flask-Caching looks for the app there.
+    context = contextvars.copy_context()
+    thread = threading.Thread(
+        target=context.run, args=(work,), name="spayon-token-cache", daemon=True
+    )
+    thread.start()
+    thread.join(seconds)
+
+    if not outcome.done():
+        raise StuckError(thread)
+
+    return outcome.result()
 
 
 def _hidden(entry: Any) -> Any:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +18,9 @@ from spayon_flask import Order
 from spayon_flask import OrderNotPayableError
 from spayon_flask import UncommittedChangesError
 from spayon_flask.simulator import Simulator
+from tests.conftest import dispose
+from tests.gateway import Gateway
+from tests.gateway import Says
 from tests.reports import report
 from tests.shop import Shop
 from tests.shop import make_shop
@@ -33,6 +39,19 @@ def shop(live_shop: Shop) -> Shop:
 
 def pay(shop: Shop, **form: str) -> Any:
     return shop.app.test_client().post(CHECKOUT, data=TYPED | form)
+
+
+@contextmanager
+def selling_at(gateway: Gateway) -> Iterator[Shop]:
+    """A shop with one order, whose payments go to *gateway*."""
+    shop = make_shop(SPAYON_API_URL=gateway.url)
+    shop.add_order()
+
+    try:
+        yield shop
+
+    finally:
+        dispose(shop)
 
 
 def payments(shop: Shop) -> list[Any]:
@@ -196,6 +215,36 @@ class TestTrouble:
         assert page.status_code == status
         assert CHECKOUT in page.text
         assert pay(shop).status_code == 303
+
+    @pytest.mark.parametrize("code", [400, 422])
+    def test_details_that_spayon_refuses_can_be_corrected_or_left_out(self, code: int) -> None:
+        with Gateway() as gateway, selling_at(gateway) as shop:
+            gateway.creations = lambda _: Says(b"{}", code)
+            page = pay(shop, email="ani@example.com")
+
+            assert page.status_code == 422
+            assert 'value="ani@example.com"' in page.text
+            assert "did not accept these details" in page.text
+
+            # They were the reason, so that without them all is well.
+            gateway.creations = lambda _: Says(
+                json.dumps({"session_id": "S1", "session_url": f"{gateway.url}/S1"}).encode()
+            )
+            assert pay(shop, email="", full_name="").status_code == 303
+
+    def test_a_refusal_of_what_the_payer_did_not_type_is_no_matter_of_the_form(
+        self,
+    ) -> None:
+        with Gateway() as gateway, selling_at(gateway) as shop:
+            gateway.creations = lambda _: Says(b"{}", 400)
+
+            assert pay(shop, email="", full_name="").status_code == 502
+
+    def test_a_refusal_that_is_not_about_details_is_no_matter_of_the_form(self) -> None:
+        with Gateway() as gateway, selling_at(gateway) as shop:
+            gateway.creations = lambda _: Says(b"{}", 403)
+
+            assert pay(shop).status_code == 502
 
     def test_wrong_credentials_are_not_the_payers_fault(
         self, shop: Shop, sim: Simulator, caplog: pytest.LogCaptureFixture

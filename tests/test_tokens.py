@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from traceback import TracebackException
 from typing import Any
 
 import pytest
 from cachelib import SimpleCache
 
 from spayon_flask import GatewayUnavailableError
+from spayon_flask.hidden import Hidden
+from spayon_flask.token_cache import PAUSE
+from spayon_flask.token_cache import CachedToken
 from spayon_flask.tokens import RETRY_AFTER
 from spayon_flask.tokens import Token
 from spayon_flask.tokens import TokenService
@@ -331,3 +336,100 @@ class TestSharedCache:
         keys = [TokenService(gateway, cache=cache, cache_key=key).get() for key in ("a", "b")]
 
         assert keys == ["token-1", "token-2"]
+
+
+class Stuck(SimpleCache):
+    """A cache that accepts calls and does not answer, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.calls = 0
+
+    def get(self, key: str) -> Any:
+        self.calls += 1
+        assert self.let_go.wait(30)
+        return super().get(key)
+
+
+class TestAStuckCache:
+    """A cache that accepts and does not answer costs little, and only now and then."""
+
+    @pytest.fixture
+    def cache(self) -> Iterator[Stuck]:
+        cache = Stuck()
+        yield cache
+        cache.let_go.set()
+
+    @pytest.fixture
+    def cached(self, cache: Stuck, clock: Seconds) -> CachedToken:
+        return CachedToken(cache, "key", clock=clock, patience=0.05)
+
+    @staticmethod
+    def obtain(cached: CachedToken, gateway: Gateway) -> str:
+        token, _ = cached.obtain(gateway, margin=lambda _: 0, wait=True) or ("", 0)
+        return token
+
+    def test_it_is_as_good_as_none(self, cached: CachedToken, gateway: Gateway) -> None:
+        assert self.obtain(cached, gateway) == "token-1"
+
+    def test_it_is_left_alone_for_a_minute(
+        self, cached: CachedToken, cache: Stuck, gateway: Gateway, clock: Seconds
+    ) -> None:
+        self.obtain(cached, gateway)
+        clock.now += PAUSE - 1
+        self.obtain(cached, gateway)
+        cached.drop("token-2")
+
+        assert cache.calls == 1
+
+    def test_while_a_call_is_still_stuck_no_other_one_is_begun(
+        self, cached: CachedToken, cache: Stuck, gateway: Gateway, clock: Seconds
+    ) -> None:
+        for _ in range(5):
+            self.obtain(cached, gateway)
+            clock.now += PAUSE
+
+        assert cache.calls == 1
+
+    def test_once_it_answers_again_it_is_used_again(
+        self, cached: CachedToken, cache: Stuck, gateway: Gateway, clock: Seconds
+    ) -> None:
+        self.obtain(cached, gateway)
+        cache.let_go.set()
+        stuck = cached._stuck
+        assert stuck is not None
+        stuck.join(10)
+        clock.now += PAUSE
+
+        assert [self.obtain(cached, gateway) for _ in range(3)] == ["token-2"] * 3
+
+    def test_it_is_said_once_each_time(
+        self, cached: CachedToken, gateway: Gateway, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(3):
+            self.obtain(cached, gateway)
+
+        (record,) = caplog.records
+        assert record.getMessage().startswith(
+            "TOKEN_CACHE gave no answer for 0.05 s in get; going on without it for 60 s"
+        )
+
+
+def test_no_local_variable_of_ours_shows_a_token(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(SimpleCache):
+        def set(self, key: str, value: Any, timeout: Any = None) -> Any:
+            raise KeyboardInterrupt
+
+    tokens = TokenService(lambda: Token(Hidden("hush"), 3600), cache=Failing())
+    monkeypatch.setattr("spayon_flask.token_cache.in_time", lambda call, _: call())
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        tokens.get()
+
+    told = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    ours = [part for part in told.split("  File ") if "/spayon_flask/" in part.split("\n")[0]]
+    assert len(ours) >= 4
+    assert not [part for part in ours if "hush" in part]

@@ -17,12 +17,14 @@ from ..errors import ConfigError
 from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..errors import OrderNotPayableError
+from ..errors import RequestRefusedError
 from ..orders import MAX_ID_LENGTH
 from ..orders import Order
 from ..orders import has_control_characters
 from ..state import AppState
 from ..state import Current
 from .fields import Field
+from .fields import not_accepted
 from .fields import read_fields
 from .language import page_language
 from .pages import price_of
@@ -32,6 +34,10 @@ from .pages import return_url
 
 
 logger = logging.getLogger(__name__)
+
+#: The answers to a creation that may be about what the payer typed. Which of the two Spayon gives
+#: is unknown.
+_REFUSED_DETAILS = (400, 422)
 
 
 def create_checkout(current: Current) -> RouteCallable:
@@ -109,7 +115,8 @@ def _state(state: AppState, order: Order, payment: Any) -> str:
 
 
 def _pay(state: AppState, order: Order) -> ResponseReturnValue:
-    fields = read_fields(order, request.form, page_language(state.settings, order.language))
+    language = page_language(state.settings, order.language)
+    fields = read_fields(order, request.form, language)
 
     if any(field.error for field in fields):
         return _show(state, order, fields, 422)
@@ -120,13 +127,12 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     if order.language is None and state.settings.language is None:
         typed["language"] = page_language(state.settings, None).code
 
-    order = replace(order, **typed)
     here = url_for(".checkout", order_id=order.order_id)
 
     ids = {"account": state.name, "order_id": order.order_id}
 
     try:
-        payment = state.checkout.start(order)
+        payment = state.checkout.start(replace(order, **typed))
 
     except OrderNotPayableError as error:
         if error.payment.session_id is None:
@@ -141,6 +147,15 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     except GatewayUnavailableError as error:
         logger.warning("checkout failed: %s", error, extra=ids)
         return render_error(state, "gateway_unavailable", 503, here, order.language)
+
+    except RequestRefusedError as error:
+        logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
+
+        # All else is the same for every payer, but Spayon has not seen these details before.
+        if error.status_code in _REFUSED_DETAILS and any(field.value for field in fields):
+            return _show(state, order, not_accepted(fields, language), 422)
+
+        return render_error(state, "gateway_unexpected", 502, here, order.language)
 
     except GatewayError as error:
         logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours

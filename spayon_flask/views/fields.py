@@ -43,6 +43,13 @@ def read_fields(order: Order, form: Mapping[str, str] | None, language: Language
     return wanted if form is None else [_fill(field, form, language) for field in wanted]
 
 
+def not_accepted(fields: list[Field], language: Language) -> list[Field]:
+    """Return *fields* after Spayon has refused the order: what was typed may be the reason."""
+    _ = language.gettext
+    error = _("Spayon did not accept these details. Please correct this, or leave it empty.")
+    return [field._replace(error=error) if field.value else field for field in fields]
+
+
 def _fill(field: Field, form: Mapping[str, str], language: Language) -> Field:
     value = form.get(field.name, "").strip()
     return Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from datetime import datetime
@@ -579,7 +580,17 @@ class Away(Forgetful):
         raise ConnectionError
 
 
-@pytest.mark.parametrize(("cache", "says"), [(Forgetful(), "forgets"), (Away(), "fails")])
+class Stuck(Forgetful):
+    """A cache whose server accepts, and does not answer."""
+
+    def get(self, key: str) -> None:
+        threading.Event().wait(20)
+
+
+@pytest.mark.parametrize(
+    ("cache", "says"),
+    [(Forgetful(), "forgets"), (Away(), "fails"), (Stuck(), "give its client a socket_timeout")],
+)
 def test_plant_a_token_cache_that_does_not_work(
     make: Make, gateway: Gateway, cache: Forgetful, says: str
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ import redis
 from cachelib import RedisCache
 from flask_caching import Cache
 
+from spayon_flask.token_cache import PATIENCE
 from tests.needs import missing
 from tests.neighbours.shop import Gateway
 from tests.neighbours.shop import make_app
@@ -145,3 +148,20 @@ def test_flask_caching_serves_threads_without_an_app_context(
         assert gateway.requests.count("POST /api/tokens") == 1, number
 
     assert caplog.records == []
+
+
+def test_a_redis_that_accepts_and_does_not_answer_costs_a_checkout_two_seconds_at_most(
+    gateway: Gateway,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # No time-out, as a shop has it that has not read our recipe.
+        cache = RedisCache(redis.Redis(port=silent.getsockname()[1]))
+        app = make_app(make_parts(), SPAYON_TOKEN_CACHE=cache, **gateway.config())
+        began = time.monotonic()
+        first = app.test_client().post("/pay/checkout/A1")
+        seconds = time.monotonic() - began
+        second = app.test_client().post("/pay/checkout/A2")
+
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert PATIENCE <= seconds < PATIENCE + 5
+    assert gateway.requests.count("POST /api/tokens") == 1

@@ -14,6 +14,9 @@ from flask import current_app
 from ...errors import ConfigError
 from ...settings import Settings
 from ...state import AppState
+from ...token_cache import PATIENCE
+from ...token_cache import StuckError
+from ...token_cache import in_time
 from .finding import Finding
 from .finding import ok
 from .finding import unknown
@@ -179,10 +182,23 @@ def check_token_cache(state: AppState) -> Iterator[Finding]:
     if cache is None:
         return
 
-    try:
+    def try_it() -> bool:
         cache.set(key, "here", timeout=10)
-        works = cache.get(key) == "here"
+        kept: bool = cache.get(key) == "here"
         cache.delete(key)
+        return kept
+
+    try:
+        works = in_time(try_it, PATIENCE)
+
+    except StuckError:
+        yield wrong(
+            "token cache",
+            f"TOKEN_CACHE accepts calls and gives no answer for {PATIENCE:g} s",
+            "look at its server, and give its client a socket_timeout; until then each process "
+            "buys its own token",
+        )
+        return
 
     except Exception as error:  # noqa: BLE001  each backend has its own
         yield wrong(
