@@ -44,11 +44,11 @@ from werkzeug.serving import make_server
 
 from spayon_flask import Order
 from spayon_flask import Spayon
+from spayon_flask.column_types import Price
+from spayon_flask.column_types import UtcDateTime
 from spayon_flask.languages import NAMES
 from spayon_flask.languages import Language
 from spayon_flask.languages import choose_language
-from spayon_flask.models.types import Price
-from spayon_flask.models.types import UtcDateTime
 from spayon_flask.simulator import Simulator
 
 

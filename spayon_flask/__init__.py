@@ -8,6 +8,7 @@ from .errors import GatewayUnavailableError
 from .errors import HandlerError
 from .errors import InvalidPayloadError
 from .errors import InvalidSignatureError
+from .errors import NeedsReview
 from .errors import OrderError
 from .errors import OrderNotPayableError
 from .errors import RegistrationError
@@ -35,6 +36,7 @@ __all__ = [
     "HandlerError",
     "InvalidPayloadError",
     "InvalidSignatureError",
+    "NeedsReview",
     "Order",
     "OrderError",
     "OrderNotPayableError",

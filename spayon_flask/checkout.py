@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from .errors import GatewayUnavailableError
 from .errors import HandlerError
 from .errors import OrderNotPayableError
 from .errors import UnexpectedAnswerError
+from .handlers import Handlers
 from .models import PaymentMixin
 from .orders import Order
 from .reports import Report
@@ -44,8 +46,8 @@ class Links(NamedTuple):
 class Checkout:
     """Create payment sessions through *client*, at most one that can be paid for each order.
 
-    *refresh* asks Spayon about the payment with an id, as often as it may. *links* makes the shop's
-    own URLs from a payment's reference.
+    *refresh* asks Spayon about the payment with an id, as often as it may. *handlers* knows how to
+    load an order again. *links* makes the shop's own URLs from a payment's reference.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Checkout:
         account: str,
         client: Client,
         storage: Storage,
+        handlers: Handlers,
         refresh: Callable[[int], object],
         links: Callable[[str], Links],
         clock: Callable[[], datetime],
@@ -61,6 +64,7 @@ class Checkout:
         self._account = account
         self._client = client
         self._storage = storage
+        self._handlers = handlers
         self._refresh = refresh
         self._links = links
         self._clock = clock
@@ -79,10 +83,10 @@ class Checkout:
         waited = 0.0
 
         while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
-            claim = self._storage.claim(order, now=self._clock(), give_up=given_up)
+            claim = self._storage.checkouts.claim(order, now=self._clock(), give_up=given_up)
 
             if claim.state == "live":
-                return self._storage.get(claim.payment_id)
+                return self._storage.queries.get(claim.payment_id)
 
             if claim.state in ("paid", "review"):
                 raise self._not_payable(claim.payment_id)
@@ -101,14 +105,33 @@ class Checkout:
                 self._sleep(_POLL_SECONDS)
                 waited += _POLL_SECONDS
 
+            # That took a while, in which the shop may have changed the order.
+            order = self._load_again(order)
+
         if creations:
             raise UnexpectedAnswerError("Spayon gives out payment sessions that are in use already")
 
         raise GatewayUnavailableError("another request is still creating the payment session")
 
+    def _load_again(self, order: Order) -> Order:
+        """Return *order* as the shop knows it now, with what the payer has typed."""
+        load = self._handlers.order_loader
+        found = None if load is None else load(order.order_id)
+
+        if found is None:
+            return order
+
+        return replace(
+            found,
+            email=found.email or order.email,
+            full_name=found.full_name or order.full_name,
+            language=found.language or order.language,
+        )
+
     def _create(self, order: Order, claim: Claim) -> PaymentMixin | None:
-        """Return the payment, or None where it lost its order while Spayon was asked."""
+        """Return the payment, or None if it lost its order while Spayon was asked."""
         urls = self._links(claim.reference)
+        asked_at = self._clock()
 
         try:
             answer = self._client.create_session(
@@ -118,28 +141,33 @@ class Checkout:
                 cancel_url=urls.cancel_url,
             )
 
-        except GatewayError:
-            self._storage.release(claim.payment_id)
+        except GatewayError as error:
+            was_sent = not isinstance(error, GatewayUnavailableError) or error.sent
+            self._storage.checkouts.release(claim.payment_id, was_sent=was_sent)
             raise
 
-        # The time is taken before the answer came, at worst: never promise the payer too much.
-        early = self._storage.settle(
-            claim.payment_id, answer.session_id, answer.session_url, now=self._clock()
+        early = self._storage.checkouts.settle(
+            claim.payment_id,
+            answer.session_id,
+            answer.session_url,
+            asked_at=asked_at,
+            now=self._clock(),
         )
 
         if early is None:
-            self._storage.release(claim.payment_id)
+            self._storage.checkouts.release(claim.payment_id)
             return None
 
         for each in early:
             self._apply(each.body, each.source, each.secret_index)
 
-        payment = self._storage.get(claim.payment_id)
+        payment = self._storage.queries.get(claim.payment_id)
 
         if payment.status in ("paid", "review"):
             raise self._not_payable(payment.id)
 
-        if payment.status != "pending" or payment.held_order_id is None:
+        # Another request has changed the order, or nothing is to be paid any more.
+        if payment.status != "pending" or payment.held_order_id is None or payment.superseded:
             return None
 
         logger.info(
@@ -153,7 +181,7 @@ class Checkout:
         report = Report.from_json(body)
 
         try:
-            self._storage.record(
+            self._storage.recorder.record(
                 report, source=source, now=self._clock(), secret_index=secret_index
             )
 
@@ -176,6 +204,6 @@ class Checkout:
             )
 
     def _not_payable(self, payment_id: int) -> OrderNotPayableError:
-        payment = self._storage.get(payment_id)
+        payment = self._storage.queries.get(payment_id)
         what = "paid already" if payment.status == "paid" else "under review"
         return OrderNotPayableError(f"order {payment.order_id!r} is {what}", payment)

@@ -7,6 +7,7 @@
   + OrderNotPayableError           the order is paid already, or under review
   + UncommittedChangesError        `db.session` holds changes that our commit would take along
   + HandlerError                   the shop's handler failed, or ended the transaction itself
+  + NeedsReview                    raised by a handler: a person must look at this payment
   + ReviewError                    a payment cannot be moved out of review; the message says why
   + GatewayError                   Spayon was asked and it went badly
     - GatewayUnavailableError      no usable answer; worth another try
@@ -56,7 +57,19 @@ class UncommittedChangesError(SpayonError):
 
 
 class HandlerError(SpayonError):
-    """A handler of the shop failed, or ended the transaction; all of it was rolled back."""
+    """A handler of the shop failed, or ended the transaction; everything was rolled back."""
+
+
+class NeedsReview(SpayonError):  # noqa: N818  a request of the shop's handler, not a failure
+    """Raise this in a handler if the goods cannot be given out, for a *reason* in a few words.
+
+    What the handler wrote is undone, the payment goes to review with that reason, `on_review` runs,
+    and Spayon gets its 200.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class ReviewError(SpayonError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from datetime import timezone
 from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
@@ -25,9 +27,10 @@ _MAX_REASON_LENGTH = 500
 class Report(NamedTuple):
     """One statement of Spayon about one payment session.
 
-    *price* and *currency* are None if they are missing or unreadable, which *has_price* and
-    *has_currency* tell apart. *decline_reasons* has an entry for each declined attempt. *body*
-    holds the exact bytes.
+    *price* and *currency* are None if they are missing or unreadable; *has_price* and
+    *has_currency* tell which. *updated_at* is when the status came about, in UTC, or None if it
+    is missing or unreadable. *decline_reasons* has an entry for each declined attempt. *body* holds
+    the exact bytes.
     """
 
     session_id: str
@@ -39,6 +42,7 @@ class Report(NamedTuple):
     currency: str | None = None
     has_currency: bool = False
     decline_reasons: tuple[dict[str, str], ...] = ()
+    updated_at: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Report(session_id={self.session_id!r}, status={self.status!r})"
@@ -68,6 +72,7 @@ class Report(NamedTuple):
             currency=read_currency(data.get("currency")),
             has_currency=data.get("currency") is not None,
             decline_reasons=_read_declines(data.get("declineReasons")),
+            updated_at=_read_moment(data.get("updatedAt")),
         )
 
 
@@ -125,6 +130,25 @@ def _usable(data: dict[str, Any], key: str, length: int) -> str:
         raise InvalidPayloadError(f"{key} holds characters that no {key} has")
 
     return value
+
+
+def _read_moment(value: object) -> datetime | None:
+    """Return a moment in UTC, or None unless *value* is ISO 8601 with a zone, of this century."""
+    if not isinstance(value, str):
+        return None
+
+    # Python 3.10 does not read the Z of Spayon's times (documentation, callbacks).
+    text = value[:-1] + "+00:00" if value.endswith("Z") else value
+
+    try:
+        local = datetime.fromisoformat(text)
+        moment = local.astimezone(timezone.utc)
+
+    except (ValueError, OverflowError):
+        return None
+
+    # Without a zone nobody knows which moment is meant. Not every database takes distant years.
+    return moment if local.tzinfo and 2000 <= moment.year < 2100 else None  # noqa: PLR2004  years
 
 
 def _read_declines(value: object) -> tuple[dict[str, str], ...]:

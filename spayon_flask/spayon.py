@@ -134,7 +134,7 @@ class Spayon:
         client = Client(settings, self.name)
         storage = Storage(
             self.name,
-            self.db.session,
+            lambda: self.db.session,
             self.Payment,
             self.Callback,
             self.handlers,
@@ -150,7 +150,13 @@ class Spayon:
             client=client,
             storage=storage,
             checkout=Checkout(
-                self.name, client, storage, reconciler.refresh, urls.links, self._clock
+                self.name,
+                client,
+                storage,
+                self.handlers,
+                reconciler.refresh,
+                urls.links,
+                self._clock,
             ),
             reconciler=reconciler,
             clock=self._clock,

@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 from spayon_flask import signing
 from spayon_flask.signals import callback_refused
 from spayon_flask.signals import payment_paid
-from tests.promises.helpers import dialect
 from tests.reports import report
 from tests.shop import SECRET
 from tests.shop import Shop
@@ -216,11 +215,6 @@ def test_a_handler_that_fails_is_answered_500_and_the_next_delivery_starts_clean
     assert any_shop.paid_times() == 1
 
 
-def _first(shop: Shop) -> int:
-    """Return how many statements a first delivery takes: on PostgreSQL all of it is one."""
-    return 1 if dialect(shop) == "postgresql" else 3
-
-
 class TestCounts:
     """What a callback costs, in statements; BEGIN and COMMIT apart."""
 
@@ -239,13 +233,13 @@ class TestCounts:
 
         assert len(statements) == 1
 
-    def test_a_first_delivery_takes_three_and_on_postgresql_one(self, any_shop: Shop) -> None:
+    def test_a_first_delivery_takes_three(self, any_shop: Shop) -> None:
         any_shop.add_order()
         any_shop.add_payment()
         statements = Statements(any_shop)
         any_shop.deliver(report())
 
-        assert len(statements.ours()) == _first(any_shop)
+        assert len(statements.ours()) == 3
 
     def test_a_delivery_that_needs_a_review_takes_three(self, any_shop: Shop) -> None:
         any_shop.add_order()
@@ -268,7 +262,7 @@ class TestCounts:
         any_shop.deliver(report())
 
         assert seen == [("paid", "paid", "A1", "S1", 1000)]
-        assert len(statements.ours()) == _first(any_shop)
+        assert len(statements.ours()) == 3
 
     def test_no_call_goes_out_during_a_callback(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch

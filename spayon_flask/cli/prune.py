@@ -10,8 +10,8 @@ from flask.cli import with_appcontext
 
 from ..state import AppState
 from ..state import Current
-from ..storage.retention import Old
-from ..verdicts import ENDED
+from ..storage.pruning import Old
+from ..transitions import ENDED
 from .ages import Age
 from .command import Command
 from .output import print_json
@@ -77,7 +77,7 @@ class Pruning:
     def run(self, statuses: tuple[str, ...], before: datetime) -> dict[str, int]:
         """Remove what ended with one of *statuses* and was quiet since *before*."""
         counts = {"payments": 0, "callbacks": 0, "unknown": 0, "kept": 0}
-        retention = self._storage.retention
+        retention = self._storage.pruning
         last = 0
 
         while old := retention.find(

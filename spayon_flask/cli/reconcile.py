@@ -69,7 +69,7 @@ def _run(
     *,
     watching: bool = False,
 ) -> Summary:
-    due = state.storage.count_due(now=state.clock())
+    due = state.storage.schedule.count_due(now=state.clock())
     state.storage.queries.look_again()
 
     with _progress(min(due, limit or due)) as show:

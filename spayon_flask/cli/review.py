@@ -57,12 +57,12 @@ def create_command(current: Current) -> click.Command:
             raise click.UsageError('decide with --accept or --refuse, and say why: --because "..."')
 
         storage = state.storage
-        payment = storage.find(session_id=session_id)
+        payment = storage.queries.find(session_id=session_id)
 
         if payment is None:
             raise click.ClickException(f"no payment session {session_id}")
 
-        settled = storage.settle_review(
+        settled = storage.reviews.settle(
             payment.id,
             accept=accept,
             by=(by or _user())[:MAX_TEXT_LENGTH],

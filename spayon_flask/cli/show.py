@@ -28,9 +28,9 @@ def create_command(current: Current) -> click.Command:
     @with_appcontext
     def show(session_id: str, as_json: bool) -> None:
         state = current()
-        storage = state.storage
-        payment = storage.find(session_id=session_id) or storage.find(reference=session_id)
-        told = storage.queries.callbacks((payment and payment.session_id) or session_id)
+        queries = state.storage.queries
+        payment = queries.find(session_id=session_id) or queries.find(reference=session_id)
+        told = queries.callbacks((payment and payment.session_id) or session_id)
 
         if payment is None and not told:
             raise click.ClickException(

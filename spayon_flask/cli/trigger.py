@@ -138,7 +138,7 @@ def _line(answer: Probed) -> str:
 def _outcome(state: AppState, payment_id: int) -> str:
     storage = state.storage
     storage.queries.look_again()
-    payment = storage.get(payment_id)
+    payment = storage.queries.get(payment_id)
     why = f" ({payment.review})" if payment.review else ""
     return f"order {payment.order_id}, payment session {payment.session_id}: {payment.status}{why}"
 

@@ -45,7 +45,7 @@ class Reconciler:
 
         Raises a `GatewayError` where Spayon gives no usable answer.
         """
-        payment = self._storage.get(payment_id)
+        payment = self._storage.queries.get(payment_id)
         now = self._clock()
 
         if payment.status != "pending":
@@ -57,13 +57,13 @@ class Reconciler:
 
         session_id, ends_at = payment.session_id, payment.expires_at
 
-        if self._storage.claim_check(payment_id, now=now):
+        if self._storage.schedule.claim_check(payment_id, now=now):
             report = self._ask(session_id, ends_at or now, now)
 
             if report is not None:
-                self._storage.record(report, source="status_check", now=now)
+                self._storage.recorder.record(report, source="status_check", now=now)
 
-        return self._storage.get(payment_id)
+        return self._storage.queries.get(payment_id)
 
     def run(
         self,

@@ -23,20 +23,21 @@ def hand_over(
     seen: set[int] = set()
 
     while not stop.is_set():
-        leased = storage.lease_undispatched(now=clock(), limit=_BATCH)
+        leased = storage.outbox.lease(now=clock(), limit=_BATCH)
 
         # Those that it does not take come again, in the next run.
-        if seen.intersection(leased) or not leased:
+        if seen.intersection(each.callback_id for each in leased) or not leased:
             return
 
-        for callback_id in leased:
+        for each in leased:
             try:
-                summary.handed_over += storage.hand_over(callback_id)
+                summary.handed_over += storage.outbox.hand_over(each)
 
             except Exception:
                 summary.failed += 1
                 logger.exception(
-                    "not handed over; the next run tries again", extra={"callback_id": callback_id}
+                    "not handed over; the next run tries again",
+                    extra={"callback_id": each.callback_id},
                 )
 
-        seen.update(leased)
+        seen.update(each.callback_id for each in leased)

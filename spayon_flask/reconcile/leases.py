@@ -36,7 +36,9 @@ class Leases:
         if not self._ready and self._left != 0:
             batch = wanted if self._left is None else min(wanted, self._left)
             now = self._clock()
-            self._ready.extend(self._storage.lease_due(now=now, due_by=self._began, limit=batch))
+            self._ready.extend(
+                self._storage.schedule.lease_due(now=now, due_by=self._began, limit=batch)
+            )
 
             if not self._ready:
                 # What others have taken is theirs: it is no use to look again in this run.
@@ -60,7 +62,7 @@ class Leases:
     def postpone(self, due: Due, until: datetime) -> None:
         """Let a payment be due again no earlier than *until*."""
         try:
-            self._storage.postpone(due.payment_id, until=until)
+            self._storage.schedule.postpone(due.payment_id, until=until)
 
         except Exception:
             logger.exception(

@@ -94,9 +94,11 @@ class Recording:
         self._finished.put(self.record(*answer))
 
     def _record(self, due: Due, report: Report) -> str | None:
-        status = self._storage.record(report, source="status_check", now=self._clock()).status
+        status = self._storage.recorder.record(
+            report, source="status_check", now=self._clock()
+        ).status
 
         if due.ended and status is None:
-            self._storage.close(due.payment_id)
+            self._storage.schedule.close(due.payment_id)
 
         return status

@@ -162,7 +162,7 @@ class Run:
         try:
             now = self._clock()
             over = now >= due.ends_at
-            changed = over and self._storage.expire_unanswered(due.payment_id, now=now)
+            changed = over and self._storage.schedule.expire_unanswered(due.payment_id, now=now)
             self._done(due, status="expired" if changed else None)
 
         except Exception:

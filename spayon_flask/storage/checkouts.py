@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 from typing import NamedTuple
 
-from sqlalchemy import Row
-from sqlalchemy import inspect
+from sqlalchemy import Connection
+from sqlalchemy import bindparam
+from sqlalchemy import case
+from sqlalchemy import delete
+from sqlalchemy import insert
+from sqlalchemy import or_
+from sqlalchemy import select
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from ..models import PaymentMixin
 from ..orders import Order
-from .statements import Statements
+from ..transitions import BARRING
+from ..transitions import UNKNOWN
+from ..transitions import can_be_paid
+from .part import Part
+from .part import new_id
+from .status import NEEDED
 from .transactions import LostRaceError
-from .transactions import with_retries
+from .transactions import transaction
 
 
 #: A payment session lives this long (Spayon's documentation, create session).
@@ -31,9 +42,9 @@ CREATION_LIMIT = timedelta(seconds=30)
 class Claim(NamedTuple):
     """What stands for an order: *state* and the payment's id.
 
-    `created`: a new row, for whose payment session Spayon is yet to be asked. `live`: its session
-    can be paid. `creating`: another request is asking Spayon. `lapsed`: its session is past its
-    time, by our clock. `paid` and `review`: nothing more is to be paid.
+    `created`: a new row; the caller is to ask Spayon for its payment session. `live`: the payment
+    session can be paid. `creating`: another request is asking Spayon. `lapsed`: the time of the
+    payment session is over, by our clock. `paid` and `review`: nothing more is to be paid.
     """
 
     state: str
@@ -49,150 +60,260 @@ class EarlyReport(NamedTuple):
     secret_index: int | None
 
 
-class Checkouts:
-    """Give each order of *account* at most one payment that can be paid."""
+class Checkouts(Part):
+    """Give each order at most one payment that can be paid."""
 
-    def __init__(
-        self, account: str, payment_class: type[PaymentMixin], statements: Statements
-    ) -> None:
-        self._account = account
-        self._payment_class = payment_class
-        self._mapper = inspect(payment_class)
-        self._statements = statements
-
+    @transaction
     def claim(
-        self, session: Session, order: Order, *, now: datetime, give_up: int | None = None
+        self,
+        connection: Connection,
+        order: Order,
+        *,
+        now: datetime,
+        give_up: int | None = None,
     ) -> Claim:
-        """Return what stands for *order*; where nothing does, commit a new pending payment.
+        """Return what stands for *order*. If nothing does, commit a new pending payment.
 
         *give_up* names a lapsed payment that the order does not wait for any longer.
         """
-        return with_retries(session, lambda: self._claim(session, order, now, give_up))
+        rows = connection.execute(self._find_attempts, {"the_order_id": order.order_id})
+        # Whoever locks several of them locks them in this order.
+        attempts = sorted(rows, key=lambda row: row.id)
 
-    def settle(
-        self, session: Session, payment_id: int, session_id: str, session_url: str, *, now: datetime
-    ) -> Sequence[EarlyReport] | None:
-        """Commit Spayon's answer, and return the reports that were here before it.
-
-        Returns None where the payment has taken over another payment session in the meantime, or
-        another payment has this one.
-        """
-
-        def work() -> Sequence[EarlyReport] | None:
-            connection = session.connection(bind_arguments={"mapper": self._mapper})
-
-            try:
-                result = connection.execute(
-                    self._statements.write_session,
-                    {
-                        "the_id": payment_id,
-                        "session_id": session_id,
-                        "session_url": session_url,
-                        "expires_at": now + SESSION_LIFETIME,
-                        "due_at": now,
-                        "updated_at": now,
-                    },
-                )
-
-            except IntegrityError:
-                return None
-
-            if result.rowcount != 1:
-                return None
-
-            early = connection.execute(
-                self._statements.find_unknown, {"the_session_id": session_id}
-            ).all()
-            session.commit()
-            return [EarlyReport(bytes(row.body), row.source, row.secret_index) for row in early]
-
-        return with_retries(session, work)
-
-    def release(self, session: Session, payment_id: int) -> None:
-        """Let go of the order: the creation failed, and the payer may try again at once.
-
-        The row stays pending, because Spayon may have created the payment session all the same.
-        """
-
-        def work() -> None:
-            connection = session.connection(bind_arguments={"mapper": self._mapper})
-            self._let_go(connection, payment_id, superseded=False)
-            session.commit()
-
-        with_retries(session, work)
-
-    def _claim(self, session: Session, order: Order, now: datetime, give_up: int | None) -> Claim:
-        connection = session.connection(bind_arguments={"mapper": self._mapper})
-        standing = connection.execute(
-            self._statements.find_standing,
-            {"the_account": self._account, "the_order_id": order.order_id},
-        ).all()
-
-        for status in ("paid", "review"):
-            for row in standing:
+        for status in BARRING:
+            for row in attempts:
                 if row.status == status:
                     return Claim(status, row.id)
 
-        for row in standing:
+        self._supersede(connection, order, attempts)
+
+        for row in attempts:
+            if row.held_order_id is None:
+                continue
+
             state = _state(row, order, now)
 
             if state in ("live", "creating") or (state == "lapsed" and row.id != give_up):
                 return Claim(state, row.id)
 
-            # Gone between our look and now: paid, perhaps.
-            if not self._let_go(connection, row.id, superseded=state == "superseded"):
+            # Not held any more since we looked: the payment is paid, perhaps.
+            if not self._let_go(connection, row.id):
                 raise LostRaceError
 
         # Unguessable: it opens the cancel page.
         reference = secrets.token_urlsafe(24)
         payment_id = self._insert(connection, order, reference, now)
-        session.commit()
         return Claim("created", payment_id, reference)
 
-    def _insert(self, connection: Any, order: Order, reference: str, now: datetime) -> int:
-        try:
-            result = connection.execute(
-                self._statements.insert_payment,
-                {
-                    "account": self._account,
-                    "order_id": order.order_id,
-                    "held_order_id": order.order_id,
-                    "reference": reference,
-                    "status": "pending",
-                    "product_id": order.product_id,
-                    "product_name": order.product_name,
-                    "price": order.price,
-                    "currency": order.currency,
-                    "language": order.language,
-                    "created_at": now,
-                    "updated_at": now,
-                    "due_at": now + SESSION_LIFETIME,
-                    "attempts": 0,
-                    "superseded": False,
-                },
+    @cached_property
+    def _find_attempts(self) -> Any:
+        """All payments of an order."""
+        p = self.payment.c
+        needed = [p[name] for name in NEEDED]
+        return select(*needed, p.session_url, p.expires_at, p.created_at).where(
+            p.order_id == bindparam("the_order_id"), self.is_mine
+        )
+
+    def _supersede(self, connection: Connection, order: Order, attempts: Sequence[Any]) -> None:
+        """Mark each payment that asks for what *order* no longer is; a `paid` of it is reviewed."""
+        for row in attempts:
+            if row.superseded or order.is_asked_by(row):
+                continue
+
+            # Somebody decides about this payment at this moment, on what was true until now.
+            if connection.execute(self._write_superseded, {"the_id": row.id}).rowcount != 1:
+                raise LostRaceError
+
+    @cached_property
+    def _write_superseded(self) -> Any:
+        p = self.payment.c
+        return (
+            update(self.payment)
+            .where(p.id == bindparam("the_id"), p.status.not_in(BARRING))
+            .values(superseded=True)
+        )
+
+    def _let_go(self, connection: Connection, payment_id: int) -> bool:
+        return bool(connection.execute(self._write_let_go, {"the_id": payment_id}).rowcount == 1)
+
+    @cached_property
+    def _write_let_go(self) -> Any:
+        """Let go of an order, which only a pending payment does."""
+        p = self.payment.c
+        return (
+            update(self.payment)
+            .where(
+                p.id == bindparam("the_id"),
+                p.status == "pending",
+                p.held_order_id.is_not(None),
             )
+            .values(held_order_id=None)
+        )
+
+    def _insert(self, connection: Connection, order: Order, reference: str, now: datetime) -> int:
+        row = {
+            "account": self.account,
+            "order_id": order.order_id,
+            "held_order_id": order.order_id,
+            "reference": reference,
+            "status": "pending",
+            "product_id": order.product_id,
+            "product_name": order.product_name,
+            "price": order.price,
+            "currency": order.currency,
+            "language": order.language,
+            "created_at": now,
+            "updated_at": now,
+            "due_at": now + SESSION_LIFETIME,
+            "attempts": 0,
+            "superseded": False,
+        }
+
+        try:
+            result = connection.execute(self._insert_payment, row)
 
         except IntegrityError as error:
             raise LostRaceError from error
 
-        return int(result.inserted_primary_key[0])
+        return new_id(result)
 
-    def _let_go(self, connection: Any, payment_id: int, *, superseded: bool) -> bool:
-        result = connection.execute(
-            self._statements.let_go, {"the_id": payment_id, "superseded": superseded}
+    @cached_property
+    def _insert_payment(self) -> Any:
+        return insert(self.payment)
+
+    def settle(
+        self,
+        payment_id: int,
+        session_id: str,
+        session_url: str,
+        *,
+        asked_at: datetime,
+        now: datetime,
+    ) -> Sequence[EarlyReport] | None:
+        """Commit Spayon's answer to a question of *asked_at*; return the reports that came before.
+
+        Returns None if the payment has taken over another payment session in the meantime, or
+        another payment has this one.
+        """
+        values = {
+            "the_id": payment_id,
+            "session_id": session_id,
+            "session_url": session_url,
+            # The payment session began when we asked, at the earliest. To count from the answer
+            # would promise the payer time that there is not.
+            "expires_at": asked_at + SESSION_LIFETIME,
+            "due_at": now,
+            "updated_at": now,
+        }
+
+        try:
+            return self._settle(values)
+
+        except IntegrityError:
+            return None
+
+    @transaction
+    def _settle(
+        self, connection: Connection, values: Mapping[str, Any]
+    ) -> Sequence[EarlyReport] | None:
+        if connection.execute(self._write_session, values).rowcount != 1:
+            return None
+
+        rows = connection.execute(self._find_early, {"the_session_id": values["session_id"]})
+        return [EarlyReport(bytes(row.body), row.source, row.secret_index) for row in rows]
+
+    @cached_property
+    def _write_session(self) -> Any:
+        p = self.payment.c
+        # The parameter of a case takes no type from the column that is written.
+        due_at = bindparam("due_at", type_=p.due_at.type)
+        names = ("session_id", "session_url", "expires_at", "updated_at")
+        return (
+            update(self.payment)
+            .where(
+                p.id == bindparam("the_id"),
+                or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
+            )
+            .values(
+                {name: bindparam(name) for name in names}
+                # A callback may have been quicker, and then there is nothing left to ask.
+                | {"due_at": case((p.status == "pending", due_at), else_=p.due_at)}
+            )
         )
-        return bool(result.rowcount == 1)
+
+    @cached_property
+    def _find_early(self) -> Any:
+        c = self.callback.c
+        return select(c.body, c.source, c.secret_index).where(
+            c.session_id == bindparam("the_session_id"), c.verdict == UNKNOWN
+        )
+
+    @transaction
+    def release(self, connection: Connection, payment_id: int, *, was_sent: bool = True) -> None:
+        """Let go of the order of a payment whose creation failed: the payer may try again at once.
+
+        If the question reached Spayon (*was_sent*), Spayon may have created the payment session all
+        the same. Then a row stays pending, to which a report can belong: one for each order and
+        price, however often the payer tries. Any other row is removed.
+        """
+        row = connection.execute(self._find_unanswered, {"the_id": payment_id}).first()
+
+        if row is None:
+            # A report was quicker than the answer, and the payment is that of a payment session.
+            self._let_go(connection, payment_id)
+            return
+
+        key = {"the_id": payment_id, "the_order_id": row.order_id}
+        twins = connection.execute(self._find_twins, key).all()
+        asks = (row.product_id, row.product_name, row.price, row.currency, row.superseded)
+
+        if not was_sent or asks in [tuple(twin) for twin in twins]:
+            connection.execute(self._remove_unanswered, {"the_id": payment_id})
+
+        else:
+            self._let_go(connection, payment_id)
+
+    @cached_property
+    def _find_unanswered(self) -> Any:
+        p = self.payment.c
+        return select(
+            p.order_id, p.product_id, p.product_name, p.price, p.currency, p.superseded
+        ).where(p.id == bindparam("the_id"), p.session_id.is_(None), p.status == "pending")
+
+    @cached_property
+    def _find_twins(self) -> Any:
+        """What the other payments of an order without an answer of Spayon ask for."""
+        p = self.payment.c
+        return select(p.product_id, p.product_name, p.price, p.currency, p.superseded).where(
+            p.order_id == bindparam("the_order_id"),
+            self.is_mine,
+            p.id != bindparam("the_id"),
+            p.session_id.is_(None),
+            p.status == "pending",
+            # Not one that is being created at this moment, which may be removed as well.
+            p.held_order_id.is_(None),
+        )
+
+    @cached_property
+    def _remove_unanswered(self) -> Any:
+        p = self.payment.c
+        return delete(self.payment).where(
+            p.id == bindparam("the_id"), p.session_id.is_(None), p.status == "pending"
+        )
 
 
-def _state(row: Row[Any], order: Order, now: datetime) -> str:
+def _state(row: Any, order: Order, now: datetime) -> str:
+    """Return the state of the payment that holds *order*."""
+    being_created = now < row.created_at + CREATION_LIMIT
+
     if row.session_id is None:
-        return "creating" if now < row.created_at + CREATION_LIMIT else "abandoned"
+        return "creating" if being_created else "abandoned"
 
     if not order.is_asked_by(row):
         return "superseded"
 
-    # Without a URL there is nowhere to send the payer: a report was quicker than the answer.
-    if row.session_url is None:
-        return "creating" if now < row.created_at + CREATION_LIMIT else "lapsed"
+    # A report was quicker than the answer, so there is no URL yet to send the payer to.
+    if row.session_url is None and being_created:
+        return "creating"
 
-    return "live" if now < row.expires_at else "lapsed"
+    return "live" if can_be_paid(row, now) else "lapsed"

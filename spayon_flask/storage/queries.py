@@ -1,47 +1,101 @@
-"""Queries: payments and callbacks as an operator looks for them."""
+"""Queries: payments and callbacks as pages and operators look for them; nothing is written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement
+from sqlalchemy import Inspector
+from sqlalchemy import Table
+from sqlalchemy import UniqueConstraint
+from sqlalchemy import bindparam
 from sqlalchemy import func
 from sqlalchemy import inspect
+from sqlalchemy import or_
 from sqlalchemy import select
-from sqlalchemy.orm import Session
-from sqlalchemy.orm import scoped_session
 
-from ..models import CallbackMixin
 from ..models import PaymentMixin
-from ..models import table_of
-from .inspection import find_differences
+from ..transitions import BARRING
+from ..transitions import UNKNOWN
+from .part import Part
+from .part import Source
+from .part import as_dict
 
 
-class Queries:
-    """Read the payments of one *account* through *session*; nothing is written."""
+class Queries(Part):
+    """Read the payments of one account.
 
-    def __init__(
-        self,
-        account: str,
-        session: scoped_session[Session],
-        payment_class: type[PaymentMixin],
-        callback_class: type[CallbackMixin],
-    ) -> None:
-        self._account = account
-        self._session = session
-        self._payment = payment_class
-        self._callback = callback_class
+    What a page shows is read where it was written, and not from a replica that lags behind. What an
+    operator asks for is read wherever the shop's session reads.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._payment = source.payment_class
+        self._callback = source.callback_class
+
+    def get(self, payment_id: int) -> PaymentMixin:
+        """Return a payment as it is in the database now."""
+        payment = self._find(self._by_id, payment_id)
+        assert payment is not None  # noqa: S101  payments are only ever pruned when final
+        return payment
+
+    def find(
+        self, *, session_id: str | None = None, reference: str | None = None
+    ) -> PaymentMixin | None:
+        """Return the payment with this session id or reference, or None."""
+        if session_id is not None:
+            return self._find(self._by_session_id, session_id)
+
+        return self._find(self._by_reference, reference)
+
+    def standing(self, order_id: str) -> PaymentMixin | None:
+        """Return the payment that holds an order or is under review, or None."""
+        rows = self.connect().execute(self._standing, {"the_key": order_id}).all()
+        order = (*BARRING, "pending")
+        row = min(rows, key=lambda each: order.index(each.status), default=None)
+        return None if row is None else self.load(as_dict(row))
+
+    def _find(self, statement: Any, key: object) -> PaymentMixin | None:
+        row = self.connect().execute(statement, {"the_key": key}).first()
+        return None if row is None else self.load(as_dict(row))
+
+    @cached_property
+    def _by_id(self) -> Any:
+        return select(self.payment).where(self.payment.c.id == bindparam("the_key"))
+
+    @cached_property
+    def _by_session_id(self) -> Any:
+        p = self.payment.c
+        return select(self.payment).where(p.session_id == bindparam("the_key"), self.is_mine)
+
+    @cached_property
+    def _by_reference(self) -> Any:
+        p = self.payment.c
+        return select(self.payment).where(p.reference == bindparam("the_key"), self.is_mine)
+
+    @cached_property
+    def _standing(self) -> Any:
+        p = self.payment.c
+        return select(self.payment).where(
+            p.order_id == bindparam("the_key"),
+            self.is_mine,
+            or_(p.held_order_id.is_not(None), p.status.in_(BARRING)),
+        )
 
     def look_again(self) -> None:
         """See the present from now on, and not the snapshot that was read before."""
-        self._session.rollback()
+        self.session.rollback()
 
     def differences(self) -> list[str]:
-        """Return what the models have and the database lacks, in words."""
-        connection = self._session().connection(bind_arguments={"mapper": inspect(self._payment)})
-        return find_differences(connection, [table_of(self._payment), table_of(self._callback)])
+        """Return what the models have and the database lacks, in words: tables, columns, keys."""
+        inspector = inspect(self.connect())
+        tables = (self.payment, self.callback)
+        return [each for table in tables for each in _differences(inspector, table)]
 
     def payments(
         self,
@@ -64,19 +118,19 @@ class Queries:
         if with_session:
             where.append(p.session_id.is_not(None))
 
-        query = select(p).where(p.account == self._account, *where).order_by(p.id.desc())
-        return self._session.scalars(query.limit(limit)).all()
+        query = select(p).where(p.account == self.account, *where).order_by(p.id.desc())
+        return self.session.scalars(query.limit(limit)).all()
 
     def callbacks(self, session_id: str) -> Sequence[Any]:
         """Return what Spayon told us of a payment session, in the order in which it came."""
         c = self._callback
-        query = select(c).where(c.account == self._account, c.session_id == session_id)
-        return self._session.scalars(query.order_by(c.id)).all()
+        query = select(c).where(c.account == self.account, c.session_id == session_id)
+        return self.session.scalars(query.order_by(c.id)).all()
 
     def unknown(self, *, since: datetime) -> int:
         """Return how many reports about payments that we do not know have come *since*."""
         c = self._callback
-        return self._count(c, c.verdict == "unknown", c.received_at >= since)
+        return self._count(c, c.verdict == UNKNOWN, c.received_at >= since)
 
     def under_review(self) -> int:
         """Return how many payments wait for a person."""
@@ -86,26 +140,53 @@ class Queries:
         """Return how many payments of *before* are still pending, and since when the oldest is."""
         p = self._payment
         query = select(func.count(), func.min(p.created_at)).where(
-            p.account == self._account, p.status == "pending", p.created_at < before
+            p.account == self.account, p.status == "pending", p.created_at < before
         )
-        number, oldest = self._session.execute(query).one()
+        number, oldest = self.session.execute(query).one()
         return number, oldest
 
     def undispatched(self, *, now: datetime) -> int:
         """Return how many callback rows the dispatcher should have been given by now."""
-        c = self._callback
-        return self._count(c, c.dispatch_at <= now)
+        return self._count(self._callback, self.waits_for_dispatcher(now))
 
     def secrets_seen(self) -> dict[int, datetime]:
         """Return when each callback secret, counted from 0, has last verified a callback."""
         c = self._callback
         query = (
             select(c.secret_index, func.max(c.received_at))
-            .where(c.account == self._account, c.secret_index.is_not(None))
+            .where(c.account == self.account, c.secret_index.is_not(None))
             .group_by(c.secret_index)
         )
-        return {row[0]: row[1] for row in self._session.execute(query) if row[0] is not None}
+        return {row[0]: row[1] for row in self.session.execute(query) if row[0] is not None}
 
     def _count(self, model: Any, *where: ColumnElement[bool]) -> int:
         query = select(func.count()).select_from(model)
-        return self._session.scalar(query.where(model.account == self._account, *where)) or 0
+        return self.session.scalar(query.where(model.account == self.account, *where)) or 0
+
+
+def _differences(inspector: Inspector, table: Table) -> Iterator[str]:
+    if not inspector.has_table(table.name, schema=table.schema):
+        yield f"table {table.name}"
+        return
+
+    there = {column["name"] for column in inspector.get_columns(table.name, schema=table.schema)}
+    yield from (f"column {table.name}.{name}" for name in sorted({*table.columns.keys()} - there))
+
+    for columns in _unique_keys(table):
+        if columns not in _unique_keys_there(inspector, table):
+            yield f"unique key of {table.name} on {', '.join(sorted(columns))}"
+
+
+def _unique_keys(table: Table) -> list[frozenset[str]]:
+    return [
+        frozenset(key.columns.keys())
+        for key in table.constraints
+        if isinstance(key, UniqueConstraint)
+    ]
+
+
+def _unique_keys_there(inspector: Inspector, table: Table) -> set[frozenset[str | None]]:
+    keys = inspector.get_unique_constraints(table.name, schema=table.schema)
+    indexes = inspector.get_indexes(table.name, schema=table.schema)
+    found: set[frozenset[str | None]] = {frozenset(key["column_names"]) for key in keys}
+    return found | {frozenset(index["column_names"]) for index in indexes if index["unique"]}

@@ -1,117 +1,158 @@
-"""Reviews: a person's word on a payment that the money guard held back."""
+"""Reviews: a person's word on a payment that was held back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import Connection
+from sqlalchemy import bindparam
 from sqlalchemy import select
 from sqlalchemy import update
-from sqlalchemy.orm import Session
 
+from ..errors import NeedsReview
 from ..errors import ReviewError
-from ..handlers import Handlers
-from ..models import CallbackMixin
 from ..models import PaymentMixin
-from ..verdicts import APPLIED
-from ..verdicts import REVIEW
-from ..verdicts import Decision
-from .changes import Changes
-from .records import DISPATCH_LEASE
-from .statements import NEEDED
-from .transactions import with_retries
+from ..transitions import APPLIED
+from ..transitions import BARRING
+from ..transitions import REVIEW
+from ..transitions import Transition
+from .outbox import Leased
+from .outbox import Outbox
+from .part import Part
+from .part import Source
+from .queries import Queries
+from .status import NEEDED
+from .status import StatusWriter
+from .transactions import transaction
 
 
-class Reviews:
-    """Move payments of *account* out of review."""
+class Reviews(Part):
+    """Move payments out of review."""
 
     def __init__(
-        self,
-        account: str,
-        payment_class: type[PaymentMixin],
-        callback_class: type[CallbackMixin],
-        changes: Changes,
-        handlers: Handlers,
+        self, source: Source, status: StatusWriter, outbox: Outbox, queries: Queries
     ) -> None:
-        self._account = account
-        self._payment = payment_class
-        self._callback = callback_class
-        self._changes = changes
-        self._handlers = handlers
+        super().__init__(source)
+        self._status = status
+        self._outbox = outbox
+        self._queries = queries
 
     def settle(
+        self, payment_id: int, *, accept: bool, by: str, because: str, now: datetime
+    ) -> PaymentMixin:
+        """Make a payment under review `paid` or else `failed`, and return it.
+
+        The handlers of the new status run once. Who decided, and why, is kept. Then the dispatcher
+        is given the callback rows again that the money guard held back. Raises `ReviewError` if the
+        payment is not under review, cannot become `paid`, or needs another review; and
+        `HandlerError`.
+        """
+        try:
+            again = self._settle(payment_id, accept, by, because, now)
+
+        except NeedsReview as doubt:
+            raise ReviewError(f"the payment stays under review: {doubt.reason}") from None
+
+        for leased in again:
+            self._outbox.hand_over_or_log(leased)
+
+        self._outbox.announce_status("paid" if accept else "failed", payment_id)
+        return self._queries.get(payment_id)
+
+    @transaction
+    def _settle(
         self,
-        session: Session,
+        connection: Connection,
         payment_id: int,
-        *,
         accept: bool,
         by: str,
         because: str,
         now: datetime,
-    ) -> list[int]:
-        """Make the payment `paid` or else `failed`, run the handlers of that once, and commit.
+    ) -> Sequence[Leased]:
+        found = connection.execute(self._find, {"the_id": payment_id}).first()
 
-        Keeps who decided, and why. Returns the callback rows that the dispatcher is to be given
-        again, now that what they caused is settled. Raises `ReviewError` where the payment is not
-        under review, or cannot become `paid` because another payment holds the order.
-        """
+        if found is None or found.status != "review":
+            what = "gone" if found is None else found.status
+            raise ReviewError(f"this payment is not under review, it is {what}")
 
-        def work() -> list[int]:
-            payment = session.get(self._payment, payment_id)
+        if accept:
+            self._check_order(connection, found)
 
-            if payment is None or payment.status != "review":
-                what = "gone" if payment is None else payment.status
-                raise ReviewError(f"this payment is not under review, it is {what}")
+        # First the callback rows, then the payment: the order in which a report locks them.
+        again = self._lease_again(connection, found.session_id, now)
+        person = {"reviewed_by": by, "reviewed_because": because, "reviewed_at": now}
+        connection.execute(self._write_person, {"the_id": payment_id} | person)
+        transition = Transition(APPLIED, "paid" if accept else "failed", found.review)
+        self._status.write(connection, found, transition, now=now)
+        return again
 
-            if accept:
-                self._check_order(session, payment)
+    @cached_property
+    def _find(self) -> Any:
+        p = self.payment.c
+        return select(*(p[name] for name in NEEDED)).where(
+            p.id == bindparam("the_id"), self.is_mine
+        )
 
-            found = {name: getattr(payment, name) for name in NEEDED}
-            # First the callback rows, then the payment: the order in which a report locks them.
-            again = self._dispatch_again(session, payment.session_id, now)
-            payment.reviewed_by, payment.reviewed_because, payment.reviewed_at = by, because, now
-            session.flush()
-            decision = Decision(APPLIED, "paid" if accept else "failed", found["review"])
-            connection = session.connection(bind_arguments={"mapper": inspect(self._payment)})
-            self._changes.write(lambda: session, connection, found, decision, None, now)
-            session.commit()
-            return again
+    @cached_property
+    def _write_person(self) -> Any:
+        p = self.payment.c
+        names = ("reviewed_by", "reviewed_because", "reviewed_at")
+        return (
+            update(self.payment)
+            .where(p.id == bindparam("the_id"))
+            .values({name: bindparam(name) for name in names})
+        )
 
-        return with_retries(session, work)
+    def _check_order(self, connection: Connection, found: Any) -> None:
+        holder = self._status.holder(connection, found.order_id)
 
-    def _check_order(self, session: Session, payment: PaymentMixin) -> None:
-        p = self._payment
-        holder = session.scalars(
-            select(p).where(
-                p.account == self._account,
-                p.held_order_id == payment.order_id,
-                p.id != payment.id,
-                p.status != "pending",
-            )
-        ).first()
-
-        if holder is None:
+        if holder is None or holder.id == found.id or holder.status not in BARRING:
             return
 
         if holder.status == "paid":
             raise ReviewError(
-                f"order {payment.order_id} is paid already, by payment session "
+                f"order {found.order_id} is paid already, by payment session "
                 f"{holder.session_id}: refund this one in Spayon's admin panel, then refuse it"
             )
 
         raise ReviewError(
-            f"another payment of order {payment.order_id} is under review too, and holds the "
+            f"another payment of order {found.order_id} is under review too, and holds the "
             f"order: settle payment session {holder.session_id} first"
         )
 
-    def _dispatch_again(self, session: Session, session_id: str | None, now: datetime) -> list[int]:
-        if self._handlers.dispatcher is None:
+    def _lease_again(
+        self, connection: Connection, session_id: str | None, now: datetime
+    ) -> Sequence[Leased]:
+        until = self._outbox.dispatch_at(now)
+
+        if until is None:
             return []
 
-        c = self._callback
-        mine = (c.account == self._account, c.session_id == session_id, c.verdict == REVIEW)
-        ids = list(session.scalars(select(inspect(c).primary_key[0]).where(*mine)))
-        values: dict[str, Any] = {"dispatch_at": now + DISPATCH_LEASE}
-        session.execute(update(c).where(*mine).values(values))
-        return ids
+        key = {"the_session_id": session_id}
+        rows = connection.execute(self._find_held_back, key).all()
+        connection.execute(self._dispatch_again, key | {"dispatch_at": until})
+        return [Leased(row.id, until) for row in rows]
+
+    @cached_property
+    def _is_held_back(self) -> Any:
+        c = self.callback.c
+        return (
+            c.account == bindparam("the_account", self.account),
+            c.session_id == bindparam("the_session_id"),
+            c.verdict == REVIEW,
+        )
+
+    @cached_property
+    def _find_held_back(self) -> Any:
+        return select(self.callback.c.id).where(*self._is_held_back)
+
+    @cached_property
+    def _dispatch_again(self) -> Any:
+        return (
+            update(self.callback)
+            .where(*self._is_held_back)
+            .values(dispatch_at=bindparam("dispatch_at"))
+        )

@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
+from functools import cached_property
+from typing import Any
 from typing import NamedTuple
 
-from sqlalchemy import inspect
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
+from sqlalchemy import Integer
+from sqlalchemy import bindparam
+from sqlalchemy import func
+from sqlalchemy import or_
+from sqlalchemy import select
+from sqlalchemy import update
 
-from ..models import PaymentMixin
-from ..verdicts import ENDED
+from ..transitions import APPLIED
+from ..transitions import ENDED
+from ..transitions import Transition
 from .checkouts import SESSION_LIFETIME
-from .transactions import with_retries
-from .work_statements import WorkStatements
+from .outbox import Outbox
+from .part import Part
+from .part import Source
+from .status import NEEDED
+from .status import StatusWriter
+from .transactions import transaction
 
 
 #: The first pause between two questions of reconcile about one payment; it doubles each time.
@@ -24,9 +36,10 @@ LONGEST_PAUSE = timedelta(hours=6)
 
 
 class Due(NamedTuple):
-    """A payment to ask about; *session_id* is None where Spayon never answered its creation.
+    """A payment to ask about; *session_id* is None if Spayon never answered its creation.
 
-    *ended* says that it has failed or expired, and is asked about for the last time.
+    *ends_at* is when its 15 minutes are over. *ended* is True if the payment has failed or expired,
+    and is asked about for the last time.
     """
 
     payment_id: int
@@ -35,116 +48,202 @@ class Due(NamedTuple):
     ended: bool = False
 
 
-class Schedule:
-    """Lease work on the payments of *account*, so that any number of askers share it.
+class Schedule(Part):
+    """Lease work on payments, so that any number of askers share it.
 
     *interval* lies at least between two status calls for one payment, whoever makes them.
     """
 
     def __init__(
-        self,
-        account: str,
-        payment_class: type[PaymentMixin],
-        statements: WorkStatements,
-        interval: timedelta,
+        self, source: Source, status: StatusWriter, outbox: Outbox, interval: timedelta
     ) -> None:
-        self._account = account
-        self._mapper = inspect(payment_class)
-        self._statements = statements
+        super().__init__(source)
+        self._status = status
+        self._outbox = outbox
         self._interval = interval
 
-    def claim_check(self, session: Session, payment_id: int, *, now: datetime) -> bool:
-        """Say whether the caller, and nobody else, may ask about a pending payment now."""
+    @transaction
+    def claim_check(
+        self, connection: Connection, payment_id: int, *, now: datetime, ended: bool = False
+    ) -> bool:
+        """Return True if the caller, and nobody else, may ask about a pending payment *now*.
 
-        def work() -> bool:
-            connection = session.connection(bind_arguments={"mapper": self._mapper})
-            result = connection.execute(
-                self._statements.claim_check,
-                {"the_id": payment_id, "checked_at": now, "quiet_since": now - self._interval},
-            )
-            session.commit()
-            return bool(result.rowcount == 1)
-
-        return with_retries(session, work)
-
-    def lease_due(
-        self, session: Session, *, now: datetime, limit: int, due_by: datetime | None = None
-    ) -> Sequence[Due]:
-        """Take at most *limit* payments that are due; each comes again after a longer pause.
-
-        *due_by* leaves those out that became due later than that.
+        With *ended*, also about one that has failed or expired.
         """
+        key = {"the_id": payment_id, "checked_at": now, "quiet_since": now - self._interval}
+        statement = self._claim_check_of_ended if ended else self._claim_check
+        return bool(connection.execute(statement, key).rowcount == 1)
 
-        def work() -> Sequence[Due]:
-            connection = session.connection(bind_arguments={"mapper": self._mapper})
+    @cached_property
+    def _claim_check(self) -> Any:
+        p = self.payment.c
+        mine = (p.id == bindparam("the_id"), self._is_quiet)
+        return (
+            update(self.payment)
+            .where(*mine, p.status == "pending")
+            .values(checked_at=bindparam("checked_at"))
+        )
 
-            if connection.dialect.name == "sqlite":
-                connection.execute(self._statements.lock_all)
+    @cached_property
+    def _claim_check_of_ended(self) -> Any:
+        p = self.payment.c
+        mine = (p.id == bindparam("the_id"), self._is_quiet)
+        return (
+            update(self.payment)
+            .where(*mine, self._is_open)
+            .values(checked_at=bindparam("checked_at"))
+        )
 
-            rows = connection.execute(
-                self._statements.find_due,
+    @transaction
+    def lease_due(
+        self,
+        connection: Connection,
+        *,
+        now: datetime,
+        limit: int,
+        due_by: datetime | None = None,
+    ) -> Sequence[Due]:
+        """Take at most *limit* payments that are due; the caller asks about them at once.
+
+        Each is due again after a longer pause. *due_by* leaves out payments that became due later
+        than that.
+        """
+        # SQLite has no row locks. A write, even of nothing, takes the lock of the database.
+        if connection.dialect.name == "sqlite":
+            connection.execute(self.take_lock)
+
+        rows = connection.execute(
+            self._find_due,
+            {
+                "the_now": due_by or now,
+                "quiet_since": now - self._interval,
+                "the_limit": limit,
+            },
+        ).all()
+
+        # One statement for all that were asked about equally often: most of a batch, as a rule.
+        for attempts in {row.attempts for row in rows}:
+            connection.execute(
+                self._write_lease,
                 {
-                    "the_account": self._account,
-                    "the_now": due_by or now,
-                    "quiet_since": now - self._interval,
-                    "the_limit": limit,
+                    "the_ids": [row.id for row in rows if row.attempts == attempts],
+                    "checked_at": now,
+                    "due_at": now + pause(attempts),
+                    "attempts": attempts + 1,
                 },
-            ).all()
+            )
 
-            # One statement for all that were asked about as often: most of a batch, as a rule.
-            for attempts in {row.attempts for row in rows}:
-                connection.execute(
-                    self._statements.lease,
-                    {
-                        "the_ids": [row.id for row in rows if row.attempts == attempts],
-                        "checked_at": now,
-                        "due_at": now + pause(attempts),
-                        "attempts": attempts + 1,
-                    },
-                )
+        return [
+            Due(
+                row.id,
+                row.session_id,
+                row.expires_at or row.created_at + SESSION_LIFETIME,
+                ended=row.status in ENDED,
+            )
+            for row in rows
+        ]
 
-            session.commit()
-            return [
-                Due(
-                    row.id,
-                    row.session_id,
-                    row.expires_at or row.created_at + SESSION_LIFETIME,
-                    ended=row.status in ENDED,
-                )
-                for row in rows
-            ]
+    @cached_property
+    def _find_due(self) -> Any:
+        p = self.payment.c
+        limit: Any = bindparam("the_limit", type_=Integer())
+        return (
+            select(p.id, p.session_id, p.status, p.expires_at, p.created_at, p.attempts)
+            .where(*self._is_due)
+            .order_by(p.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
 
-        return with_retries(session, work)
+    @cached_property
+    def _write_lease(self) -> Any:
+        p = self.payment.c
+        return (
+            update(self.payment)
+            .where(p.id.in_(bindparam("the_ids", expanding=True)))
+            .values({name: bindparam(name) for name in ("checked_at", "due_at", "attempts")})
+        )
 
-    def postpone(self, session: Session, payment_id: int, *, until: datetime) -> None:
-        """Ask about a payment no earlier than *until*, as Spayon wished."""
+    def count_due(self, *, now: datetime) -> int:
+        """Return how many payments are due to be asked about."""
+        key = {"the_now": now, "quiet_since": now - self._interval}
+        return int(self.connect().execute(self._count_due, key).scalar_one())
 
-        def work() -> None:
-            connection = session.connection(bind_arguments={"mapper": self._mapper})
-            connection.execute(self._statements.postpone, {"the_id": payment_id, "due_at": until})
-            session.commit()
+    @cached_property
+    def _count_due(self) -> Any:
+        return select(func.count()).where(*self._is_due)
 
-        with_retries(session, work)
+    @transaction
+    def postpone(self, connection: Connection, payment_id: int, *, until: datetime) -> None:
+        """Ask about a payment no earlier than *until*."""
+        connection.execute(self._postpone, {"the_id": payment_id, "due_at": until})
 
-    def close(self, session: Session, payment_id: int) -> None:
-        """Ask no more about a payment that has ended."""
+    @cached_property
+    def _postpone(self) -> Any:
+        p = self.payment.c
+        return (
+            update(self.payment)
+            .where(p.id == bindparam("the_id"), self._is_open)
+            .values(due_at=bindparam("due_at"))
+        )
 
-        def work() -> None:
-            connection = session.connection(bind_arguments={"mapper": self._mapper})
-            connection.execute(self._statements.close, {"the_id": payment_id})
-            session.commit()
+    @transaction
+    def close(self, connection: Connection, payment_id: int) -> None:
+        """Ask no more about a payment that has failed or expired."""
+        connection.execute(self._close, {"the_id": payment_id})
 
-        with_retries(session, work)
+    @cached_property
+    def _close(self) -> Any:
+        p = self.payment.c
+        has_ended = or_(*(p.status == status for status in ENDED))
+        return (
+            update(self.payment).where(p.id == bindparam("the_id"), has_ended).values(due_at=None)
+        )
 
-    def count_due(self, session: Session, *, now: datetime) -> int:
-        """Return how many payments are due."""
-        connection = session.connection(bind_arguments={"mapper": self._mapper})
-        key = {
-            "the_account": self._account,
-            "the_now": now,
-            "quiet_since": now - self._interval,
-        }
-        return int(connection.execute(self._statements.count_due, key).scalar_one())
+    def expire_unanswered(self, payment_id: int, *, now: datetime) -> bool:
+        """Expire a pending payment whose creation Spayon never answered.
+
+        Returns True if the payment changed. Raises `HandlerError`.
+        """
+        changed = self._expire_unanswered(payment_id, now)
+
+        if changed:
+            self._outbox.announce_status("expired", payment_id)
+
+        return changed
+
+    @transaction
+    def _expire_unanswered(self, connection: Connection, payment_id: int, now: datetime) -> bool:
+        found = connection.execute(self._find_unanswered, {"the_id": payment_id}).first()
+
+        if found is None:
+            return False
+
+        self._status.write(connection, found, Transition(APPLIED, "expired"), now=now)
+        return True
+
+    @cached_property
+    def _find_unanswered(self) -> Any:
+        p = self.payment.c
+        return select(*(p[name] for name in NEEDED)).where(
+            p.id == bindparam("the_id"), p.session_id.is_(None), p.status == "pending"
+        )
+
+    @cached_property
+    def _is_quiet(self) -> Any:
+        p = self.payment.c
+        return or_(p.checked_at.is_(None), p.checked_at <= bindparam("quiet_since"))
+
+    @cached_property
+    def _is_open(self) -> Any:
+        # A payment that is paid or under review stays so, whatever Spayon would say.
+        p = self.payment.c
+        return or_(*(p.status == status for status in ("pending", *ENDED)))
+
+    @cached_property
+    def _is_due(self) -> Any:
+        p = self.payment.c
+        return (p.due_at <= bindparam("the_now"), self.is_mine, self._is_open, self._is_quiet)
 
 
 def pause(attempts: int) -> timedelta:

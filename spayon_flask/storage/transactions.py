@@ -1,29 +1,35 @@
-"""Transactions: the shop's `db.session`, kept honest while we write through it."""
+"""Transactions: one way to run our statements in the shop's `db.session`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Concatenate
+from typing import ParamSpec
 from typing import TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import PendingRollbackError
-from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session
-from sqlalchemy.orm import SessionTransaction
-from sqlalchemy.orm import scoped_session
 
 from ..errors import HandlerError
 from ..errors import UncommittedChangesError
+from .part import Part
+from .writes import has_written
 
 
-_T = TypeVar("_T")
+_Owner = TypeVar("_Owner", bound=Part)
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
-#: A transaction that lost against another one begins anew at most this many times.
+#: A transaction that lost against another one is tried at most this many times in all.
 MAX_TRIES = 5
 
-_WRITTEN = "spayon.written"
+#: No further try begins after this many seconds: a worker must not wait for a lock again and again.
+MAX_SECONDS = 5.0
 
 #: PostgreSQL: serialization failure, deadlock, lock not available.
 _SQLSTATES = ("40001", "40P01", "55P03")
@@ -31,8 +37,8 @@ _SQLSTATES = ("40001", "40P01", "55P03")
 #: MariaDB: lock wait time-out.
 _STATEMENT_ERRNOS = (1205,)
 
-#: MariaDB: deadlock, record has changed since last read. It rolls back all of the transaction, and
-#: lets the next statement begin another.
+#: MariaDB: deadlock, record has changed since last read. MariaDB rolls back the whole transaction,
+#: and begins another one with the next statement.
 _TRANSACTION_ERRNOS = (1213, 1020)
 
 
@@ -40,27 +46,54 @@ class LostRaceError(Exception):
     """Another transaction changed what ours was decided upon."""
 
 
-def watch(session: scoped_session[Any]) -> None:
-    """Notice from now on what the shop writes through *session*; watching twice does no harm."""
-    for name, listener in (
-        ("after_flush", _note_flush),
-        ("do_orm_execute", _note_statement),
-        ("after_transaction_end", _forget),
-    ):
-        if not event.contains(session, name, listener):
-            event.listen(session, name, listener)
+def transaction(
+    method: Callable[Concatenate[_Owner, Connection, _Arguments], _Result],
+) -> Callable[Concatenate[_Owner, _Arguments], _Result]:
+    """Run *method* in a transaction of its own, and hand it the connection.
+
+    The transaction begins with what is in the database now, and commits when *method* returns. If
+    another transaction won, *method* runs again, at most `MAX_TRIES` times and not later than
+    `MAX_SECONDS` after the first time. No transaction is left open. Raises
+    `UncommittedChangesError` if the shop's session holds changes.
+    """
+
+    @wraps(method)
+    def run(self: _Owner, *args: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
+        session = self.session
+        begin_clean(session)
+        give_up_at = time.monotonic() + MAX_SECONDS
+
+        for left in reversed(range(MAX_TRIES)):
+            try:
+                result = method(self, self.connect(), *args, **options)
+                _commit(session)
+
+            except (LostRaceError, DBAPIError, HandlerError) as error:
+                if not (left and _may_win(error) and time.monotonic() < give_up_at):
+                    raise
+
+            else:
+                return result
+
+            finally:
+                if session.in_transaction():
+                    session.rollback()
+
+        raise AssertionError("unreachable")
+
+    return run  # type: ignore[return-value]  # a wrapper's type says less than that of a method
 
 
 def begin_clean(session: Session) -> None:
-    """Leave whatever *session* has only read; what follows sees the present.
+    """End a transaction in which *session* has only read, so that the next one sees the present.
 
-    Raises `UncommittedChangesError` where it holds changes.
+    Raises `UncommittedChangesError` if *session* holds changes, written or not.
     """
-    # There is no change, flushed or not, for which it would not have begun one.
+    # A session without a transaction holds no change.
     if not session.in_transaction():
         return
 
-    if session.info.get(_WRITTEN) or session.new or session.dirty or session.deleted:
+    if has_written(session) or session.new or session.dirty or session.deleted:
         raise UncommittedChangesError(
             "db.session holds changes, which this call would commit: commit them or roll them back "
             "first"
@@ -69,48 +102,8 @@ def begin_clean(session: Session) -> None:
     session.rollback()
 
 
-def with_retries(session: Session, work: Callable[[], _T]) -> _T:
-    """Return what *work* returns, begun anew where another transaction stood in its way.
-
-    Whatever happens, *session* is left without an open transaction.
-    """
-    return with_retries_in(lambda: session, work)
-
-
-def with_retries_in(current: Callable[[], Session | None], work: Callable[[], _T]) -> _T:
-    """Do as `with_retries`, where *work* may be the one who makes the session."""
-    session = current()
-
-    if session is not None:
-        begin_clean(session)
-
-    for left in reversed(range(MAX_TRIES)):
-        try:
-            return work()
-
-        except LostRaceError:
-            if not left:
-                raise
-
-        except DBAPIError as error:
-            if not left or not is_transient(error):
-                raise
-
-        except HandlerError as error:
-            if not left or not is_transient(error.__cause__):
-                raise
-
-        finally:
-            session = current()
-
-            if session is not None and session.in_transaction():
-                session.rollback()
-
-    raise AssertionError("unreachable")
-
-
 def is_transient(error: BaseException | None) -> bool:
-    """Say whether the same transaction may well succeed when it is begun anew."""
+    """Return True if the same transaction may well succeed when it is run again."""
     if isinstance(error, PendingRollbackError):
         return is_transient(error.__context__)
 
@@ -126,14 +119,31 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 def loses_transaction(error: BaseException | None) -> bool:
-    """Say whether the database drops what was written before *error*, without another word."""
+    """Return True if the database has dropped what was written before *error*."""
     return isinstance(error, DBAPIError) and (
         error.connection_invalidated or _errno(error) in _TRANSACTION_ERRNOS
     )
 
 
+def _commit(session: Session) -> None:
+    try:
+        session.commit()
+
+    except IntegrityError as error:
+        # None of our own constraints is checked as late as this.
+        raise HandlerError(
+            "the database refused the commit: a constraint that is checked at the end of the "
+            "transaction does not hold for what the handler wrote"
+        ) from error
+
+
+def _may_win(error: Exception) -> bool:
+    cause = error.__cause__ if isinstance(error, HandlerError) else error
+    return isinstance(error, LostRaceError) or is_transient(cause)
+
+
 def _sqlstate(error: DBAPIError) -> object:
-    # As psycopg calls it, and psycopg2; pg8000 has it in what the server said.
+    # psycopg has `sqlstate`, psycopg2 has `pgcode`, pg8000 has the server's message as a dict.
     said = _first_argument(error)
     return (
         getattr(error.orig, "sqlstate", None)
@@ -143,24 +153,11 @@ def _sqlstate(error: DBAPIError) -> object:
 
 
 def _errno(error: DBAPIError) -> object:
-    # As MySQL's own connector and MariaDB's call it; the others have it in front.
+    # MySQL's own connector and MariaDB's have `errno`; other drivers have the number as the first
+    # argument.
     return getattr(error.orig, "errno", None) or _first_argument(error)
 
 
 def _first_argument(error: DBAPIError) -> object:
     arguments: tuple[object, ...] = getattr(error.orig, "args", ())
     return arguments[0] if arguments else None
-
-
-def _note_flush(session: Session, _: object) -> None:
-    session.info[_WRITTEN] = True
-
-
-def _note_statement(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
-        state.session.info[_WRITTEN] = True
-
-
-def _forget(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.parent is None:
-        session.info.pop(_WRITTEN, None)

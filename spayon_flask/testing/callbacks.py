@@ -72,5 +72,5 @@ def _write(
     )
 
     with app.app_context():
-        payment = state.storage.find(session_id=session_id) or nobody
+        payment = state.storage.queries.find(session_id=session_id) or nobody
         return write_callback(payment, status, now=now, **changes)

@@ -74,7 +74,9 @@ def create_callback(name: str, current: Current) -> RouteCallable:
             return refuse(now, 400, "the body could not be read to its end")
 
         try:
-            state.storage.record(report, source="callback", now=now, secret_index=secret_index)
+            state.storage.recorder.record(
+                report, source="callback", now=now, secret_index=secret_index
+            )
 
         except Exception:
             # Whatever it was, it was rolled back: Spayon is to deliver again.

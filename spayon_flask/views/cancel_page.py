@@ -28,7 +28,7 @@ def create_cancel_page(current: Current) -> RouteCallable:
         """Show until when the payment can still be made, and the way there."""
         state = current()
         known = not has_control_characters(reference)
-        payment = state.storage.find(reference=reference) if known else None
+        payment = state.storage.queries.find(reference=reference) if known else None
 
         if payment is None:
             return render_error(state, "unknown_payment", 404)

@@ -88,7 +88,7 @@ def _show(
     state: AppState, order: Order, fields: list[Field], status_code: int = 200
 ) -> ResponseReturnValue:
     language = page_language(state.settings, order.language)
-    payment = state.storage.standing(order.order_id)
+    payment = state.storage.queries.standing(order.order_id)
     return render(
         state,
         "checkout.html",

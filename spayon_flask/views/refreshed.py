@@ -27,4 +27,4 @@ def refreshed(state: AppState, payment: Any) -> Any:
     except SpayonError:
         logger.exception("the status for the page could not be recorded", extra=ids)
 
-    return state.storage.get(payment_id)
+    return state.storage.queries.get(payment_id)

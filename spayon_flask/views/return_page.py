@@ -67,7 +67,7 @@ def _find(state: AppState, session_id: str) -> Any:
     if not session_id or len(session_id) > MAX_ID_LENGTH or has_control_characters(session_id):
         return None
 
-    return state.storage.find(session_id=session_id)
+    return state.storage.queries.find(session_id=session_id)
 
 
 def _waiting_since(now: datetime) -> datetime:

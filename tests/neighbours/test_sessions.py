@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy.orm
-from flask import request_finished
 from flask_sqlalchemy.session import Session
 from sqlalchemy import Connection
 from sqlalchemy import event
@@ -47,48 +46,6 @@ def shop_with(session_class: type[Session], database_url: str, **config: Any) ->
 
     finally:
         dispose(shop)
-
-
-def test_a_repetition_leaves_the_session_alone(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
-    ended: list[object] = []
-    assert any_shop.deliver(report()) == 200
-
-    with listening(any_shop, "after_transaction_end", lambda *_: ended.append(_)):
-        assert any_shop.deliver(report()) == 200
-
-    assert ended == []
-
-
-def test_a_repetition_makes_no_session(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
-    made: list[bool] = []
-
-    def look(*_: object, **__: object) -> None:
-        made.append(any_shop.db.session.registry.has())
-
-    with request_finished.connected_to(look, any_shop.app):
-        assert any_shop.deliver(report()) == 200
-        assert any_shop.deliver(report()) == 200
-
-    assert made == [True, False]
-
-
-def test_a_report_without_work_for_a_handler_leaves_the_session_alone(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
-    any_shop.spayon.handlers.by_status["failed"].clear()
-    ended: list[object] = []
-
-    with listening(any_shop, "after_transaction_end", lambda *_: ended.append(_)):
-        assert any_shop.deliver(report(status="pending")) == 200
-        assert any_shop.deliver(report(sessionId="unknown")) == 200
-        assert any_shop.deliver(report(status="failed")) == 200
-
-    assert ended == []
-    assert any_shop.payment().status == "failed"
 
 
 def test_what_a_session_says_at_its_beginning_is_said_ahead_of_our_statements(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 import spayon_flask
 from spayon_flask.simulator import Simulator
@@ -80,40 +82,124 @@ class TestOneWayIn:
             any_shop.deliver(report(status="paid"))
 
         writes = [found[1] for sql in executed if (found := WRITES_STATUS.search(sql))]
-        # On PostgreSQL recording the report is the first write; the second follows a failure.
-        assert len(writes) == (3 if dialect(any_shop) == "postgresql" else 2)
+        assert len(writes) == 2
         assert all("spayon_payment.status =" in where for where in writes)
 
-    def test_nothing_but_what_records_reports_writes_a_status(self) -> None:
-        writers = {each for each in _modules(_writes_status) if not each.startswith("simulator/")}
+    def test_one_statement_writes_every_status(self, any_shop: Shop, gateway: Simulator) -> None:
+        for number in range(4):
+            any_shop.add_order(f"A{number}")
+            any_shop.add_payment(f"S{number}", f"A{number}")
 
-        assert writers == {"storage/arrivals.py", "storage/changes.py"}
+        any_shop.add_order("A4")
+        unanswered = any_shop.add_payment(None, "A4")
+        any_shop.add_order("A5")
+        asked = start(any_shop, order("A5"))
+        gateway.fault("callback_lost")
+        gateway.pay(asked.session_id)
 
-        for step in ("look_up", "judge"):
-            assert _modules(partial(_calls, name=step)) == {"storage/records.py"}
+        with statements(any_shop) as executed:
+            any_shop.deliver(report("S0", "failed", orderId="A0"))
+            any_shop.deliver(report("S1", "paid", orderId="A1"))
+            any_shop.deliver(report("S2", "paid", orderId="A2", price="1"))
+            any_shop.deliver(report("S3", "expired", orderId="A3"))
+            refresh(any_shop, asked.session_id)
 
-    @pytest.mark.parametrize("status", ["paid", "failed", "expired"])
-    def test_a_status_written_with_the_report_leaves_what_a_decision_would_have_written(
-        self, any_shop: Shop, status: str
+            with any_shop.app.app_context():
+                storage = any_shop.spayon.state.storage
+                held_back = storage.queries.find(session_id="S2")
+                assert held_back is not None
+                storage.reviews.settle(
+                    held_back.id, accept=True, by="Ani", because="seen", now=any_shop.clock()
+                )
+                storage.schedule.expire_unanswered(unanswered, now=any_shop.clock())
+
+        writers = [sql for sql in executed if WRITES_STATUS.search(sql)]
+        assert len(writers) == 7
+        assert len(set(writers)) == 1
+
+    def test_no_module_sets_the_status_of_an_object(self) -> None:
+        assert {
+            each for each in _modules(_sets_status) if not each.startswith("simulator/")
+        } == set()
+
+    @pytest.mark.parametrize(
+        ("fields", "written"),
+        [
+            ({}, ["paid"]),
+            ({"price": "1"}, ["review"]),
+            ({"currency": "USD"}, ["review"]),
+            ({"orderId": None}, ["review"]),
+            ({"status": "failed"}, ["failed"]),
+            ({"status": "pending"}, []),
+            ({"status": "refunded"}, []),
+        ],
+    )
+    def test_no_status_is_written_that_was_not_decided(
+        self, any_shop: Shop, fields: dict[str, Any], written: list[str]
     ) -> None:
         any_shop.add_order()
         any_shop.add_payment()
-        any_shop.add_order("A2")
-        # The price of such a product is Spayon's, so its status is always written afterwards.
-        any_shop.add_payment("S2", "A2", product_id=7)
 
-        for order_id, session_id in (("A1", "S1"), ("A2", "S2")):
-            any_shop.deliver(report(session_id, status, orderId=order_id))
+        with audit(any_shop) as seen:
+            assert any_shop.deliver(report(**fields)) == 200
 
-        rows = [any_shop.payment(session_id) for session_id in ("S1", "S2")]
-        assert [row.held_order_id for row in rows] == (
-            ["A1", "A2"] if status == "paid" else [None] * 2
-        )
+        assert seen == written
 
-        for name in ("status", "review", "price", "currency", "decline_reasons", "due_at"):
-            assert getattr(rows[0], name) == getattr(rows[1], name), name
 
-        assert rows[0].updated_at == rows[1].updated_at
+#: What logs every status that is written, whoever writes it.
+_TRIGGERS = {
+    "sqlite": [
+        "CREATE TABLE audit (id INTEGER PRIMARY KEY, status VARCHAR(64))",
+        (
+            "CREATE TRIGGER audit_status AFTER UPDATE OF status ON spayon_payment "
+            "BEGIN INSERT INTO audit (status) VALUES (NEW.status); END"
+        ),
+    ],
+    "postgresql": [
+        "CREATE TABLE audit (id SERIAL PRIMARY KEY, status VARCHAR(64))",
+        (
+            "CREATE FUNCTION audit_status() RETURNS trigger AS $$ BEGIN "
+            "INSERT INTO audit (status) VALUES (NEW.status); RETURN NEW; END $$ LANGUAGE plpgsql"
+        ),
+        (
+            "CREATE TRIGGER audit_status AFTER UPDATE OF status ON spayon_payment "
+            "FOR EACH ROW EXECUTE FUNCTION audit_status()"
+        ),
+    ],
+    "mysql": [
+        "CREATE TABLE audit (id INTEGER PRIMARY KEY AUTO_INCREMENT, status VARCHAR(64))",
+        (
+            "CREATE TRIGGER audit_status AFTER UPDATE ON spayon_payment FOR EACH ROW BEGIN "
+            "IF NEW.status <> OLD.status THEN INSERT INTO audit (status) VALUES (NEW.status); "
+            "END IF; END"
+        ),
+    ],
+}
+
+
+@contextmanager
+def audit(shop: Shop) -> Iterator[list[str]]:
+    """Collect the statuses that are written inside the block, by a trigger of the database."""
+    seen: list[str] = []
+    on_postgresql = dialect(shop) == "postgresql"
+
+    with shop.app.app_context():
+        _execute(shop, *_TRIGGERS[dialect(shop)])
+
+        try:
+            yield seen
+            with shop.db.engine.connect() as connection:
+                seen += connection.scalars(text("SELECT status FROM audit ORDER BY id"))
+
+        finally:
+            _execute(shop, "DROP TRIGGER audit_status" + " ON spayon_payment" * on_postgresql)
+            _execute(shop, *["DROP FUNCTION audit_status()"] * on_postgresql, "DROP TABLE audit")
+
+
+def _execute(shop: Shop, *executed: str) -> None:
+    with shop.db.engine.begin() as connection:
+        for statement in executed:
+            connection.exec_driver_sql(statement)
 
 
 def _modules(fits: Callable[[ast.AST], bool]) -> set[str]:
@@ -125,25 +211,11 @@ def _modules(fits: Callable[[ast.AST], bool]) -> set[str]:
     }
 
 
-def _calls(tree: ast.AST, name: str) -> bool:
-    """Say whether a module calls a function or method called *name*."""
-    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return any(name in (getattr(each, "attr", ""), getattr(each, "id", "")) for each in calls)
-
-
-def _writes_status(tree: ast.AST) -> bool:
-    """Say whether a module executes what writes a status, or sets the `status` of some object."""
-    for node in ast.walk(tree):
-        if _is_attribute(node, "write_status") or _is_attribute(node, "insert_report"):
-            return True
-
-        targets: list[Any] = getattr(node, "targets", []) or [getattr(node, "target", None)]
-
-        if any(_is_attribute(each, "status", ast.Store) for each in targets):
-            return True
-
-    return False
-
-
-def _is_attribute(node: object, name: str, context: type[ast.expr_context] = ast.Load) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, context)
+def _sets_status(tree: ast.AST) -> bool:
+    """Return True if a module sets the attribute `status` of some object."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == "status"
+        and isinstance(node.ctx, ast.Store)
+        for node in ast.walk(tree)
+    )

@@ -1,4 +1,4 @@
-"""Verdicts: what a report does to a payment."""
+"""Transitions: what a report does to a payment."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from spayon_flask.reports import Report
-from spayon_flask.verdicts import Decision
-from spayon_flask.verdicts import judge
+from spayon_flask.transitions import Transition
+from spayon_flask.transitions import decide
 from tests.reports import report
 
 
@@ -26,8 +26,8 @@ def payment(**fields: Any) -> Any:
     return SimpleNamespace(**(asked | fields))
 
 
-def verdict(known: str, status: str, **fields: Any) -> Decision:
-    return judge(payment(status=known), Report.from_json(report(status=status, **fields)))
+def verdict(known: str, status: str, **fields: Any) -> Transition:
+    return decide(payment(status=known), Report.from_json(report(status=status, **fields)))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def verdict(known: str, status: str, **fields: Any) -> Decision:
     ],
 )
 def test_a_later_status_applies(known: str, reported: str) -> None:
-    assert verdict(known, reported) == Decision("applied", reported)
+    assert verdict(known, reported) == Transition("applied", reported)
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_a_later_status_applies(known: str, reported: str) -> None:
     ],
 )
 def test_what_comes_too_late_is_stale(known: str, reported: str) -> None:
-    assert verdict(known, reported) == Decision("stale")
+    assert verdict(known, reported) == Transition("stale")
 
 
 @pytest.mark.parametrize("status", ["pending", "failed", "expired", "paid"])
 def test_the_same_status_again_changes_nothing(status: str) -> None:
-    assert verdict(status, status) == Decision("unchanged")
+    assert verdict(status, status) == Transition("unchanged")
 
 
 @pytest.mark.parametrize("status", ["refunded", "PAID", "review", "applied"])
 def test_a_status_that_spayon_does_not_document_is_ignored(status: str) -> None:
-    assert verdict("pending", status) == Decision("ignored")
+    assert verdict("pending", status) == Transition("ignored")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_status_that_spayon_does_not_document_is_ignored(status: str) -> None:
     ],
 )
 def test_a_paid_that_does_not_fit_goes_to_review(fields: dict[str, Any], reason: str) -> None:
-    assert verdict("pending", "paid", **fields) == Decision("review", "review", reason)
+    assert verdict("pending", "paid", **fields) == Transition("review", "review", reason)
 
 
 @pytest.mark.parametrize("status", ["failed", "expired"])
@@ -97,20 +97,20 @@ def test_the_money_guard_is_for_paid_alone(status: str) -> None:
 def test_a_product_of_the_admin_panel_takes_its_price_from_spayon() -> None:
     asked = payment(product_id=7, price=None, currency=None)
 
-    assert judge(asked, Report.from_json(report(price="42"))) == Decision("applied", "paid")
+    assert decide(asked, Report.from_json(report(price="42"))) == Transition("applied", "paid")
 
 
 def test_a_product_of_the_admin_panel_still_needs_a_price() -> None:
     asked = payment(product_id=7, price=None, currency=None)
 
-    assert judge(asked, Report.from_json(report(price=None))).review == "price_missing"
+    assert decide(asked, Report.from_json(report(price=None))).review == "price_missing"
 
 
 def test_a_payment_session_that_a_changed_order_left_behind_goes_to_review() -> None:
-    assert judge(payment(superseded=True), Report.from_json(report())).review == "superseded"
+    assert decide(payment(superseded=True), Report.from_json(report())).review == "superseded"
 
 
 def test_a_second_payment_of_an_order_goes_to_review() -> None:
-    decision = judge(payment(), Report.from_json(report()), order_is_paid=True)
+    decision = decide(payment(), Report.from_json(report()), order_is_paid=True)
 
     assert decision.review == "second_payment"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import MutableMapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -24,15 +22,15 @@ from sqlalchemy.orm import MappedAsDataclass
 from sqlalchemy.orm import declared_attr
 from sqlalchemy.orm import mapped_column
 
-from ..orders import MAX_ID_LENGTH
-from ..orders import MAX_TEXT_LENGTH
-from ..reports import MAX_STATUS_LENGTH
-from .types import JsonText
-from .types import Price
-from .types import raw_body
-from .types import row_key
-from .types import text_key
-from .types import utc_moment
+from .column_types import JsonText
+from .column_types import Price
+from .column_types import raw_body
+from .column_types import row_key
+from .column_types import text_key
+from .column_types import utc_moment
+from .orders import MAX_ID_LENGTH
+from .orders import MAX_TEXT_LENGTH
+from .reports import MAX_STATUS_LENGTH
 
 
 def _partial_index(name: str, column: str) -> Index:
@@ -46,10 +44,12 @@ class PaymentMixin:
 
     *status* is `pending`, `failed`, `expired`, `paid` or `review`; only this package writes it.
     *session_id*, *session_url* and *expires_at* are None until Spayon has answered. *reference* is
-    our own unguessable name. *held_order_id* is the order that this payment holds, alive or
-    paid: by its unique key no order is held twice. *superseded* marks a payment session that a
-    changed order left behind. *reviewed_by*, *reviewed_because* and *reviewed_at* tell who moved it
-    out of review, why and when. *checked_at*, *due_at* and *attempts* schedule the status checks.
+    our own unguessable name. *paid_at*, *reported_price* and *reported_currency* are what Spayon
+    reported of a `paid`: they are set if the payment is paid or under review. *held_order_id* is
+    the order that this payment holds, alive or paid; by its unique key no order is held twice.
+    *superseded* marks a payment of an order whose product, price or currency has changed since.
+    *reviewed_by*, *reviewed_because* and *reviewed_at* tell who moved the payment out of review,
+    why and when. *checked_at*, *due_at* and *attempts* schedule the status checks.
     """
 
     __tablename__ = "spayon_payment"
@@ -61,13 +61,16 @@ class PaymentMixin:
     session_id: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
     session_url: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(16))
-    review: Mapped[str | None] = mapped_column(String(64))
+    review: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
     product_id: Mapped[int | None] = mapped_column(BigInteger)
     product_name: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
     price: Mapped[Decimal | None] = mapped_column(Price)
     currency: Mapped[str | None] = mapped_column(String(3))
     language: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
     decline_reasons: Mapped[list[dict[str, str]] | None] = mapped_column(JsonText)
+    paid_at: Mapped[datetime | None] = mapped_column(utc_moment)
+    reported_price: Mapped[Decimal | None] = mapped_column(Price)
+    reported_currency: Mapped[str | None] = mapped_column(String(3))
     expires_at: Mapped[datetime | None] = mapped_column(utc_moment)
     created_at: Mapped[datetime] = mapped_column(utc_moment)
     updated_at: Mapped[datetime] = mapped_column(utc_moment)
@@ -127,22 +130,20 @@ class CallbackMixin:
 
 _Mixin = TypeVar("_Mixin")
 
-#: The classes made for each shop's metadata: two vendor accounts share the two tables.
-_made: MutableMapping[Any, tuple[type[PaymentMixin], type[CallbackMixin]]] = (
-    weakref.WeakKeyDictionary()
-)
+#: In `metadata.info`: the two classes, which two vendor accounts share.
+_MADE = "spayon.models"
 
 
 def make_models(base: Any) -> tuple[type[PaymentMixin], type[CallbackMixin]]:
     """Return the two model classes on *base*, the shop's `db.Model`, made once for its metadata."""
-    found = _made.get(base.metadata)
+    if _MADE not in base.metadata.info:
+        base.metadata.info[_MADE] = (
+            _map("SpayonPayment", PaymentMixin, base),
+            _map("SpayonCallback", CallbackMixin, base),
+        )
 
-    if found is None:
-        payment = _map("SpayonPayment", PaymentMixin, base)
-        callback = _map("SpayonCallback", CallbackMixin, base)
-        found = _made[base.metadata] = (payment, callback)
-
-    return found
+    made: tuple[type[PaymentMixin], type[CallbackMixin]] = base.metadata.info[_MADE]
+    return made
 
 
 def _map(name: str, mixin: type[_Mixin], base: Any) -> type[_Mixin]:

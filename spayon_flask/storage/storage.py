@@ -1,0 +1,67 @@
+"""Storage: where the payments of one vendor account are kept; the only writer of the two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import scoped_session
+
+from ..handlers import Handlers
+from ..models import CallbackMixin
+from ..models import PaymentMixin
+from .checkouts import Checkouts
+from .outbox import Outbox
+from .part import Part
+from .part import Source
+from .pruning import Pruning
+from .queries import Queries
+from .recording import Recorder
+from .reviews import Reviews
+from .schedule import Schedule
+from .status import StatusWriter
+from .writes import watch
+
+
+class Storage:
+    """The parts through which the payments of *account* are read and written.
+
+    Every part works through the shop's own `db.session`, which *get_session* returns. Each method
+    of a part that writes commits, and raises `UncommittedChangesError` if that session holds
+    changes. *interval* lies at least between two status calls for one payment.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        get_session: Callable[[], scoped_session[Any]],
+        payment_class: type[PaymentMixin],
+        callback_class: type[CallbackMixin],
+        handlers: Handlers,
+        interval: timedelta,
+    ) -> None:
+        source = Source(account, get_session, payment_class, callback_class)
+        status = StatusWriter(source, handlers)
+        #: What stands in the tables.
+        self.queries = Queries(source)
+        #: The dispatcher's rows, and the signals.
+        self.outbox = Outbox(source, handlers, self.queries)
+        #: The one way in for reports.
+        self.recorder = Recorder(source, status, self.outbox)
+        #: Which payment holds an order.
+        self.checkouts = Checkouts(source)
+        #: Whom to ask Spayon about, and when.
+        self.schedule = Schedule(source, status, self.outbox, interval)
+        #: What a person decides.
+        self.reviews = Reviews(source, status, self.outbox, self.queries)
+        #: Old rows.
+        self.pruning = Pruning(source)
+        self._part: Part = self.queries
+        # Before the shop's first statement, so that none of its writes is overlooked.
+        watch(get_session())
+
+    @property
+    def writes_side_by_side(self) -> bool:
+        """Whether several transactions may write at the same time, which SQLite cannot."""
+        return self._part.connect().dialect.name != "sqlite"
