@@ -1,21 +1,28 @@
 """The imitated API: tokens, sessions and their status, as Spayon's documentation has them."""
 
+import codecs
 import hmac
 import json
+import math
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import wraps
 from typing import Any
 
 from flask import Blueprint
 from flask import Response
+from flask import g
 from flask import request
 
 from .creation import BadBodyError
 from .creation import Creation
 from .current import current_gateway
+from .faults import UNKNOWN_STATUS
+from .faults import Fault
 from .gateway import Gateway
 from .log import ApiRequest
+from .server import NUMBER
 from .server import WIRE_HEADER
 
 
@@ -34,8 +41,8 @@ def imitated(name: str, rule: str, method: str) -> Callable[[Work], Work]:
         def view(**arguments: Any) -> Response:
             gateway = current_gateway()
             start = time.perf_counter()
-            fault, response = _faulty(gateway, name, work, arguments)
-            _remember(gateway, f"{method} {shown}", response, time.perf_counter() - start, fault)
+            response = _faulty(gateway, name, work, arguments)
+            _remember(gateway, f"{method} {shown}", response, time.perf_counter() - start)
             return response
 
         shown = rule.replace("<", "{").replace(">", "}")
@@ -59,14 +66,18 @@ def tokens(gateway: Gateway) -> Response:
     if not hmac.compare_digest(given, f"{gateway.client_id}\n{gateway.client_secret}".encode()):
         return _refuse(shape.wrong_secret_code, "the client id or the client secret is wrong")
 
-    early = gateway.faults.strike("token_dies_early", "tokens")
+    early = _struck("token_dies_early", "tokens")
     token = gateway.tokens.issue(
         gateway.client_id,
         gateway.clock.now(),
         lives=early.seconds if early else shape.token_lifetime,
-        alone=shape.old_tokens == "die",
+        alone=bool(_struck("old_tokens_die", "tokens")) or shape.old_tokens == "die",
     )
-    return _answer(shape.token(token), shape.token_code)
+    answer = shape.token(token)
+    if _struck("expires_in_text", "tokens"):
+        answer["expires_in"] = str(shape.token_lifetime)
+
+    return _answer(answer, shape.token_code)
 
 
 @imitated("sessions", "/api/product/session", "POST")
@@ -88,7 +99,7 @@ def create_session(gateway: Gateway) -> Response:
         return _refuse(400, "order_id was used before")
 
     session = gateway.create(creation)
-    early = gateway.faults.strike("callback_before_answer", "sessions")
+    early = _struck("callback_before_answer", "sessions")
     if early:
         ends = {"paid": gateway.pay, "failed": gateway.decline, "expired": gateway.expire}
         ends[early.status](session.id)
@@ -110,7 +121,8 @@ def status(gateway: Gateway, session_id: str) -> Response:
     if session is None:
         return _refuse(gateway.shape.unknown_session_code, "there is no such session")
 
-    return Response(gateway.shape.report(session), content_type="application/json")
+    changes = {"status": UNKNOWN_STATUS} if _struck("unknown_status", "status") else {}
+    return Response(gateway.shape.report(session, **changes), content_type="application/json")
 
 
 def _unauthorized(gateway: Gateway) -> Response | None:
@@ -118,38 +130,97 @@ def _unauthorized(gateway: Gateway) -> Response | None:
     return _refuse(401, why) if why else None
 
 
-def _faulty(gateway: Gateway, name: str, work: Work, arguments: Any) -> tuple[str | None, Response]:
-    late = gateway.faults.strike("latency", name)
+def _struck(kind: str, name: str) -> Fault | None:
+    """Return the armed fault of *kind* that strikes the call at hand, and note it."""
+    fault = current_gateway().faults.strike(kind, name, order=g.order)
+    if fault:
+        g.struck.append(kind)
+
+    return fault
+
+
+def _order_of(gateway: Gateway, name: str, arguments: Any) -> str | None:
+    """Return the order of the shop that a call is about, as far as that can be told."""
+    if name == "status":
+        session = gateway.sessions.get(arguments["session_id"])
+        return session.order_id if session else None
+
+    try:
+        order = json.loads(request.get_data())["order_id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+    return order if isinstance(order, str) else None
+
+
+def _faulty(gateway: Gateway, name: str, work: Work, arguments: Any) -> Response:
+    """Return the answer to the call *name*, by way of the faults that strike it."""
+    g.struck, g.order = [], _order_of(gateway, name, arguments)
+    late = _struck("latency", name)
     if late:
         gateway.stopping.wait(late.seconds)
 
-    if gateway.faults.strike("drop_before", name):
-        return "drop_before", _cut(_answer({}), "drop")
+    # A call without a connection of its own counts as one on a connection that was kept open.
+    if request.environ.get(NUMBER, 2) > 1 and _struck("reset_reused", name):
+        return _on_wire(_answer({}), "reset")
 
-    error = gateway.faults.strike("error", name)
+    if _struck("drop_before", name):
+        return _on_wire(_answer({}), "drop")
+
+    error = _struck("error", name)
     if error:
-        response = _refuse(error.code, "a fault that was asked for")
-        response.headers["Retry-After"] = "1"
-        return "error", response
+        return _error(error)
 
-    if gateway.faults.strike("html", name):
-        return "html", Response(PAGE, content_type="text/html; charset=utf-8")
+    if _struck("html", name):
+        return Response(PAGE, content_type="text/html; charset=utf-8")
 
     response = work(gateway, **arguments)
-    if gateway.faults.strike("drop_after", name):
-        return "drop_after", _cut(response, "drop")
+    odd = _struck("odd_json", name)
+    if odd:
+        response.set_data(_odd(response.get_data(), odd.form))
 
-    if gateway.faults.strike("truncated", name):
-        return "truncated", _cut(response, "truncate")
+    if _struck("bom", name):
+        response.set_data(codecs.BOM_UTF8 + response.get_data())
 
-    return "latency" if late else None, response
+    return _faulty_line(name, response)
 
 
-def _remember(
-    gateway: Gateway, endpoint: str, response: Response, seconds: float, fault: str | None
-) -> None:
+def _faulty_line(name: str, response: Response) -> Response:
+    if _struck("drop_after", name):
+        return _on_wire(response, "drop")
+
+    if _struck("truncated", name):
+        return _on_wire(response, "truncate")
+
+    slow = _struck("trickle", name)
+    return _on_wire(response, f"trickle {slow.seconds}") if slow else response
+
+
+def _error(fault: Fault) -> Response:
+    response = _refuse(fault.code, "a fault that was asked for")
+    seconds = fault.seconds or 1.0
+    if fault.retry_after == "seconds":
+        response.headers["Retry-After"] = str(math.ceil(seconds))
+    elif fault.retry_after == "date":
+        # Of real time: a shop compares the date with its own clock.
+        response.headers["Retry-After"] = formatdate(time.time() + seconds, usegmt=True)
+
+    return response
+
+
+def _odd(body: bytes, form: str) -> bytes:
+    fields = json.loads(body)
+    if form == "nested":
+        return b'{"a":' * 3000 + body + b"}" * 3000
+
+    odd = [fields] if form == "list" else dict.fromkeys(fields)
+    return json.dumps(odd).encode()
+
+
+def _remember(gateway: Gateway, endpoint: str, response: Response, seconds: float) -> None:
     session_id = response.headers.pop("X-Simulator-Session", None)
     hide = gateway.requests.hide
+    lost = response.headers.get(WIRE_HEADER) in {"drop", "reset"}
     gateway.requests.add(
         ApiRequest(
             gateway.requests.number(),
@@ -159,16 +230,16 @@ def _remember(
             request.full_path.rstrip("?"),
             hide(request.headers.get("Authorization", "")),
             hide(request.get_data(as_text=True)),
-            None if response.headers.get(WIRE_HEADER) == "drop" else response.status_code,
+            None if lost else response.status_code,
             hide(response.get_data(as_text=True)),
             seconds,
-            fault,
+            " and ".join(g.struck) or None,
             session_id or (request.view_args or {}).get("session_id"),
         )
     )
 
 
-def _cut(response: Response, how: str) -> Response:
+def _on_wire(response: Response, how: str) -> Response:
     response.headers[WIRE_HEADER] = how
     return response
 

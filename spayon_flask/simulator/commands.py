@@ -6,13 +6,17 @@ from typing import Any
 
 from flask import Blueprint
 from flask import jsonify
+from flask import redirect
+from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from .current import answered
 from .current import asked
 from .current import current_gateway
 from .current import number
+from .current import wants_page
 from .deliveries import Delivery
+from .faults import PRESETS
 from .gateway import Gateway
 from .gateway import SessionOverError
 from .sessions import PaymentSession
@@ -113,20 +117,26 @@ def clock() -> ResponseReturnValue:
 
 @blueprint.post("/faults")
 def arm() -> ResponseReturnValue:
-    """Arm a fault."""
+    """Arm a fault; a form that makes no sense is shown again as it was filled in."""
     fields = asked()
-    times = fields.get("times", 1)
-    fault = current_gateway().faults.arm(
-        str(fields.get("kind")),
-        on=fields.get("on"),
-        times=None if times in {None, "all"} else int(number(fields, "times", 1)),
-        skip=int(number(fields, "skip")),
-        chance=number(fields, "chance", 1),
-        seconds=number(fields, "seconds"),
-        code=int(number(fields, "code", 503)),
-        status=str(fields.get("status", "paid")),
-    )
+    try:
+        fault = current_gateway().faults.arm(**_fault(fields))
+    except ValueError as error:
+        if not wants_page():
+            raise
+
+        current_gateway().notice = f"Not armed: {error}."
+        return redirect(url_for("inspector.faults", **fields), 303)
+
     return answered(f"Armed: {fault.kind}.", number=fault.number)
+
+
+@blueprint.post("/faults/presets/<name>")
+def arm_preset(name: str) -> ResponseReturnValue:
+    """Arm all faults of a preset, for one `order` or for all."""
+    armed = current_gateway().faults.arm_preset(name, order=asked().get("order"))
+    notice = f"Armed for good: {PRESETS[name].name}."
+    return answered(notice, numbers=[fault.number for fault in armed])
 
 
 @blueprint.post("/faults/clear")
@@ -173,6 +183,21 @@ def in_short(deliveries: Sequence[Delivery]) -> str:
     counts = Counter(str(one.status_code or one.state) for one in deliveries)
     listed = ", ".join(f"{what} × {count}" if count > 1 else what for what, count in counts.items())
     return f"{'Callback' if len(deliveries) == 1 else 'Callbacks'}: {listed}."
+
+
+def _fault(fields: dict[str, Any]) -> dict[str, Any]:
+    times = fields.get("times", 1)
+    texts = {key: fields[key] for key in ("retry_after", "form", "status") if key in fields}
+    return texts | {
+        "kind": str(fields.get("kind")),
+        "on": fields.get("on"),
+        "order": fields.get("order"),
+        "times": None if times in (None, "all") else int(number(fields, "times", 1)),
+        "skip": int(number(fields, "skip")),
+        "chance": number(fields, "chance", 1),
+        "seconds": number(fields, "seconds"),
+        "code": int(number(fields, "code", 503)),
+    }
 
 
 def _told(gateway: Gateway, session: PaymentSession, way: str) -> dict[str, Any]:

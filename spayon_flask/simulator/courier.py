@@ -13,9 +13,9 @@ from .deliveries import Attempt
 from .deliveries import Deliveries
 from .deliveries import Delivery
 from .deliveries import Writer
+from .faults import Fault
 from .faults import Faults
 from .shape import Shape
-from .transport import Answer
 from .transport import Transport
 from .transport import likely_cause
 from .transport import timed
@@ -24,7 +24,9 @@ from .transport import timed
 #: A callback that was set aside for the next one to overtake sets out by itself after this time.
 PATIENCE = timedelta(seconds=60)
 
-LOST = Answer(None, error="lost on the way")
+#: What an attempt has lost.
+ON_THE_WAY = "lost on the way"
+ANSWER_LOST = "answer lost"
 
 
 class Courier:
@@ -63,14 +65,16 @@ class Courier:
                 self._held.append(delivery)
                 return False
 
-            if self._faults.strike("callback_reordered"):
-                self._overtaken.append(delivery)
+            # One at a time: the next callback overtakes it, and is not set aside as well.
+            waiting = [each for each in self._overtaken if not each.attempts]
+            if not waiting and self._strikes("callback_reordered", delivery):
+                self._overtaken = [delivery]
                 self._clock.at(self._clock.now() + PATIENCE, lambda: self._catch_up([delivery]))
                 return False
 
-            overtaken, self._overtaken = self._overtaken, []
+            overtaken, self._overtaken = waiting, []
 
-        late = self._faults.strike("callback_late")
+        late = self._strikes("callback_late", delivery)
         if late:
             self.resume(delivery, self._clock.now() + timedelta(seconds=late.seconds))
             self._clock.soon(lambda: self._catch_up(overtaken))
@@ -134,22 +138,13 @@ class Courier:
 
     def attempt(self, delivery: Delivery) -> None:
         """Try once to deliver, and see to the next attempt if there is to be one."""
-        headers = {"Content-Type": "application/json"}
-        if delivery.signature:
-            headers[self._shape.signature_header] = delivery.signature
-
         at = self._clock.now()
-        if self._faults.strike("callback_lost"):
-            answer, seconds = LOST, 0.0
-            cause = "The simulator lost it on purpose."
+        if self._strikes("callback_lost", delivery):
+            attempt = Attempt(at, None, 0.0, "", "The simulator lost it on purpose.", ON_THE_WAY)
         else:
-            answer, seconds = timed(self._transport, delivery.url, delivery.body, headers)
-            taken = self._shape.delivered(answer.status_code)
-            cause = likely_cause(answer, taken=taken, tampering=delivery.tampering)
+            attempt = self._ask(delivery, at)
 
-        text = answer.body.decode(errors="replace") if answer.error is None else answer.error
-        delivered = self._shape.delivered(answer.status_code)
-        attempt = Attempt(at, answer.status_code, seconds, text, cause)
+        delivered = self._shape.delivered(attempt.status_code)
         again = delivery.add(attempt, delivered=delivered)
         self.deliveries.changes += 1
         if again:
@@ -157,12 +152,32 @@ class Courier:
 
         delivery.tried.set()
 
+    def _ask(self, delivery: Delivery, at: datetime) -> Attempt:
+        headers = {"Content-Type": "application/json"}
+        if delivery.signature:
+            headers[self._shape.signature_header] = delivery.signature
+
+        answer, seconds = timed(self._transport, delivery.url, delivery.body, headers)
+        if self._strikes("callback_answer_lost", delivery):
+            code = answer.status_code or "no answer"
+            cause = f"The shop's own answer was {code}; the simulator lost it on purpose."
+            return Attempt(at, None, seconds, "", cause, ANSWER_LOST)
+
+        taken = self._shape.delivered(answer.status_code)
+        cause = likely_cause(answer, taken=taken, tampering=delivery.tampering)
+        text = answer.body.decode(errors="replace") if answer.error is None else answer.error
+        return Attempt(at, answer.status_code, seconds, text, cause)
+
+    def _strikes(self, kind: str, delivery: Delivery) -> Fault | None:
+        return self._faults.strike(kind, order=delivery.order_id)
+
     def _carry(self, delivery: Delivery, overtaken: Sequence[Delivery]) -> None:
-        if self._faults.strike("callback_duplicated"):
+        if self._strikes("callback_duplicated", delivery):
             twin = replace(
                 delivery,
                 number=self.deliveries.number(),
                 allowed=1,
+                origin="duplicate",
                 attempts=[],
                 tried=threading.Event(),
             )
@@ -174,4 +189,6 @@ class Courier:
         self._catch_up(overtaken)
 
     def _catch_up(self, overtaken: Sequence[Delivery]) -> None:
-        self.in_turn([delivery for delivery in overtaken if not delivery.attempts])
+        for delivery in overtaken:
+            if not delivery.attempts:
+                self._carry(delivery, ())

@@ -72,9 +72,14 @@ def number(fields: dict[str, Any], key: str, default: float = 0.0) -> float:
     return found
 
 
+def wants_page() -> bool:
+    """Return True if a person has sent the request, and not a program."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
 def answered(notice: str, code: int = 200, **fields: Any) -> ResponseReturnValue:
     """Answer a command: a program with JSON, a person with the page that they came from."""
-    if "text/html" not in request.headers.get("Accept", ""):
+    if not wants_page():
         return jsonify(fields | {"notice": notice}), code
 
     current_gateway().notice = notice

@@ -30,6 +30,8 @@ class Attempt:
     answer: str
     #: Why it failed, in words; empty if it did not.
     cause: str = ""
+    #: What was lost on purpose, in words: the callback, or the shop's answer to it.
+    lost: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -55,6 +57,9 @@ class Delivery:
     allowed: int = 1
     #: What was done to it on purpose, in words.
     tampering: str = ""
+    order_id: str | None = None
+    #: Where it comes from, in words: "first" for the gateway's own report.
+    origin: str = "first"
     state: str = "waiting"
     due_at: datetime | None = None
     attempts: list[Attempt] = field(default_factory=list)
@@ -73,11 +78,17 @@ class Delivery:
 
     @property
     def good(self) -> bool | None:
-        """Return True if the shop did the right thing; None as long as it was not asked."""
+        """Return True if the shop did the right thing at last; None if that cannot be told."""
         return self.well(self.attempts[-1]) if self.attempts else None
 
-    def well(self, attempt: Attempt) -> bool:
-        """Return True if the shop did the right thing at *attempt*: a forgery is to be refused."""
+    def well(self, attempt: Attempt) -> bool | None:
+        """Return True if the shop did the right thing at *attempt*: a forgery is to be refused.
+
+        None if the simulator has lost the callback or the answer.
+        """
+        if attempt.lost:
+            return None
+
         right = HTTPStatus.UNAUTHORIZED if self.tampering else HTTPStatus.OK
         return attempt.status_code == right
 
@@ -143,6 +154,7 @@ class Writer:
         secret: str | None = None,
         signed: bool = True,
         damaged: bool = False,
+        origin: str = "first",
         **changes: Any,
     ) -> Delivery | None:
         """Write a delivery about *session*; `None` if it names no callback_url.
@@ -173,6 +185,8 @@ class Writer:
             self._clock.now(),
             allowed,
             " and ".join(words for words, was_done in done.items() if was_done),
+            session.order_id,
+            origin,
         )
         self._deliveries.add(delivery)
         return delivery

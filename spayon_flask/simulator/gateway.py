@@ -15,6 +15,7 @@ from .creation import Creation
 from .creation import Panel
 from .deliveries import Deliveries
 from .deliveries import Delivery
+from .faults import UNKNOWN_STATUS
 from .faults import Fault
 from .faults import Faults
 from .log import RequestLog
@@ -253,6 +254,11 @@ class Gateway:
         return self._report(session, wait=wait)
 
     def _report(self, session: PaymentSession, *, wait: bool) -> Delivery | None:
+        if self.faults.strike("callback_unknown_status", order=session.order_id):
+            odd = self.courier.writer.write(session, status=UNKNOWN_STATUS, origin="unknown status")
+            if odd is not None and self.courier.dispatch(odd):
+                odd.wait()
+
         delivery = self.courier.writer.write(session, allowed=int(self.shape.attempts))
         if delivery is not None and self.courier.dispatch(delivery) and wait:
             delivery.wait()

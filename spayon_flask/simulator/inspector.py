@@ -13,8 +13,11 @@ from flask.typing import ResponseReturnValue
 
 from .current import current_gateway
 from .faults import CODES
-from .faults import ENDPOINTS
+from .faults import ENDINGS
+from .faults import FORMS
 from .faults import KINDS
+from .faults import PRESETS
+from .faults import RETRY_AFTER
 from .gateway import Gateway
 from .payment_page import return_address
 from .sessions import REASONS
@@ -103,8 +106,18 @@ def delivery(number: int) -> ResponseReturnValue:
 @blueprint.get("/_simulator/faults")
 def faults() -> ResponseReturnValue:
     """Show the armed faults, and arm more."""
-    armed = list(current_gateway().faults)
-    return _page("faults", armed=armed, kinds=KINDS, endpoints=ENDPOINTS, codes=CODES)
+    given = {"kind": "latency", **request.args.to_dict()}
+    name = given["kind"] if given["kind"] in KINDS else "latency"
+    return _page(
+        "faults",
+        armed=list(current_gateway().faults),
+        kinds=KINDS,
+        kind=KINDS[name],
+        chosen=name,
+        given=given,
+        presets=PRESETS,
+        choices={"code": CODES, "retry_after": RETRY_AFTER, "form": FORMS, "status": ENDINGS},
+    )
 
 
 @blueprint.get("/_simulator/setup")

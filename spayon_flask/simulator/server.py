@@ -1,7 +1,9 @@
 """The simulator's web server: threads, kept-alive connections, and cuts in the line on request."""
 
 import contextlib
+import os
 import socket
+import struct
 import threading
 from collections.abc import Iterable
 from io import BytesIO
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-#: A response header, never sent, by which the app has the line cut: `drop` or `truncate`.
+#: A response header, never sent, by which the app has the line cut (`drop`, `truncate`, `reset`)
+#: or slowed down (`trickle 2.5`, by seconds).
 WIRE_HEADER = "X-Simulator-Wire"
+
+#: In the WSGI environ: which request on its connection this one is, from 1.
+NUMBER = "spayon_simulator.request_of_connection"
+
+#: Pieces of an answer that trickles.
+PIECES = 40
 
 #: Set in the WSGI environ by a server that cuts the line itself.
 CUTS_ITSELF = "spayon_simulator.cuts_itself"
@@ -43,7 +52,8 @@ class ConnectionCutError(ConnectionError):
 class Wire:
     """Raise `ConnectionCutError` for an answer of *app* that a server is to cut off.
 
-    A server that has a socket to cut sets `CUTS_ITSELF` in the environ, and sees each answer whole.
+    A server that has a socket to cut sets `CUTS_ITSELF` in the environ, and sees each answer
+    whole. Without a socket nothing trickles: such an answer comes at once.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:
@@ -57,10 +67,11 @@ class Wire:
             return self._app(environ, start_response)
 
         chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
-        if WIRE_HEADER in headers:
+        wire = headers.pop(WIRE_HEADER, "trickle")
+        if not wire.startswith("trickle"):
             raise ConnectionCutError(
                 "a fault that was asked for has cut the connection",
-                answer_begun=headers[WIRE_HEADER] == "truncate",
+                answer_begun=wire == "truncate",
             )
 
         start_response(status, list(headers))
@@ -82,6 +93,7 @@ class Handler(WSGIRequestHandler):
     def setup(self) -> None:
         """Remember the connection, to close it when the server stops."""
         super().setup()
+        self._number = 0
         self.server.opened(self.connection)
 
     def finish(self) -> None:
@@ -99,6 +111,8 @@ class Handler(WSGIRequestHandler):
             self.send_error(413)
             return
 
+        self._number += 1
+        environ[NUMBER] = self._number
         environ[CUTS_ITSELF] = True
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -121,9 +135,13 @@ class Handler(WSGIRequestHandler):
         return body if len(body) <= MAX_BODY else None
 
     def _answer(self, status: str, headers: Headers, body: bytes) -> None:
-        wire = headers.get(WIRE_HEADER)
+        wire, _, seconds = headers.get(WIRE_HEADER, "").partition(" ")
         if wire == "drop":
             self._cut()
+            return
+
+        if wire == "reset":
+            self._reset()
             return
 
         code, _, phrase = status.partition(" ")
@@ -134,11 +152,32 @@ class Handler(WSGIRequestHandler):
             self.send_header(name, value)
 
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body[: len(body) // 2] if wire == "truncate" else body)
+        if self.command == "HEAD":
+            return
 
+        if wire == "trickle":
+            self._trickle(body, float(seconds))
+            return
+
+        self.wfile.write(body[: len(body) // 2] if wire == "truncate" else body)
         if wire == "truncate":
             self._cut()
+
+    def _trickle(self, body: bytes, seconds: float) -> None:
+        size = max(1, -(-len(body) // PIECES))
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            self.server.stopping.wait(seconds / len(pieces))
+
+    def _reset(self) -> None:
+        # Without lingering a close is an RST, as from a server or a proxy that has restarted.
+        self.close_connection = True
+        no_linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        self.server.closed(self.connection)
+        os.close(self.connection.detach())
 
     def _cut(self) -> None:
         self.close_connection = True
@@ -161,6 +200,8 @@ class Server(ThreadedWSGIServer):
 
         #: How many TCP connections have been accepted so far.
         self.connections = 0
+        #: Set when the server stops, to wake what waits for the sake of a fault.
+        self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._thread = threading.Thread(
@@ -173,6 +214,7 @@ class Server(ThreadedWSGIServer):
 
     def stop(self) -> None:
         """Stop answering, and close every connection that a client has kept open."""
+        self.stopping.set()
         self.shutdown()
         self._thread.join(1)
         with self._lock:

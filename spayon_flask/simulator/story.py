@@ -46,7 +46,9 @@ def timeline(gateway: Gateway, session: PaymentSession) -> list[Moment]:
 
 def outcome(delivery: Delivery) -> str:
     """Return in a few words how *delivery* stands."""
-    answers = [str(attempt.status_code or "no answer") for attempt in delivery.attempts]
+    answers = [
+        attempt.lost or str(attempt.status_code or "no answer") for attempt in delivery.attempts
+    ]
     listed = ", ".join(answers)
     if delivery.state == "delivered":
         return listed
@@ -69,7 +71,7 @@ def _attempts(delivery: Delivery) -> list[Moment]:
         Moment(
             attempt.at,
             "callback",
-            f"Callback {delivery.status} → {attempt.status_code or 'no answer'}",
+            f"Callback {delivery.status} → {attempt.lost or attempt.status_code or 'no answer'}",
             delivery.well(attempt),
             delivery.number,
             attempt.cause,

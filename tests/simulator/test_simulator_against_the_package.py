@@ -3,6 +3,8 @@
 Each test is a row of the table in `docs/simulator.md`, in its order.
 """
 
+import itertools
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +15,17 @@ import pytest
 from spayon_flask.simulator import PaymentSession
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.creation import Creation
+from spayon_flask.simulator.faults import FORMS
 from spayon_flask.simulator.faults import KINDS
 from tests import shop as shops
 from tests.conftest import dispose
 from tests.live import shop_at
 
+from .bare import Bare
+
+
+#: Faults that are armed with some time.
+SLOW = {"latency", "trickle", "callback_late"}
 
 TABLE = Path(__file__).parents[2] / "docs" / "simulator.md"
 
@@ -212,12 +220,161 @@ def test_callback_before_answer(payer: Payer, sim: Simulator) -> None:
     assert payer.shop.paid_times() == 1
 
 
+@pytest.mark.parametrize("code", [400, 403, 404])
+def test_error_that_says_that_the_shop_is_wrong(payer: Payer, sim: Simulator, code: int) -> None:
+    """Another page than for a gateway that is away, and the next try works."""
+    sim.fault("error", on="sessions", code=code)
+
+    assert payer.check_out().status_code == 502
+    assert payer.check_out().status_code == 303
+
+
+def test_error_401(payer: Payer, sim: Simulator) -> None:
+    """Nobody notices: the token is dropped, and the call is repeated once with a new one."""
+    sim.fault("error", on="sessions", code=401)
+
+    assert payer.check_out().status_code == 303
+    assert sim.requests.count("POST /api/tokens") == 2
+
+
+@pytest.mark.parametrize("code", [400, 401, 403])
+def test_error_on_tokens(payer: Payer, sim: Simulator, code: int) -> None:
+    """A friendly page, and the next try works."""
+    sim.fault("error", on="tokens", code=code)
+
+    assert payer.check_out().status_code == 503
+    assert payer.check_out().status_code == 303
+
+
+def test_reset_reused(payer: Payer, sim: Simulator) -> None:
+    """Nobody notices: the call is repeated once, on a fresh connection."""
+    fault = sim.fault("reset_reused", on="sessions", times=None)
+
+    assert payer.check_out().status_code == 303
+    assert (fault.hits, sim.sessions.created) == (1, 1)
+
+
+def test_trickle(payer: Payer, sim: Simulator) -> None:
+    """Within the timeout an answer in pieces is an answer."""
+    sim.fault("trickle", on="sessions", seconds=0.1)
+
+    assert payer.check_out().status_code == 303
+
+
+def test_odd_json(payer: Payer, sim: Simulator) -> None:
+    """In each of its forms a page that says so, and the next try works."""
+    for form in FORMS:
+        sim.fault("odd_json", on="sessions", form=form)
+        assert payer.check_out().status_code == 502
+
+    assert payer.check_out().status_code == 303
+
+
+def test_bom(payer: Payer, sim: Simulator) -> None:
+    """As the table says; the next try works."""
+    sim.fault("bom", on="sessions")
+
+    assert payer.check_out().status_code == seen_at_checkout("`bom`")
+    assert payer.check_out().status_code == 303
+
+
+def test_expires_in_text(payer: Payer, sim: Simulator) -> None:
+    """As the table says; the next try works."""
+    sim.fault("expires_in_text")
+
+    assert payer.check_out().status_code == seen_at_checkout("`expires_in_text`")
+    assert payer.check_out().status_code == 303
+
+
+def test_old_tokens_die(payer: Payer, sim: Simulator) -> None:
+    """Another process buys a token, and the payer of this one notices nothing."""
+    payer.check_out()
+    payer.shop.add_order("A2")
+    sim.fault("old_tokens_die")
+    other = Bare(sim.url)
+    other.log_in()
+    other.close()
+
+    assert payer.browser.post("/pay/checkout/A2").status_code == 303
+    assert sim.requests.count("POST /api/tokens") == 3
+
+
+def test_unknown_status(payer: Payer, sim: Simulator) -> None:
+    """It is recorded and changes nothing; the callback tells the truth."""
+    payer.check_out()
+    sim.hold_callbacks()
+    sim.pay(payer.session_id())
+    sim.fault("unknown_status")
+    assert payer.come_back() == "pending"
+
+    sim.release()
+    assert payer.come_back() == "paid"
+    assert payer.shop.paid_times() == 1
+
+
+def test_callback_answer_lost(payer: Payer, sim: Simulator) -> None:
+    """It is delivered again, is answered 200 again, and changes nothing."""
+    payer.check_out()
+    sim.fault("callback_answer_lost")
+    sim.pay(payer.session_id())
+    assert payer.come_back() == "paid"
+
+    payer.wait(300)
+    assert [delivery.status_code for delivery in sim.deliveries] == [200]
+    assert payer.shop.paid_times() == 1
+
+
+def test_callback_unknown_status(payer: Payer, sim: Simulator) -> None:
+    """It is recorded, answered 200, and changes nothing."""
+    payer.check_out()
+    sim.fault("callback_unknown_status")
+    sim.pay(payer.session_id())
+
+    assert [delivery.status_code for delivery in sim.deliveries] == [200, 200]
+    assert payer.come_back() == "paid"
+    assert payer.shop.paid_times() == 1
+
+
+def rows() -> dict[str, list[str]]:
+    """Return the cells of each row of the table, by its first cell."""
+    table = TABLE.read_text(encoding="utf-8").partition("## Each fault against a shop")[2]
+    table = table.partition("\n## ")[0]
+    cells = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")]
+        for line in table.splitlines()
+        if line.startswith("| `")
+    ]
+    return {row[0]: row[1:] for row in cells}
+
+
+def seen_at_checkout(row: str) -> int:
+    """Return the code of what the payer sees by the table: 303 if there is none in brackets."""
+    code = re.search(r"\((\d{3})\)", rows()[row][0])
+    return int(code[1]) if code else 303
+
+
+@pytest.mark.parametrize("row", [row for row in rows() if "beyond" not in row])
+def test_what_the_payer_sees_at_the_checkout_is_what_the_table_says(
+    payer: Payer, sim: Simulator, row: str
+) -> None:
+    """Row by row, whichever code an error has."""
+    on = "tokens" if "on `tokens`" in row else None
+    codes = [int(code) for code in re.findall(r"\b\d{3}\b", row)] or [503]
+    for code, kind in itertools.product(
+        codes, re.findall(r"`([a-z_]+)`", row.partition(" on ")[0])
+    ):
+        allowed = KINDS[kind].on
+        place = on or ("sessions" if "sessions" in allowed else next(iter(allowed), None))
+        times = 2 if "twice" in row else 1
+        sim.fault(kind, on=place, times=times, code=code, seconds=0.05 if kind in SLOW else 0)
+        assert payer.check_out().status_code == seen_at_checkout(row)
+        sim.faults.clear()
+
+
 def test_every_fault_has_its_row_and_its_test() -> None:
     """The table in the documentation leaves none out."""
-    table = TABLE.read_text(encoding="utf-8").partition("## Each fault against a shop")[2]
-    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     tests: dict[str, Callable[..., None]] = globals()
     tested = " ".join(name for name in tests if name.startswith("test_"))
 
-    assert [kind for kind in KINDS if not any(f"`{kind}`" in row for row in rows)] == []
+    assert [kind for kind in KINDS if not any(f"`{kind}`" in row for row in rows())] == []
     assert [kind for kind in KINDS if kind not in tested] == []

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 LONG = "Աննկարագրելիերկարանուն" * 8
 PAGES = ["", "sessions/{}", "requests", "requests/2", "deliveries", "deliveries/1"]
-PAGES += ["faults", "setup", "?q=nothing", "sessions/unknown"]
+PAGES += ["faults", "faults?kind=error", "setup", "?q=nothing", "sessions/unknown"]
 
 OUTSIDE = """() => [...document.querySelectorAll('body *')]
     .filter(part => !part.closest('.scroll, .unseen, .skip'))
@@ -195,7 +195,8 @@ def test_every_button_works(
 def test_a_fault_is_armed_from_the_page(sim: Simulator, page: Page) -> None:
     """And disarmed again."""
     page.goto(f"{sim.url}/_simulator/faults")
-    page.get_by_label("an HTML page").check()
+    page.get_by_role("link", name="an HTML page").click()
+    expect(page.get_by_label("Seconds")).to_have_count(0)
     page.get_by_label("How often").select_option("always")
     page.get_by_role("button", name="Arm").click()
     page.get_by_role("cell", name="0 of ∞").wait_for()
@@ -204,6 +205,42 @@ def test_a_fault_is_armed_from_the_page(sim: Simulator, page: Page) -> None:
     page.get_by_role("button", name="Disarm", exact=True).click()
     page.get_by_text("Disarmed.").wait_for()
     assert list(sim.faults) == []
+
+
+def test_a_form_that_makes_no_sense_keeps_what_was_typed(sim: Simulator, page: Page) -> None:
+    """And says what is wrong with it."""
+    page.goto(f"{sim.url}/_simulator/faults?kind=error")
+    page.get_by_label("Code").select_option("429")
+    page.get_by_label("Retry-After").select_option("date")
+    page.get_by_label("How often").select_option("3")
+    order = page.locator("#order")
+    order.fill("A-1")
+    page.get_by_label("Chance").fill("2")
+    page.get_by_role("button", name="Arm").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Not armed: chance must be above 0")
+    assert list(sim.faults) == []
+    assert page.get_by_label("Code").input_value() == "429"
+    assert page.get_by_label("Retry-After").input_value() == "date"
+    assert page.get_by_label("How often").input_value() == "3"
+    assert order.input_value() == "A-1"
+
+    page.get_by_label("Chance").fill("1")
+    page.get_by_role("button", name="Arm").click()
+    page.get_by_text("Armed: error.").wait_for()
+    assert [(fault.code, fault.order) for fault in sim.faults] == [(429, "A-1")]
+
+
+def test_a_preset_is_armed_for_one_order(sim: Simulator, page: Page) -> None:
+    """By one button."""
+    page.goto(f"{sim.url}/_simulator/faults")
+    page.locator("#preset-order").fill("A-7")
+    page.get_by_role("button", name="Spayon is down").click()
+    page.get_by_text("Armed for good").wait_for()
+
+    assert [(fault.kind, fault.order, fault.times) for fault in sim.faults] == [
+        ("error", "A-7", None)
+    ]
 
 
 def test_the_shape_of_answers_is_chosen_on_the_page(sim: Simulator, page: Page) -> None:

@@ -2,14 +2,23 @@
 
 import http.client
 import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+from datetime import timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 
 from spayon_flask.simulator import PaymentSession
 from spayon_flask.simulator import Simulator
+from spayon_flask.simulator.faults import PRESETS
+from spayon_flask.simulator.faults import UNKNOWN_STATUS
 from spayon_flask.simulator.faults import Faults
+from spayon_flask.simulator.story import outcome
 
+from .bare import Answer
 from .bare import Bare
 from .shop import Shop
 
@@ -25,6 +34,196 @@ def test_an_error_answer_does_nothing(sim: Simulator, api: Bare, code: int) -> N
     assert api.create().code == code
     assert sim.sessions.created == 0
     assert api.create().code == 200
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 502])
+def test_any_call_can_be_refused(sim: Simulator, api: Bare, code: int) -> None:
+    """Also with codes that say that the shop is wrong."""
+    calls: dict[str, Callable[[], Answer]] = {
+        "sessions": api.create,
+        "status": lambda: api.status("x"),
+    }
+    for on, call in calls.items():
+        sim.fault("error", on=on, code=code)
+        assert call().code == code
+
+    sim.fault("error", on="tokens", code=code)
+    assert api.post("/api/tokens", {}).code == code
+
+
+def test_retry_after_is_a_number_of_seconds(sim: Simulator, api: Bare) -> None:
+    """One second unless more are asked for."""
+    sim.fault("error", code=429)
+    assert api.create().headers["Retry-After"] == "1"
+
+    sim.fault("error", code=429, seconds=7)
+    assert api.create().headers["Retry-After"] == "7"
+
+
+def test_retry_after_can_be_a_date(sim: Simulator, api: Bare) -> None:
+    """By real time, which the shop's own clock has as well."""
+    sim.fault("error", code=503, retry_after="date", seconds=60)
+    asked = datetime.now(timezone.utc)
+    until = parsedate_to_datetime(api.create().headers["Retry-After"])
+
+    assert 58 <= (until - asked).total_seconds() <= 65
+
+
+def test_retry_after_can_be_missing(sim: Simulator, api: Bare) -> None:
+    """A proxy's own 503 often has none."""
+    sim.fault("error", retry_after="none")
+
+    assert "Retry-After" not in api.create().headers
+
+
+def test_a_kept_connection_is_reset_on_its_second_request(sim: Simulator, api: Bare) -> None:
+    """And the first request of a new connection is answered."""
+    sim.fault("reset_reused", times=None)
+    with pytest.raises(ConnectionResetError):
+        api.create()
+
+    assert sim.sessions.created == 0
+    assert list(sim.requests)[-1].status_code is None
+    api.close()
+    assert api.create().code == 200
+
+
+def test_an_answer_can_trickle(sim: Simulator, api: Bare) -> None:
+    """All of it arrives, over so many seconds."""
+    sim.fault("trickle", on="sessions", seconds=0.2)
+    start = time.monotonic()
+
+    assert "session_id" in api.create().json
+    assert time.monotonic() - start >= 0.2
+
+
+def test_a_byte_order_mark_stands_before_the_answer(sim: Simulator, api: Bare) -> None:
+    """And the work is done."""
+    sim.fault("bom", on="sessions")
+
+    assert api.create().body.startswith(b"\xef\xbb\xbf{")
+    assert sim.sessions.created == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "begin"), [("list", b"[{"), ("nulls", b'{"session_id": null'), ("nested", b'{"a":{"')]
+)
+def test_json_can_be_odd(sim: Simulator, api: Bare, form: str, begin: bytes) -> None:
+    """And is JSON all the same."""
+    sim.fault("odd_json", on="sessions", form=form)
+
+    assert api.create().body.startswith(begin)
+
+
+def test_expires_in_can_be_text(sim: Simulator, stranger: Bare) -> None:
+    """Once, as often as any fault."""
+    sim.fault("expires_in_text")
+
+    assert [stranger.log_in().json["expires_in"] for _ in range(2)] == ["3600", 3600]
+
+
+def test_a_new_token_can_kill_the_old_one(sim: Simulator, api: Bare) -> None:
+    """The new one opens what the old one no longer does."""
+    old = api.token
+    sim.fault("old_tokens_die")
+    api.log_in()
+
+    assert api.create().code == 200
+    assert api.get("/api/product/session/x", Authorization=f"Bearer {old}").code == 401
+
+
+def test_a_status_answer_can_say_what_nobody_knows(
+    sim: Simulator, api: Bare, session: PaymentSession
+) -> None:
+    """The session itself stays as it was."""
+    sim.fault("unknown_status")
+
+    assert [api.status(session.id).json["status"] for _ in range(2)] == [UNKNOWN_STATUS, "pending"]
+
+
+def test_a_callback_with_an_unknown_status_comes_before_the_true_one(
+    sim: Simulator, shop: Shop, session: PaymentSession
+) -> None:
+    """Both are correctly signed."""
+    sim.fault("callback_unknown_status")
+    sim.pay(session.id)
+
+    told = [json.loads(received.body)["status"] for received in shop.received]
+    assert told == [UNKNOWN_STATUS, "paid"]
+
+
+def test_a_lost_answer_is_followed_by_another_attempt(
+    sim: Simulator, shop: Shop, session: PaymentSession
+) -> None:
+    """And it is not shown as an answer of the shop."""
+    sim.fault("callback_answer_lost")
+    delivery = sim.pay(session.id)
+    assert delivery is not None
+    assert (len(shop.received), delivery.status_code) == (1, None)
+    assert outcome(delivery).startswith("answer lost")
+    assert delivery.good is None
+
+    sim.clock.step(300)
+    assert (len(shop.received), delivery.status_code) == (2, 200)
+
+
+def test_a_lost_callback_is_not_shown_as_an_answer_of_the_shop(
+    sim: Simulator, shop: Shop, session: PaymentSession
+) -> None:
+    """Nobody has asked the shop."""
+    sim.fault("callback_lost")
+    delivery = sim.pay(session.id)
+
+    assert delivery is not None
+    assert outcome(delivery).startswith("lost on the way")
+    assert delivery.good is None
+
+
+def test_a_fault_can_strike_one_order_only(sim: Simulator, api: Bare, shop: Shop) -> None:
+    """Its creation, its status calls, its callbacks."""
+    sim.fault("error", on="sessions", order="A", times=None)
+    assert [api.create(order_id=order).code for order in ("A", "B")] == [503, 200]
+
+    sim.faults.clear()
+    ids = [api.create(order_id=order, callback_url=shop.url).json["session_id"] for order in "AB"]
+    sim.fault("html", on="status", order="A", times=None)
+    kinds = [api.status(session_id).headers["Content-Type"] for session_id in ids]
+    assert [kind.partition(";")[0] for kind in kinds] == ["text/html", "application/json"]
+
+    sim.fault("callback_lost", order="B", times=None)
+    for session_id in ids:
+        sim.pay(session_id)
+
+    assert [json.loads(received.body)["orderId"] for received in shop.received] == ["A"]
+
+
+def test_a_token_is_about_no_order(sim: Simulator, stranger: Bare) -> None:
+    """A fault for one order leaves it alone."""
+    sim.fault("error", order="A", times=None)
+
+    assert stranger.log_in().code == 200
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_arms_its_faults_for_good(name: str) -> None:
+    """For one order, if asked to."""
+    faults = Faults()
+    armed = faults.arm_preset(name, order="A")
+
+    assert [fault.kind for fault in armed] == [each["kind"] for each in PRESETS[name].faults]
+    assert {(fault.times, fault.order) for fault in faults} == {(None, "A")}
+
+
+def test_every_callback_comes_twice_and_reversed(sim: Simulator, api: Bare, shop: Shop) -> None:
+    """In pairs."""
+    sim.faults.arm_preset("callbacks_twice")
+    for order in "ABCD":
+        created = api.create(order_id=order, callback_url=shop.url).json
+        sim.pay(created["session_id"], wait=False)
+        sim.settle()
+
+    told = "".join(json.loads(received.body)["orderId"] for received in shop.received)
+    assert told == "BBAADDCC"
 
 
 def test_latency_makes_an_answer_late(sim: Simulator, api: Bare) -> None:
@@ -211,6 +410,11 @@ def test_chances_repeat_themselves_by_the_seed() -> None:
     [
         {"kind": "gremlin"},
         {"on": "moon"},
+        {"kind": "callback_lost", "on": "tokens"},
+        {"kind": "expires_in_text", "on": "status"},
+        {"retry_after": "never"},
+        {"form": "round"},
+        {"order": 7},
         {"code": 418},
         {"chance": 0},
         {"times": 0},
