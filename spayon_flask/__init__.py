@@ -21,6 +21,7 @@ from .errors import UnexpectedAnswerError
 from .models import CallbackMixin
 from .models import PaymentMixin
 from .orders import Order
+from .orders import OrderLine
 from .reconcile import Summary
 from .settings import Settings
 from .spayon import Spayon
@@ -39,6 +40,7 @@ __all__ = [
     "NeedsReview",
     "Order",
     "OrderError",
+    "OrderLine",
     "OrderNotPayableError",
     "PaymentMixin",
     "RegistrationError",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigError
 from .hidden import Hidden
 from .orders import is_lazy_text
+from .orders import is_link
 
 
 _MAX_LENGTH = 2000
@@ -245,12 +246,3 @@ def in_language(value: ByLanguage, code: str) -> str:
         return str(value.get(code) or next(iter(value.values())))
 
     return str(value(code) if callable(value) else value)
-
-
-def is_link(text: object) -> bool:
-    """Return True if *text* may stand in a link: an http(s) URL, or a path on the same host."""
-    # A browser reads "//" and "/\\" as the beginning of another host.
-    return isinstance(text, str) and (
-        text.startswith(("https://", "http://"))
-        or (text.startswith("/") and not text.startswith(("//", "/\\")))
-    )

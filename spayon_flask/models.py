@@ -44,9 +44,10 @@ class PaymentMixin:
 
     *status* is `pending`, `failed`, `expired`, `paid` or `review`; only this package writes it.
     *session_id*, *session_url* and *expires_at* are None until Spayon has answered. *reference* is
-    our own unguessable name. *paid_at*, *reported_price* and *reported_currency* are what Spayon
-    reported of a `paid`: they are set if the payment is paid or under review. *held_order_id* is
-    the order that this payment holds, alive or paid; by its unique key no order is held twice.
+    our own unguessable name. *order_key* is what the order loader knows the order by. *paid_at*,
+    *reported_price* and *reported_currency* are what Spayon reported of a `paid`: they are set if
+    the payment is paid or under review. *held_order_id* is the order that this payment holds, alive
+    or paid; by its unique key no order is held twice.
     *superseded* marks a payment of an order whose product, price or currency has changed since.
     *reviewed_by*, *reviewed_because* and *reviewed_at* tell who moved the payment out of review,
     why and when. *checked_at*, *due_at* and *attempts* schedule the status checks.
@@ -57,6 +58,7 @@ class PaymentMixin:
     id: Mapped[int] = mapped_column(row_key, primary_key=True)
     account: Mapped[str] = mapped_column(text_key(64))
     order_id: Mapped[str] = mapped_column(text_key(MAX_ID_LENGTH), index=True)
+    order_key: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
     reference: Mapped[str] = mapped_column(text_key(64))
     session_id: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
     session_url: Mapped[str | None] = mapped_column(Text)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -20,9 +21,45 @@ MAX_ID_LENGTH = 255
 
 MAX_TEXT_LENGTH = 255
 
+MAX_URL_LENGTH = 2000
+
 # Control characters (PostgreSQL takes no NUL) and lone surrogates (no encoding takes them).
 # Compiled at its first use: so wide a range takes as long as to import three modules.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
+
+
+@dataclass(frozen=True)
+class OrderLine:
+    """A line of what is bought: *quantity* pieces of *name*, at *price* each.
+
+    *quantity* is an int or a `Decimal` above 0. *price* is a `Decimal` in the order's currency; a
+    discount is below 0. Raises `OrderError`.
+    """
+
+    name: str
+    quantity: int | Decimal
+    price: Decimal
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", as_text(self.name))
+        check_text("lines: name", self.name)
+
+        if isinstance(self.quantity, bool) or not isinstance(self.quantity, int | Decimal):
+            kind = type(self.quantity).__name__
+            raise OrderError(f"lines: quantity must be an int or a Decimal, not {kind}")
+
+        _check_amount("lines: quantity", Decimal(self.quantity))
+
+        if not isinstance(self.price, Decimal):
+            raise OrderError(f"lines: price must be a Decimal, not {type(self.price).__name__}")
+
+        if self.price != 0:
+            _check_amount("lines: price", abs(self.price))
+
+    @property
+    def total(self) -> Decimal:
+        """The price of all pieces of the line."""
+        return self.price * self.quantity
 
 
 @dataclass(frozen=True)
@@ -30,8 +67,15 @@ class Order:
     """What is to be paid, as the shop's server knows it.
 
     Either *product_id*, a product set up in Spayon's admin panel, or *product_name*, *price* (a
-    `Decimal`, at most 15 digits and 4 decimals) and *currency* (three letters). Raises
-    `OrderError`, which names the field and what is wrong with it. Who pays shows in no repr.
+    `Decimal`, at most 15 digits and 4 decimals) and *currency* (three letters).
+
+    Shown to the payer, and never sent to Spayon: *url*, the order's page in the shop; *lines*, what
+    is bought (each an `OrderLine` or a tuple of name, quantity, price); *thanks_url*, where the
+    return page sends the payer on once the order is paid. URLs are http(s), or paths that begin
+    with `/`. *key* is what the order loader knows the order by, *order_id* by default.
+
+    Raises `OrderError`, which names the field and what is wrong with it. The repr shows no personal
+    data, and nothing that opens the order.
     """
 
     _: KW_ONLY
@@ -46,9 +90,21 @@ class Order:
     language: str | None = None
     available_payment_methods: Sequence[str] | None = None
     default_payment_method: str | None = None
+    key: str | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)
+    thanks_url: str | None = field(default=None, repr=False)
+    lines: Sequence[OrderLine | tuple[str, int | Decimal, Decimal]] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         check_id("order_id", self.order_id)
+
+        if self.key is None:
+            object.__setattr__(self, "key", self.order_id)
+
+        check_id("key", self.key)
+
+        for name in ("product_name", "full_name"):
+            object.__setattr__(self, name, as_text(getattr(self, name)))
 
         if self.product_id is not None:
             self._check_panel_product()
@@ -60,7 +116,12 @@ class Order:
             if (value := getattr(self, name)) is not None:
                 check_text(name, value)
 
+        for name in ("url", "thanks_url"):
+            if (value := getattr(self, name)) is not None and not is_link(value):
+                raise OrderError(f"{name} must be an http(s) URL, or a path that begins with /")
+
         self._check_payment_methods()
+        object.__setattr__(self, "lines", tuple(_read_line(line) for line in self.lines or ()))
 
     def is_asked_by(self, payment: Any) -> bool:
         """Say whether *payment* asks for the same product, at the same price and currency."""
@@ -97,11 +158,7 @@ class Order:
                 "write Decimal('10.50'), so that no digit is lost"
             )
 
-        try:
-            check_price(self.price)
-
-        except ValueError as error:
-            raise OrderError(f"price: {error}") from None
+        _check_amount("price", self.price)
 
         currency = read_currency(self.currency)
 
@@ -126,6 +183,42 @@ class Order:
             raise OrderError("default_payment_method must be one of available_payment_methods")
 
         object.__setattr__(self, "available_payment_methods", tuple(methods))
+
+
+def _read_line(line: object) -> OrderLine:
+    """Return *line*, made from a tuple of name, quantity and price if it is one."""
+    if isinstance(line, OrderLine):
+        return line
+
+    if not isinstance(line, tuple | list) or len(line) != len(fields(OrderLine)):
+        raise OrderError("lines must hold OrderLine objects, or tuples of name, quantity, price")
+
+    return OrderLine(*line)
+
+
+def _check_amount(name: str, amount: Decimal) -> None:
+    try:
+        check_price(amount)
+
+    except ValueError as error:
+        raise OrderError(f"{name}: {error}") from None
+
+
+def is_link(value: object) -> bool:
+    """Return True if *value* may stand in a link: an http(s) URL, or a path on the same host."""
+    if not isinstance(value, str) or len(value) > MAX_URL_LENGTH or has_control_characters(value):
+        return False
+
+    # A browser reads "//" and "/\\" as the beginning of another host.
+    if value.startswith("/"):
+        return not value.startswith(("//", "/\\"))
+
+    return re.match(r"https?://[^/?#\\\s]", value) is not None
+
+
+def as_text(value: Any) -> Any:
+    """Return lazy text as plain text, and any other *value* as it is."""
+    return str(value) if is_lazy_text(value) else value
 
 
 def is_lazy_text(value: object) -> bool:

@@ -94,7 +94,7 @@ def test_the_shop_of_the_page_takes_a_payment(page: Path, gateway: Gateway) -> N
     app: Flask = namespace["create_app"]()
     gateway.shop = app
     client = app.test_client()
-    order_id = "A1"
+    order_id = "1"
 
     if page == README:
         order_id = client.get("/").headers["Location"].rsplit("/", 1)[1]
@@ -102,7 +102,7 @@ def test_the_shop_of_the_page_takes_a_payment(page: Path, gateway: Gateway) -> N
     gateway.pay(gateway.session_at(client.post(f"/pay/checkout/{order_id}")).id)
 
     with app.app_context():
-        assert namespace["db"].session.get(namespace["ShopOrder"], order_id).paid is True
+        assert namespace["db"].session.get(namespace["ShopOrder"], int(order_id)).paid is True
         namespace["db"].engine.dispose()
 
 

@@ -22,6 +22,7 @@ LAYERS = [
     ["state"],
     ["urls"],
     ["checkout"],
+    ["loading"],
     ["reconcile"],
     ["client", "storage"],
     ["tokens"],

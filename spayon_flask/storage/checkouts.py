@@ -154,6 +154,7 @@ class Checkouts(Part):
         row = {
             "account": self.account,
             "order_id": order.order_id,
+            "order_key": order.key,
             "held_order_id": order.order_id,
             "reference": reference,
             "status": "pending",

@@ -11,6 +11,7 @@ from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
+from werkzeug.exceptions import HTTPException
 
 from ..errors import AuthenticationError
 from ..errors import ConfigError
@@ -18,11 +19,11 @@ from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..errors import OrderNotPayableError
 from ..errors import RequestRefusedError
-from ..orders import MAX_ID_LENGTH
+from ..loading import load_order
 from ..orders import Order
-from ..orders import has_control_characters
 from ..state import AppState
 from ..state import Current
+from ..storage.value_errors import is_about_value
 from .fields import Field
 from .fields import not_accepted
 from .fields import read_fields
@@ -48,18 +49,20 @@ def create_checkout(current: Current) -> RouteCallable:
         state = current()
 
         try:
-            order = _load(state, order_id)
+            order = load_order(state.handlers, order_id)
 
-        except ConfigError as error:
-            logger.error(  # noqa: TRY400  a setting, not a bug
-                "checkout is not possible: %s",
-                error,
-                extra={"account": state.name, "order_id": order_id},
-            )
-            return render_error(state, "misconfigured", 503)
+        except HTTPException:
+            # What the loader says with `abort`, to a payer who may not see the order, say.
+            raise
+
+        except Exception as error:  # noqa: BLE001  whatever a loader raises; it is logged
+            return _refuse(state, order_id, error)
 
         if order is None:
             return render_error(state, "unknown_order", 404)
+
+        if order.key != order_id:
+            return redirect(url_for(".checkout", order_id=order.key), 303)
 
         if request.method == "POST":
             return _pay(state, order)
@@ -71,17 +74,18 @@ def create_checkout(current: Current) -> RouteCallable:
     return checkout
 
 
-def _load(state: AppState, order_id: str) -> Order | None:
-    loader = state.handlers.order_loader
+def _refuse(state: AppState, key: str, error: Exception) -> ResponseReturnValue:
+    """Return the page for an order that could not be loaded, and log why."""
+    # A statement that failed leaves a transaction in which nothing more works.
+    state.storage.queries.look_again()
+    ids = {"account": state.name, "order_key": key}
 
-    if loader is None:
-        raise ConfigError("no order loader: register one with @spayon.order_loader")
+    if is_about_value(error, key):
+        logger.warning("no order has such a key: %s", type(error).__name__, extra=ids)
+        return render_error(state, "unknown_order", 404)
 
-    # No id of ours, and not every database takes them.
-    if len(order_id) > MAX_ID_LENGTH or has_control_characters(order_id):
-        return None
-
-    return loader(order_id)
+    logger.error("the order could not be loaded: %s", error, extra=ids, exc_info=error)
+    return render_error(state, "misconfigured", 503, url_for(".checkout", order_id=key))
 
 
 def _show(
@@ -127,7 +131,7 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     if order.language is None and state.settings.language is None:
         typed["language"] = page_language(state.settings, None).code
 
-    here = url_for(".checkout", order_id=order.order_id)
+    here = url_for(".checkout", order_id=order.key)
 
     ids = {"account": state.name, "order_id": order.order_id}
 

@@ -66,7 +66,7 @@ def render_error(
 
 def retry_url(payment: Any) -> str:
     """Return the checkout page of a payment's order."""
-    return url_for(".checkout", order_id=payment.order_id)
+    return url_for(".checkout", order_id=payment.order_key or payment.order_id)
 
 
 def return_url(payment: Any) -> str:
