@@ -17,6 +17,7 @@ from .errors import HandlerError
 from .errors import OrderNotPayableError
 from .errors import UnexpectedAnswerError
 from .handlers import Handlers
+from .loading import load_order
 from .models import PaymentMixin
 from .orders import Order
 from .reports import Report
@@ -115,10 +116,12 @@ class Checkout:
 
     def _load_again(self, order: Order) -> Order:
         """Return *order* as the shop knows it now, with what the payer has typed."""
-        load = self._handlers.order_loader
-        found = None if load is None else load(order.order_id)
+        if self._handlers.order_loader is None:
+            return order
 
-        if found is None:
+        found = load_order(self._handlers, order.key or order.order_id)
+
+        if found is None or found.order_id != order.order_id:
             return order
 
         return replace(
