@@ -1,0 +1,333 @@
+"""World: one shop, one gateway and their clock, which are put back to a kept moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+from sqlalchemy import MetaData
+from sqlalchemy import Table
+from sqlalchemy import create_engine
+from sqlalchemy import event
+from sqlalchemy import text
+from urllib3 import HTTPConnectionPool
+
+from tests.conftest import dispose
+from tests.interleavings.gateway import Gateway
+from tests.interleavings.locks import Locks
+from tests.interleavings.log import create_log
+from tests.interleavings.turns import Turns
+from tests.promises.helpers import fast_forward
+from tests.shop import Clock
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+#: What the shop itself keeps. A natural handler copies the payment's status to its order.
+TABLES = (
+    "CREATE TABLE goods (order_id VARCHAR(40), payment_id BIGINT, price VARCHAR(40))",
+    "CREATE TABLE order_state (order_id VARCHAR(40) PRIMARY KEY, state VARCHAR(20))",
+    "CREATE TABLE told (payment_id BIGINT, status VARCHAR(20))",
+)
+
+#: In the order in which they can be filled.
+NAMES = (
+    "shop_order",
+    "order_state",
+    "spayon_payment",
+    "spayon_callback",
+    "goods",
+    "told",
+    "status_log",
+)
+
+#: Speed for a database that is thrown away afterwards; it says nothing about locks.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "connect_args": {"options": "-c synchronous_commit=off -c deadlock_timeout=100ms"}
+    },
+}
+
+#: What a checkout sleeps for goes by so much faster, or each wait would be 150 steps long.
+_FASTER = 60
+
+
+class CrashError(BaseException):
+    """The process ends here, as if it were killed."""
+
+
+class SteppedClock(Clock):
+    """A clock on which nobody sleeps: who would sleep lets the other operation go on instead."""
+
+    turns: Turns | None = None
+
+    def step(self, seconds: float) -> None:
+        if self.turns is not None and self.turns.current() is not None:
+            self.turns.stop("sleep", asleep=True)
+            seconds *= _FASTER
+
+        super().step(seconds)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All that there is to put back."""
+
+    rows: dict[str, list[dict[str, Any]]]
+    sessions: dict[str, dict[str, Any]]
+    now: datetime
+    names: dict[str, str]
+
+
+class World:
+    """A shop on the database at *url*, with triggers that log, and a gateway that it pays by.
+
+    *names* are the payment sessions that a starting state has made, by the part they play.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.gateway = Gateway()
+        self._locks = Locks(url)
+        self.turns = Turns(self._locks.blocked)
+        clock = SteppedClock()
+        self.shop: Shop = make_shop(
+            url,
+            clock=clock,
+            SPAYON_API_URL=self.gateway.url,
+            SQLALCHEMY_ENGINE_OPTIONS=_OPTIONS.get(url.partition("+")[0], {}),
+        )
+        fast_forward(self.shop)
+        clock.turns = self.turns
+        self.names: dict[str, str] = {}
+        #: What the dispatcher took: a callback row's id, and the status that it saw.
+        self.dispatched: list[tuple[int, str]] = []
+        self.dispatcher_fails: Callable[[], bool] = lambda: False
+        self.crashes_at_gateway = False
+        self._side = create_engine(url)
+        event.listen(self._side, "connect", _be_quick)
+        self._around = ExitStack()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        shop = self.shop
+
+        with self._side.begin() as connection:
+            for name in ("goods", "order_state", "told"):
+                connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+
+            for statement in TABLES:
+                connection.execute(text(statement))
+
+            create_log(connection)
+
+            self._tables: dict[str, Table] = _reflect(connection, shop)
+
+        shop.handle = self._handle
+        shop.spayon.dispatcher(self._dispatch)
+
+        with shop.app.app_context():
+            self.engine = shop.db.engine
+
+        event.listen(self.engine, "before_cursor_execute", self._before_statement)
+        event.listen(self.engine, "commit", self._before_commit)
+        event.listen(self.engine, "connect", _be_quick)
+
+    def open(self) -> None:
+        """Let the gateway answer, and threads belong to who starts them."""
+        self.gateway.open()
+        self._around.enter_context(self.turns.inherited())
+        send = HTTPConnectionPool.urlopen
+        world = self
+
+        def stop_and_send(*args: Any, **options: Any) -> Any:
+            operation = world.turns.current()
+
+            # The threads of a run ask side by side, at stops of no fixed order.
+            if operation is not None and threading.current_thread() is operation.thread:
+                world.turns.stop("gateway")
+
+            if world.crashes_at_gateway:
+                raise CrashError
+
+            return send(*args, **options)
+
+        self._around.enter_context(mock.patch.object(HTTPConnectionPool, "urlopen", stop_and_send))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._around.close()
+        dispose(self.shop)
+        self._locks.close()
+        self._side.dispose()
+        self.gateway.close()
+
+    def begin_anew(self) -> None:
+        """Let there be one order of 1000, unpaid, and nothing else."""
+        self.restore(Moment({}, {}, Clock().now, {}))
+        self.shop.add_order("A1", "1000")
+
+        with self._side.begin() as connection:
+            connection.execute(text("INSERT INTO order_state VALUES ('A1', 'new')"))
+
+    def keep(self) -> Moment:
+        """Return how all stands, with an empty log."""
+        rows = self.rows() | {"status_log": []}
+        return Moment(rows, self.gateway.state(), self.shop.clock.now, dict(self.names))
+
+    def restore(self, moment: Moment) -> None:
+        """Put all back."""
+        with self._side.begin() as connection:
+            for name in reversed(NAMES):
+                connection.execute(self._tables[name].delete())
+
+            for name in NAMES:
+                if moment.rows.get(name):
+                    connection.execute(self._tables[name].insert(), moment.rows[name])
+
+            # The rows that are put back are no events.
+            connection.execute(self._tables["status_log"].delete())
+
+        self.gateway.restore(moment.sessions)
+        self.shop.clock.now = moment.now
+        self.shop.handled.clear()
+        self.names = dict(moment.names)
+        self.dispatched.clear()
+        self.dispatcher_fails = lambda: False
+        self.crashes_at_gateway = False
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all rows of all tables."""
+        with self._side.connect() as connection:
+            return {
+                name: [
+                    dict(row._mapping)
+                    for row in connection.execute(table.select().order_by(*_key(table)))
+                ]
+                for name, table in self._tables.items()
+            }
+
+    def execute(self, statement: str, **values: Any) -> list[Any]:
+        """Execute a statement of the shop's own, beside all that is observed."""
+        with self._side.begin() as connection:
+            result = connection.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    @contextmanager
+    def failing_dispatcher(self) -> Iterator[None]:
+        """Let the dispatcher raise inside the block, for this operation alone."""
+        operation = self.turns.current()
+        self.dispatcher_fails = lambda: self.turns.current() is operation
+        yield
+        self.dispatcher_fails = lambda: False
+
+    def _handle(self, status: str, payment: Any) -> None:
+        execute = self.shop.db.session.execute
+        values = {"payment": payment.id, "order": payment.order_id, "status": status}
+        execute(text("INSERT INTO told VALUES (:payment, :status)"), values)
+
+        if status == "paid":
+            price = {"price": str(payment.price)}
+            execute(text("INSERT INTO goods VALUES (:order, :payment, :price)"), values | price)
+
+        # What a shop writes by nature, and by which it would un-pay an order.
+        if status != "review":
+            execute(text("UPDATE order_state SET state = :status WHERE order_id = :order"), values)
+
+    def _dispatch(self, callback_id: int) -> None:
+        if self.dispatcher_fails():
+            raise ConnectionError("the queue is down")
+
+        # A queue is another program: there the worker looks with a connection of its own.
+        found = self.execute(
+            "SELECT p.status FROM spayon_payment p JOIN spayon_callback c "
+            "ON c.session_id = p.session_id WHERE c.id = :id",
+            id=callback_id,
+        )
+        self.turns.stop("dispatcher")
+        self.dispatched.append((callback_id, found[0].status if found else "gone"))
+
+    def _before_statement(
+        self, connection: Any, _cursor: object, statement: str, *_: object
+    ) -> None:
+        self.turns.stop(_short(statement), connection=connection.connection.dbapi_connection)
+
+    def _before_commit(self, connection: Any) -> None:
+        self.turns.stop("COMMIT", connection=connection.connection.dbapi_connection)
+
+
+@contextmanager
+def world_on(url: str) -> Iterator[World]:
+    """Yield a world on the database at *url*."""
+    world = World(url)
+    world.open()
+
+    try:
+        yield world
+
+    finally:
+        world.close()
+
+
+def fingerprint(world: World) -> str:
+    """Return the same text for two ends between which nothing that counts differs."""
+    rows = world.rows()
+    numbers = {row["id"]: number for number, row in enumerate(rows["spayon_payment"])}
+    told = {row["id"]: number for number, row in enumerate(rows["spayon_callback"])}
+    unlike = {"id", "reference", "seq", "payment_id"}
+    plain = {
+        name: sorted(
+            json.dumps(
+                {key: str(value) for key, value in row.items() if key not in unlike}
+                | {"n": numbers.get(row.get("payment_id", row.get("id")))},
+                sort_keys=True,
+            )
+            for row in each
+        )
+        for name, each in rows.items()
+    }
+    rest = [
+        world.gateway.sessions,
+        [(told.get(row), status) for row, status in world.dispatched],
+        world.names,
+        str(world.shop.clock.now),
+    ]
+    return hashlib.sha256(json.dumps([plain, rest], sort_keys=True).encode()).hexdigest()
+
+
+def _reflect(connection: Any, shop: Shop) -> dict[str, Table]:
+    metadata = MetaData()
+    made = shop.db.metadata.tables
+
+    # The types of the package's own columns, which a mere look at the database would not show.
+    return {
+        name: made[name] if name in made else Table(name, metadata, autoload_with=connection)
+        for name in NAMES
+    }
+
+
+def _key(table: Table) -> list[Any]:
+    return list(table.primary_key.columns) or list(table.columns)
+
+
+def _be_quick(connection: Any, _: object) -> None:
+    if type(connection).__module__.startswith("sqlite3"):
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+
+
+def _short(statement: str) -> str:
+    words = statement.split()
+    verb = words[0].upper()
+    table = next(
+        (word for word in words if word.strip('"`(),').startswith(("spayon_", "shop_"))), ""
+    )
+    return f"{verb} {table.strip(chr(34) + '`(),').partition('.')[0]}"
