@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from . import signals
@@ -34,6 +37,8 @@ _POLL_SECONDS = 0.1
 _WAIT_SECONDS = 15.0
 
 _MAX_CREATIONS = 3
+
+_OURS = str(Path(__file__).parent)
 
 
 class Links(NamedTuple):
@@ -71,11 +76,13 @@ class Checkout:
         self._clock = clock
         self._sleep = sleep
 
-    def start(self, order: Order) -> PaymentMixin:
+    def start(self, order: Order, details: Mapping[str, str] | None = None) -> PaymentMixin:
         """Return the payment that *order* is paid with.
 
-        Raises `OrderNotPayableError` if the order is paid or under review, a `GatewayError` if no
-        payment session could be had (the order stays payable then), and the errors of *links*.
+        *details* is what the payer typed, for the shop's `on_details`. Raises
+        `OrderNotPayableError` if the order is paid or under review, a `GatewayError` if no payment
+        session could be had (the order stays payable then), `HandlerError`, and the errors of
+        *links*.
         """
         # Before a row is written, for links that Spayon would not take.
         self._links("reference")
@@ -84,7 +91,7 @@ class Checkout:
         waited = 0.0
 
         while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
-            claim = self._storage.checkouts.claim(order, now=self._clock(), give_up=given_up)
+            claim = self._claim(order, given_up, details)
 
             if claim.state == "live":
                 return self._storage.queries.get(claim.payment_id)
@@ -113,6 +120,18 @@ class Checkout:
             raise UnexpectedAnswerError("Spayon gives out payment sessions that are in use already")
 
         raise GatewayUnavailableError("another request is still creating the payment session")
+
+    def _claim(
+        self, order: Order, given_up: int | None, details: Mapping[str, str] | None
+    ) -> Claim:
+        try:
+            return self._storage.checkouts.claim(
+                order, now=self._clock(), give_up=given_up, details=details
+            )
+
+        except HandlerError as error:
+            # What failed may quote what the payer typed, which no log is to hold.
+            raise HandlerError(f"{error}{_place(error.__cause__)}") from None
 
     def _load_again(self, order: Order) -> Order:
         """Return *order* as the shop knows it now, with what the payer has typed."""
@@ -210,3 +229,15 @@ class Checkout:
         payment = self._storage.queries.get(payment_id)
         what = "paid already" if payment.status == "paid" else "under review"
         return OrderNotPayableError(f"order {payment.order_id!r} is {what}", payment)
+
+
+def _place(error: BaseException | None) -> str:
+    """Return the line at which *error* was raised in the shop's code: `, at shop.py:12`."""
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
+    last = ""
+
+    for frame in frames:
+        if "site-packages" not in frame.filename and _OURS not in frame.filename:
+            last = f", at {Path(frame.filename).name}:{frame.lineno}"
+
+    return last

@@ -252,6 +252,26 @@ class Spayon:
         """
         return self.state.reconciler.refresh(payment.id)
 
+    def payment_of(self, order_id: str) -> PaymentMixin | None:
+        """Return the payment that says how an order stands, or None if there is none.
+
+        The one that is paid; else one under review; else the one that can be paid now; else the
+        newest.
+        """
+        state = self.state
+        found = state.storage.queries.payments(order_id=str(order_id))
+        now = state.clock()
+
+        def counts(payment: PaymentMixin) -> int:
+            if payment.status == "pending":
+                live = payment.session_url and payment.expires_at and now < payment.expires_at
+                return 1 if live and not payment.superseded else 0
+
+            return {"paid": 3, "review": 2}.get(payment.status, 0)
+
+        # The newest comes first, and stays ahead of its equals.
+        return max(found, key=counts, default=None)
+
     def reconcile(
         self,
         *,

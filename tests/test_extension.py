@@ -140,3 +140,40 @@ def test_a_blueprint_may_be_mounted_under_another_name_and_prefix(db: SQLAlchemy
 
     with app.app_context():
         assert spayon.state.urls.links("x").cancel_url == "http://shop.test/a/b/cancel/x"
+
+
+def add(shop: Shop, session_id: str, **values: Any) -> int:
+    return shop.add_payment(session_id, held_order_id=None, **values)
+
+
+def test_an_order_without_payments_stands_nowhere(shop: Shop) -> None:
+    shop.add_payment("S1", "B1")
+
+    with shop.app.app_context():
+        assert shop.spayon.payment_of("A1") is None
+
+
+@pytest.mark.parametrize(
+    "says", ["paid", "review", "live", "newest"], ids=lambda says: f"the {says} one"
+)
+def test_the_payment_that_says_how_an_order_stands(shop: Shop, says: str) -> None:
+    ids = {}
+
+    if says == "paid":
+        ids["paid"] = add(shop, "S1", status="paid")
+
+    if says in ("paid", "review"):
+        ids["review"] = add(shop, "S2", status="review")
+
+    if says != "newest":
+        ids["live"] = shop.add_payment("S3")
+
+    add(shop, "S4", superseded=True)
+    add(shop, "S5", expires_at=shop.clock())
+    add(shop, "S6", session_url=None)
+    ids["newest"] = add(shop, "S7", status="failed")
+
+    with shop.app.app_context():
+        found = shop.spayon.payment_of("A1")
+        assert found is not None
+        assert found.id == ids[says]

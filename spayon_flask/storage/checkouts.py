@@ -21,11 +21,15 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from ..handlers import Handlers
+from ..handlers import check_result
 from ..orders import Order
 from ..transitions import BARRING
 from ..transitions import UNKNOWN
 from ..transitions import can_be_paid
+from .handler_guard import handlers_only
 from .part import Part
+from .part import Source
 from .part import new_id
 from .status import NEEDED
 from .transactions import LostRaceError
@@ -61,7 +65,11 @@ class EarlyReport(NamedTuple):
 
 
 class Checkouts(Part):
-    """Give each order at most one payment that can be paid."""
+    """Give each order at most one payment that can be paid, and tell *handlers* who pays."""
+
+    def __init__(self, source: Source, handlers: Handlers) -> None:
+        super().__init__(source)
+        self._handlers = handlers
 
     @transaction
     def claim(
@@ -71,10 +79,13 @@ class Checkouts(Part):
         *,
         now: datetime,
         give_up: int | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> Claim:
         """Return what stands for *order*. If nothing does, commit a new pending payment.
 
-        *give_up* names a lapsed payment that the order does not wait for any longer.
+        *give_up* names a lapsed payment that the order does not wait for any longer. *details* is
+        what the payer typed: it is handed to the shop with the new payment, and not kept. Raises
+        `HandlerError` if the shop's function fails.
         """
         rows = connection.execute(self._find_attempts, {"the_order_id": order.order_id})
         # Whoever locks several of them locks them in this order.
@@ -103,7 +114,21 @@ class Checkouts(Part):
         # Unguessable: it opens the cancel page.
         reference = secrets.token_urlsafe(24)
         payment_id = self._insert(connection, order, reference, now)
+        self._tell(connection, payment_id, details)
         return Claim("created", payment_id, reference)
+
+    def _tell(
+        self, connection: Connection, payment_id: int, details: Mapping[str, str] | None
+    ) -> None:
+        """Hand *details* to the shop, in the transaction that writes the payment."""
+        if not details or not self._handlers.details:
+            return
+
+        payment = self.session.get_one(self.source.payment_class, payment_id)
+
+        with handlers_only(self.session, connection):
+            for handler in self._handlers.details:
+                check_result(handler, handler(payment, dict(details)))
 
     @cached_property
     def _find_attempts(self) -> Any:

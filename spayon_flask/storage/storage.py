@@ -50,7 +50,7 @@ class Storage:
         #: The one way in for reports.
         self.recorder = Recorder(source, status, self.outbox)
         #: Which payment holds an order.
-        self.checkouts = Checkouts(source)
+        self.checkouts = Checkouts(source, handlers)
         #: Whom to ask Spayon about, and when.
         self.schedule = Schedule(source, status, self.outbox, interval)
         #: What a person decides.

@@ -125,7 +125,8 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     if any(field.error for field in fields):
         return _show(state, order, fields, 422)
 
-    typed: dict[str, Any] = {field.name: field.value for field in fields if field.value}
+    details = {field.name: field.value for field in fields if field.value}
+    typed: dict[str, Any] = dict(details)
 
     # The hosted page speaks as this page did, unless the shop has decided on a language.
     if order.language is None and state.settings.language is None:
@@ -136,7 +137,7 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     ids = {"account": state.name, "order_id": order.order_id}
 
     try:
-        payment = state.checkout.start(replace(order, **typed))
+        payment = state.checkout.start(replace(order, **typed), details)
 
     except OrderNotPayableError as error:
         if error.payment.session_id is None:
@@ -164,5 +165,11 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     except GatewayError as error:
         logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
         return render_error(state, "gateway_unexpected", 502, here, order.language)
+
+    except Exception:
+        # The shop's `on_details`, perhaps, or the database.
+        state.storage.queries.look_again()
+        logger.exception("checkout failed", extra=ids)
+        return render_error(state, "misconfigured", 503, here, order.language)
 
     return redirect(payment.session_url or here, 303)

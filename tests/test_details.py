@@ -1,0 +1,141 @@
+"""What a payer typed is handed to the shop with the payment, and kept nowhere by us."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect
+
+from spayon_flask.simulator import Simulator
+from spayon_flask.testing import connect
+from tests.shop import Shop
+
+
+TYPED = {"email": "ani@example.com", "full_name": "Ani Sarkissian"}
+
+
+@pytest.fixture
+def simulator(any_shop: Shop) -> Simulator:
+    any_shop.add_order()
+    return connect(any_shop.app)
+
+
+def pay(shop: Shop, **typed: str) -> int:
+    return shop.app.test_client().post("/pay/checkout/A1", data=typed).status_code
+
+
+def payments(shop: Shop) -> list[Any]:
+    with shop.app.app_context():
+        return list(shop.db.session.scalars(shop.db.select(shop.spayon.Payment)))
+
+
+def test_what_the_payer_typed_is_handed_over_with_the_payment(
+    any_shop: Shop, simulator: Simulator
+) -> None:
+    got = []
+
+    @any_shop.spayon.on_details
+    def keep(payment: Any, details: Mapping[str, str]) -> None:
+        got.append((payment.id, payment.order_id, payment.status, dict(details)))
+
+    assert pay(any_shop, **TYPED) == 303
+
+    (payment,) = payments(any_shop)
+    assert got == [(payment.id, "A1", "pending", TYPED)]
+    assert len(simulator.sessions.of_order("A1")) == 1
+
+
+def test_what_is_written_with_it_is_there_if_the_payment_is(
+    any_shop: Shop, simulator: Simulator
+) -> None:
+    @any_shop.spayon.on_details
+    def keep(payment: Any, details: Mapping[str, str]) -> None:
+        order = any_shop.db.session.get_one(any_shop.orders, payment.order_id)
+        order.paid_times = len(details["email"])
+
+    pay(any_shop, **TYPED)
+
+    assert any_shop.paid_times() == len(TYPED["email"])
+    assert len(payments(any_shop)) == 1
+
+
+def test_if_it_fails_nothing_is_written_and_nothing_is_asked_of_spayon(
+    any_shop: Shop, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    @any_shop.spayon.on_details
+    def keep(payment: Any, details: Mapping[str, str]) -> None:
+        any_shop.db.session.get_one(any_shop.orders, payment.order_id).paid_times = 7
+        raise ValueError(f"cannot write to {details['email']}")
+
+    assert pay(any_shop, **TYPED) == 503
+    assert payments(any_shop) == []
+    assert any_shop.paid_times() == 0
+    assert simulator.sessions.created == 0
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "ValueError, at test_details.py:" in caplog.text
+    assert "ani" not in caplog.text.lower()
+
+
+def test_a_database_error_that_quotes_it_reaches_no_log(
+    any_shop: Shop, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    @any_shop.spayon.on_details
+    def keep(_: Any, details: Mapping[str, str]) -> None:
+        any_shop.db.session.execute(
+            any_shop.db.text("INSERT INTO no_such_table (email) VALUES (:email)"), details
+        )
+
+    assert pay(any_shop, **TYPED) == 503
+    assert "test_details.py:" in caplog.text
+    assert "ani" not in caplog.text.lower()
+
+
+def test_a_function_that_commits_is_stopped(any_shop: Shop, simulator: Simulator) -> None:
+    @any_shop.spayon.on_details
+    def keep(_payment: Any, _details: Mapping[str, str]) -> None:
+        any_shop.db.session.commit()
+
+    assert pay(any_shop, **TYPED) == 503
+    assert payments(any_shop) == []
+
+
+def test_a_coroutine_is_a_failure(any_shop: Shop, simulator: Simulator) -> None:
+    async def later() -> None: ...
+
+    any_shop.spayon.on_details(lambda _payment, _details: later())
+
+    assert pay(any_shop, **TYPED) == 503
+    assert payments(any_shop) == []
+
+
+@pytest.mark.parametrize("typed", [{}, {"email": " ", "full_name": ""}])
+def test_a_payer_who_typed_nothing_is_not_told_of(
+    any_shop: Shop, simulator: Simulator, typed: dict[str, str]
+) -> None:
+    any_shop.spayon.on_details(lambda _payment, _details: pytest.fail("told"))
+
+    assert pay(any_shop, **typed) == 303
+
+
+def test_a_second_click_tells_nothing_again(any_shop: Shop, simulator: Simulator) -> None:
+    got = []
+    any_shop.spayon.on_details(lambda _payment, details: got.append(details))
+
+    for _ in range(2):
+        pay(any_shop, **TYPED)
+
+    assert got == [TYPED]
+
+
+def test_no_column_of_ours_holds_it(any_shop: Shop, simulator: Simulator) -> None:
+    any_shop.spayon.on_details(lambda _payment, _details: None)
+    pay(any_shop, **TYPED)
+
+    (payment,) = payments(any_shop)
+    columns = inspect(any_shop.spayon.Payment).column_attrs
+    kept = [str(getattr(payment, each.key)) for each in columns]
+
+    assert not [text for text in kept if "ani" in text.lower()]
