@@ -115,6 +115,18 @@ class ConfigReader:
 
         return value.rstrip("/")
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return True or False."""
+        value = self._get(key)
+
+        if value is None:
+            return default
+
+        if not isinstance(value, bool):
+            raise self.error(key, "must be True or False: in the environment write true or false")
+
+        return value
+
     def seconds(self, key: str, default: float) -> float:
         """Return a number of seconds."""
         value = self._get(key)

@@ -44,6 +44,7 @@ class Settings:
     language_codes: Mapping[str, str]
     available_payment_methods: tuple[str, ...] | None
     default_payment_method: str | None
+    ask_details: bool
     support: str | None
     shop_name: ByLanguage | None
     shop_url: ByLanguage | None
@@ -92,6 +93,7 @@ class Settings:
             language_codes=read.codes("LANGUAGE_CODES"),
             available_payment_methods=(methods := read.names("AVAILABLE_PAYMENT_METHODS")),
             default_payment_method=read.one_of("DEFAULT_PAYMENT_METHOD", methods),
+            ask_details=read.flag("ASK_DETAILS", default=True),
             support=read.text("SUPPORT"),
             shop_name=read.by_language("SHOP_NAME"),
             shop_url=read.by_language("SHOP_URL", links=True),

@@ -112,7 +112,7 @@ class TestCatalogues:
 
 #: Ways to say a thing that have another way here: each thing is said in one way everywhere.
 OTHER_WAYS = {
-    "en": ["time is over", "time to pay is over", "looked at", "See what"],
+    "en": ["time is over", "time to pay is over", "eing looked at", "See what"],
     "ru": [
         *("время вышло", "на оплату вышло", "Время оплаты", "Время для оплаты", "Возврат "),
         *("не видит данные", "больше ничего не нужно", "возьмите"),

@@ -12,6 +12,7 @@ from ..errors import SessionNotFoundError
 from ..models import PaymentMixin
 from ..reports import Report
 from ..storage import Storage
+from ..transitions import BARRING
 from .summary import Step
 from .summary import Summary
 
@@ -64,6 +65,31 @@ class Reconciler:
                 self._storage.recorder.record(report, source="status_check", now=now)
 
         return self._storage.queries.get(payment_id)
+
+    def look(self, payment_id: int) -> bool:
+        """Ask about a payment that is not paid; return True if Spayon has told its status just now.
+
+        False if there is nothing to ask about, if somebody has asked just now, or if Spayon knows
+        no such session. Raises a `GatewayError` if Spayon gives no usable answer.
+        """
+        payment = self._storage.queries.get(payment_id)
+        session_id, ends_at, now = payment.session_id, payment.expires_at, self._clock()
+
+        if session_id is None or payment.status in BARRING:
+            return False
+
+        if not self._storage.schedule.claim_check(payment_id, now=now, ended=True):
+            return False
+
+        report = self._ask(session_id, ends_at or now, now)
+
+        if report is None:
+            return False
+
+        self._storage.recorder.record(report, source="status_check", now=now)
+
+        # What we conclude from a 404 has no body.
+        return bool(report.body)
 
     def run(
         self,

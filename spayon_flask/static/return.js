@@ -42,13 +42,16 @@
     try {
       const answer = await fetch(region.dataset.check || location.href, {
         cache: "no-store",
-        headers: { Accept: "text/html" },
+        headers: { Accept: "text/html", "X-Spayon-Script": "1" },
       });
       if (answer.ok) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const fresh = page.getElementById(id);
         if (!fresh) return;
-        if (fresh.dataset.state !== region.dataset.state) show(fresh, page.title);
+        // The shop's own page of thanks, for which nothing here need be shown before.
+        if (fresh.dataset.next) return location.assign(fresh.dataset.next);
+        const same = ["state", "reached"].every((name) => fresh.dataset[name] === region.dataset[name]);
+        if (!same) show(fresh, page.title);
         if (!waiting(fresh)) return;
       }
     } catch {

@@ -60,6 +60,11 @@ class Queries(Part):
         row = min(rows, key=lambda each: order.index(each.status), default=None)
         return None if row is None else self.load(as_dict(row))
 
+    def attempts(self, order_id: str) -> Sequence[PaymentMixin]:
+        """Return every payment of an order as it is in the database now, the oldest first."""
+        rows = self.connect().execute(self._of_order, {"the_key": order_id}).all()
+        return [self.load(as_dict(row)) for row in rows]
+
     def _find(self, statement: Any, key: object) -> PaymentMixin | None:
         row = self.connect().execute(statement, {"the_key": key}).first()
         return None if row is None else self.load(as_dict(row))
@@ -77,6 +82,12 @@ class Queries(Part):
     def _by_reference(self) -> Any:
         p = self.payment.c
         return select(self.payment).where(p.reference == bindparam("the_key"), self.is_mine)
+
+    @cached_property
+    def _of_order(self) -> Any:
+        p = self.payment.c
+        mine = select(self.payment).where(p.order_id == bindparam("the_key"), self.is_mine)
+        return mine.order_by(p.id)
 
     @cached_property
     def _standing(self) -> Any:

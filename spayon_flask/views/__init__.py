@@ -27,7 +27,7 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
 
     # For macros.html, which a shop's own pages import without any context of ours.
     blueprint.add_app_template_global(
-        lambda code=None: page_language(current().settings, code), "spayon_language"
+        lambda code=None: page_language(current(), code), "spayon_language"
     )
 
     # Spayon must not be redirected: it signs one POST, and follows nothing that we know of.
@@ -37,8 +37,12 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
     blueprint.add_url_rule(
         "/checkout/<path:order_id>", "checkout", create_checkout(current), methods=["GET", "POST"]
     )
-    blueprint.add_url_rule("/return", "return_page", create_return_page(current))
-    blueprint.add_url_rule("/cancel/<reference>", "cancel_page", create_cancel_page(current))
+    # A bank may send the payer back by a form of its own, which knows no CSRF token either. Both
+    # views change nothing by a POST.
+    return_page, cancel_page = create_return_page(current), create_cancel_page(current)
+    both = ["GET", "POST"]
+    blueprint.add_url_rule("/return", "return_page", return_page, methods=both)
+    blueprint.add_url_rule("/cancel/<reference>", "cancel_page", cancel_page, methods=both)
 
-    exempt_from_csrf(blueprint, callback)
+    exempt_from_csrf(blueprint, callback, return_page, cancel_page)
     return blueprint

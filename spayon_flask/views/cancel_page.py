@@ -6,19 +6,27 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from flask import redirect
+from flask import request
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
 
+from ..orders import Order
 from ..orders import has_control_characters
 from ..state import AppState
 from ..state import Current
+from .behind import order_behind
 from .language import page_language
+from .pages import paid_at
 from .pages import price_of
+from .pages import price_paid
 from .pages import render
 from .pages import render_error
 from .pages import retry_url
 from .pages import return_url
-from .refreshed import refreshed
+from .standing import Standing
+from .standing import standing_of
 
 
 def create_cancel_page(current: Current) -> RouteCallable:
@@ -33,26 +41,53 @@ def create_cancel_page(current: Current) -> RouteCallable:
         if payment is None:
             return render_error(state, "unknown_payment", 404)
 
-        # "Nothing was charged" must not rest on a callback that got lost.
-        payment = refreshed(state, payment)
-        language = page_language(state.settings, payment.language)
+        if request.method == "POST":
+            return redirect(url_for(".cancel_page", reference=reference), 303)
+
+        standing = standing_of(state, payment.order_id, payment)
+        payment = standing.payment
+        order = order_behind(state, payment)
+        language = page_language(state, payment.language)
         left = _left(state, payment)
-        payable = payment.status == "pending" and left > timedelta(0) and not payment.superseded
+        word = _word(standing, order, left)
+        shown = order if word == "changed" else payment
+        paid = word == "paid"
+        other = standing.other
         return render(
             state,
             "cancel.html",
             language,
-            state="payable" if payable else payment.status,
+            state=word,
+            sure=standing.sure,
+            reached=standing.reached,
             payment=payment,
-            price=price_of(payment, language),
+            order_id=payment.order_id,
+            order_url=order and order.url,
+            product_name=shown and shown.product_name,
+            price=price_paid(payment, language) if paid else shown and price_of(shown, language),
+            paid_at=paid_at(payment) if paid else None,
             expires_at=payment.expires_at,
             minutes_left=math.ceil(left / timedelta(minutes=1)),
             resume_url=payment.session_url,
             retry_url=retry_url(payment),
             return_url=payment.session_id and return_url(payment),
+            other_url=other and other.session_id and return_url(other),
         )
 
     return cancel_page
+
+
+def _word(standing: Standing, order: Order | None, left: timedelta) -> str:
+    """Return the word for the template: how the order stands, and what can be done on this page."""
+    payment = standing.payment
+
+    if standing.state != "pending":
+        return standing.state
+
+    if payment.superseded or (order is not None and not order.is_asked_by(payment)):
+        return "changed"
+
+    return "payable" if left > timedelta(0) else "pending"
 
 
 def _left(state: AppState, payment: Any) -> timedelta:

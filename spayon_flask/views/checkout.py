@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from flask import redirect
@@ -19,8 +20,11 @@ from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..errors import OrderNotPayableError
 from ..errors import RequestRefusedError
+from ..languages import Language
 from ..loading import load_order
+from ..money import plain
 from ..orders import Order
+from ..orders import OrderLine
 from ..state import AppState
 from ..state import Current
 from ..storage.value_errors import is_about_value
@@ -32,6 +36,8 @@ from .pages import price_of
 from .pages import render
 from .pages import render_error
 from .pages import return_url
+from .standing import Standing
+from .standing import standing_of
 
 
 logger = logging.getLogger(__name__)
@@ -67,9 +73,7 @@ def create_checkout(current: Current) -> RouteCallable:
         if request.method == "POST":
             return _pay(state, order)
 
-        return _show(
-            state, order, read_fields(order, None, page_language(state.settings, order.language))
-        )
+        return _show(state, order, read_fields(state, order, page_language(state, order.language)))
 
     return checkout
 
@@ -91,36 +95,61 @@ def _refuse(state: AppState, key: str, error: Exception) -> ResponseReturnValue:
 def _show(
     state: AppState, order: Order, fields: list[Field], status_code: int = 200
 ) -> ResponseReturnValue:
-    language = page_language(state.settings, order.language)
-    payment = state.storage.queries.standing(order.order_id)
+    language = page_language(state, order.language)
+    standing = standing_of(state, order.order_id)
+    other = standing.other
     return render(
         state,
         "checkout.html",
         language,
         status_code,
-        state=_state(state, order, payment),
+        state=_word(state, order, standing),
+        sure=False,
+        reached=standing.reached,
+        closed=standing.state == "closed",
         order=order,
+        order_id=order.order_id,
+        order_url=order.url,
+        lines=_lines(order, language),
         price=price_of(order, language),
-        payment=payment,
+        payment=other,
         fields=fields,
-        return_url=payment and payment.session_id and return_url(payment),
+        return_url=other and other.session_id and return_url(other),
     )
 
 
-def _state(state: AppState, order: Order, payment: Any) -> str:
-    if payment is None:
+def _word(state: AppState, order: Order, standing: Standing) -> str:
+    """Return the word for the template: whether the order can be paid, and by which session."""
+    if standing.state in ("elsewhere", "review"):
+        return "paid" if standing.state == "elsewhere" else "review"
+
+    payment = standing.other
+
+    if payment is None or payment.session_url is None or payment.held_order_id is None:
         return "payable"
 
-    if payment.status != "pending":
-        return str(payment.status)
-
-    alive = payment.session_url is not None and state.clock() < payment.expires_at
+    alive = state.clock() < payment.expires_at
     return "resume" if order.is_asked_by(payment) and alive else "payable"
 
 
+def _lines(order: Order, language: Language) -> list[dict[str, Any]]:
+    """Return the lines of *order* with their prices as the payer writes them."""
+    currency = order.currency
+    return [
+        {
+            "name": line.name,
+            "quantity": plain(Decimal(line.quantity)),
+            # Of a product of the admin panel Spayon knows the currency, and nobody here.
+            "price": language.price(line.total, currency) if currency else None,
+        }
+        for line in order.lines
+        if isinstance(line, OrderLine)
+    ]
+
+
 def _pay(state: AppState, order: Order) -> ResponseReturnValue:
-    language = page_language(state.settings, order.language)
-    fields = read_fields(order, request.form, language)
+    language = page_language(state, order.language)
+    fields = read_fields(state, order, language, request.form)
 
     if any(field.error for field in fields):
         return _show(state, order, fields, 422)
@@ -130,7 +159,7 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
 
     # The hosted page speaks as this page did, unless the shop has decided on a language.
     if order.language is None and state.settings.language is None:
-        typed["language"] = page_language(state.settings, None).code
+        typed["language"] = language.code
 
     here = url_for(".checkout", order_id=order.key)
 
@@ -147,11 +176,11 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
 
     except (ConfigError, AuthenticationError) as error:
         logger.error("checkout is not possible: %s", error, extra=ids)  # noqa: TRY400  a setting
-        return render_error(state, "misconfigured", 503, here, order.language)
+        return render_error(state, "misconfigured", 503, here, order)
 
     except GatewayUnavailableError as error:
         logger.warning("checkout failed: %s", error, extra=ids)
-        return render_error(state, "gateway_unavailable", 503, here, order.language)
+        return render_error(state, "gateway_unavailable", 503, here, order)
 
     except RequestRefusedError as error:
         logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
@@ -160,16 +189,16 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
         if error.status_code in _REFUSED_DETAILS and any(field.value for field in fields):
             return _show(state, order, not_accepted(fields, language), 422)
 
-        return render_error(state, "gateway_unexpected", 502, here, order.language)
+        return render_error(state, "gateway_unexpected", 502, here, order)
 
     except GatewayError as error:
         logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
-        return render_error(state, "gateway_unexpected", 502, here, order.language)
+        return render_error(state, "gateway_unexpected", 502, here, order)
 
     except Exception:
         # The shop's `on_details`, perhaps, or the database.
         state.storage.queries.look_again()
         logger.exception("checkout failed", extra=ids)
-        return render_error(state, "misconfigured", 503, here, order.language)
+        return render_error(state, "misconfigured", 503, here, order)
 
     return redirect(payment.session_url or here, 303)

@@ -11,8 +11,8 @@ from flask.blueprints import BlueprintSetupState
 from flask.typing import RouteCallable
 
 
-def exempt_from_csrf(blueprint: Blueprint, callback: RouteCallable) -> None:
-    """Exempt *callback*, and no other view of *blueprint*, from the app's CSRFProtect, if any."""
+def exempt_from_csrf(blueprint: Blueprint, *views: RouteCallable) -> None:
+    """Exempt *views*, and no other view of *blueprint*, from the app's CSRFProtect, if any."""
 
     # Not at registration: the app may set up CSRFProtect later. From its first request on it may
     # not, says Flask; and this signal comes before the check of that very request.
@@ -22,7 +22,8 @@ def exempt_from_csrf(blueprint: Blueprint, callback: RouteCallable) -> None:
             protect = app.extensions.get("csrf")
 
             if protect is not None:
-                protect.exempt(callback)
+                for view in views:
+                    protect.exempt(view)
 
             # Afterwards, so that a request beside this one is no sooner checked.
             request_started.disconnect(exempt)

@@ -10,6 +10,7 @@ from ..languages import Language
 from ..orders import MAX_TEXT_LENGTH
 from ..orders import Order
 from ..orders import has_control_characters
+from ..state import AppState
 
 
 # As the browsers' own check of type="email", which the payer may not have.
@@ -25,6 +26,7 @@ class Field(NamedTuple):
 
     name: str
     label: str
+    hint: str
     type: str
     autocomplete: str
     inputmode: str
@@ -32,12 +34,21 @@ class Field(NamedTuple):
     error: str | None = None
 
 
-def read_fields(order: Order, form: Mapping[str, str] | None, language: Language) -> list[Field]:
-    """Return a field for each detail that *order* lacks, filled from *form* where there is one."""
+def read_fields(
+    state: AppState, order: Order, language: Language, form: Mapping[str, str] | None = None
+) -> list[Field]:
+    """Return a field for each detail that *order* lacks, filled from *form* if there is one.
+
+    None if the shop has set ASK_DETAILS to false.
+    """
+    if not state.settings.ask_details:
+        return []
+
     _ = language.gettext
+    receipt = _("So that you can be reached about this payment. It is passed on to Spayon.")
     fields = [
-        Field("email", _("Email"), "email", "email", "email"),
-        Field("full_name", _("Full name"), "text", "name", "text"),
+        Field("email", _("Email"), receipt, "email", "email", "email"),
+        Field("full_name", _("Full name"), _("It is passed on to Spayon."), "text", "name", "text"),
     ]
     wanted = [field for field in fields if getattr(order, field.name) is None]
     return wanted if form is None else [_fill(field, form, language) for field in wanted]
@@ -52,15 +63,10 @@ def not_accepted(fields: list[Field], language: Language) -> list[Field]:
 
 def _fill(field: Field, form: Mapping[str, str], language: Language) -> Field:
     value = form.get(field.name, "").strip()
-    return Field(
-        field.name,
-        field.label,
-        field.type,
-        field.autocomplete,
-        field.inputmode,
+    return field._replace(
         # What cannot be shown again is not worth keeping.
-        "" if has_control_characters(value) else value[: MAX_TEXT_LENGTH * 2],
-        _error(field, value, language) if value else None,
+        value="" if has_control_characters(value) else value[: MAX_TEXT_LENGTH * 2],
+        error=_error(field, value, language) if value else None,
     )
 
 

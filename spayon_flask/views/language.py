@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import tzinfo
 from importlib import import_module
 from typing import Any
@@ -11,18 +12,23 @@ from flask import request
 
 from ..languages import Language
 from ..languages import choose_language
-from ..settings import Settings
+from ..state import AppState
 
 
-def page_language(settings: Settings, preferred: str | None) -> Language:
+logger = logging.getLogger(__name__)
+
+
+def page_language(state: AppState, preferred: str | None) -> Language:
     """Return the payer's language: the *preferred* one, which is the order's or the payment's.
 
-    Where it has none, the one in *settings*; then the locale of Flask-Babel, where the app uses
-    it; then what the browser asks for. Times are told in the zone in *settings*, else in that of
-    Flask-Babel, else in UTC.
+    If there is none: what the shop's `language` function returns; then LANGUAGE in the settings;
+    then the locale of Flask-Babel, if the app uses it; then what the browser asks for. Times are
+    told in the zone in the settings, else in that of Flask-Babel, else in UTC.
     """
     locale, zone = _babel()
-    return choose_language(preferred, settings.language, locale, *accepted()).in_zone(
+    settings = state.settings
+    chosen = preferred or _chosen(state)
+    return choose_language(chosen, settings.language, locale, *accepted()).in_zone(
         settings.timezone or zone
     )
 
@@ -33,6 +39,20 @@ def accepted() -> list[str]:
     Not the best match of Werkzeug: of `ru-RU, en;q=0.1` that is `en`, since it is exact.
     """
     return [code for code, quality in request.accept_languages if quality > 0]
+
+
+def _chosen(state: AppState) -> str | None:
+    """Return what the shop's function says; an error page must not fail by it."""
+    choose = state.handlers.language
+
+    try:
+        code: object = choose() if choose is not None else None
+
+    except Exception:
+        logger.exception("the language function failed", extra={"account": state.name})
+        return None
+
+    return code if isinstance(code, str) else None
 
 
 def _babel() -> tuple[str | None, tzinfo | None]:

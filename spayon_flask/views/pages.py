@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response
@@ -11,6 +12,7 @@ from flask import request
 from flask import url_for
 
 from ..languages import Language
+from ..orders import Order
 from ..state import AppState
 from .language import page_language
 
@@ -32,12 +34,16 @@ def render(
             shop_name=settings.shop_name_for(language.code) or request.host,
             shop_url=settings.shop_url_for(language.code) or request.root_path + "/",
             simulated=settings.simulated,
+            support=settings.support,
+            support_url=settings.support_url,
             status_code=status_code,
             **context,
         ),
         status_code,
     )
     response.headers["Cache-Control"] = "no-store"
+    # As a header too: a shop's own base may lack the tag.
+    response.headers["X-Robots-Tag"] = "noindex"
     # Flask-WTF takes a form over HTTPS only where the browser says which page it is on.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
@@ -48,19 +54,21 @@ def render_error(
     reason: str,
     status_code: int,
     retry_url: str | None = None,
-    language: str | None = None,
+    order: Order | None = None,
 ) -> Response:
-    """Return the error page for *reason*, with a way to try again where there is one.
+    """Return the error page for *reason*, with a way to try again if there is one.
 
-    *language* is the order's, where there is an order.
+    *order* is the one that the payer came for, if it is known.
     """
     return render(
         state,
         "error.html",
-        page_language(state.settings, language),
+        page_language(state, order.language if order else None),
         status_code,
         reason=reason,
         retry_url=retry_url,
+        order_id=order and order.order_id,
+        order_url=order and order.url,
     )
 
 
@@ -80,3 +88,17 @@ def price_of(payment: Any, language: Language) -> str | None:
         return None
 
     return language.price(payment.price, payment.currency)
+
+
+def price_paid(payment: Any, language: Language) -> str | None:
+    """Return what Spayon says was paid, as the payer writes it; else what was asked for."""
+    if payment.reported_price is None or payment.reported_currency is None:
+        return price_of(payment, language)
+
+    return language.price(payment.reported_price, payment.reported_currency)
+
+
+def paid_at(payment: Any) -> datetime:
+    """Return when a payment was paid, by Spayon's word; else when we heard of it."""
+    moment: datetime = payment.paid_at or payment.updated_at
+    return moment

@@ -21,11 +21,30 @@ from spayon_flask.languages import choose_language
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 HALF_PAST_TWO = datetime(2026, 11, 22, 14, 35, tzinfo=timezone.utc)
 
-#: Every page with every state that it has.
+#: Every page with every state that it has, and with what else makes a page look another way.
 STATES = [
-    *(("checkout", state) for state in ("payable", "wrong", "later", "resume", "paid", "review")),
-    *(("return", state) for state in ("pending", "slow", "paid", "failed", "expired", "review")),
-    *(("cancel", state) for state in ("payable", "pending", "paid", "failed", "expired", "review")),
+    *(
+        ("checkout", state)
+        for state in (
+            *("payable", "wrong", "later", "lines", "closed", "resume", "resume-wrong"),
+            *("resume-unreached", "paid", "review"),
+        )
+    ),
+    *(
+        ("return", state)
+        for state in (
+            *("pending", "slow", "pending-unreached", "paid", "failed", "failed-unsure"),
+            *("expired", "expired-unsure", "review", "second", "closed", "elsewhere", "begun"),
+        )
+    ),
+    *(
+        ("cancel", state)
+        for state in (
+            *("payable", "payable-unsure", "payable-unreached", "pending", "pending-unreached"),
+            *("changed", "changed-unsure", "paid", "failed", "failed-unsure", "expired", "review"),
+            *("second", "closed", "elsewhere", "begun"),
+        )
+    ),
     *(
         ("error", reason)
         for reason in (
@@ -35,6 +54,12 @@ STATES = [
     ),
 ]
 
+#: What the templates call those whose name says more than the state.
+WORDS = {
+    **dict.fromkeys(("wrong", "later", "lines"), "payable"),
+    "slow": "pending",
+}
+
 
 @dataclass(kw_only=True)
 class Field:
@@ -42,6 +67,7 @@ class Field:
 
     name: str
     label: str
+    hint: str
     type: str = "text"
     value: str = ""
     error: str | None = None
@@ -61,14 +87,21 @@ def context_of(
         Field(
             name="email",
             label=language.gettext("Email"),
+            hint=language.gettext(
+                "So that you can be reached about this payment. It is passed on to Spayon."
+            ),
             type="email",
             value=title or "ani@",
-            error=wrong if state == "wrong" else None,
+            error=wrong if "wrong" in state else None,
             autocomplete="email",
             inputmode="email",
         ),
         Field(
-            name="full_name", label=language.gettext("Full name"), value=title, autocomplete="name"
+            name="full_name",
+            label=language.gettext("Full name"),
+            hint=language.gettext("It is passed on to Spayon."),
+            value=title,
+            autocomplete="name",
         ),
     ]
     later = state == "later"
@@ -80,28 +113,53 @@ def context_of(
         {"responseCode": "51", "responseReasonEn": title or "Velocity check 7"},
     ]
 
+    word, _, doubt = state.partition("-")
+    closed = page == "checkout" and word == "closed"
+    paid = page != "checkout" and word == "paid"
+    known = not state.startswith("unknown")
+    line = {"name": product, "price": price}
+
     return {
         "language": language,
         "_": language.gettext,
         "shop_name": title or "Tsaghik Jewellery",
         "shop_url": "/",
         "simulated": state in {"payable", "slow"},
-        "state": {"wrong": "payable", "later": "payable", "slow": "pending"}.get(state, state),
-        "slow": state == "slow",
-        "reason": state,
+        "support": title or "+374 10 12-34-56",
+        "support_url": None if title else "tel:+37410123456",
         "status_code": 404,
+        "state": "payable" if closed else WORDS.get(word, word),
+        "sure": page != "checkout" and doubt == "",
+        "reached": doubt != "unreached",
+        "slow": state == "slow",
+        "asks": True,
+        "reason": state,
+        "closed": closed,
         "order": order,
+        "order_id": order.order_id if known else None,
+        "order_url": "/orders/A-1042" if word in {"paid", "closed"} else None,
+        "lines": [
+            *(line | {"quantity": "2"}, line | {"quantity": "1"}),
+        ]
+        if state == "lines"
+        else [],
         "payment": SimpleNamespace(
-            order_id=order.order_id, product_name=product, status=state, updated_at=NOON
+            order_id=order.order_id, product_name=product, status=word, updated_at=NOON
         ),
+        "product_name": product,
         "price": None if later else price,
+        "paid_at": NOON if paid else None,
         "fields": fields,
         "declines": language.declines(declines),
         "expires_at": HALF_PAST_TWO,
         "minutes_left": 12,
         "return_url": "/pay/return?session_id=1",
         "resume_url": "/pay/checkout/A-1042",
-        "retry_url": None if state.startswith("unknown") else "/pay/checkout/A-1042",
+        "retry_url": "/pay/checkout/A-1042" if known else None,
+        "other_url": "/pay/return?session_id=2"
+        if word in {"elsewhere", "second", "begun"}
+        else None,
+        "next_url": None,
         "check_url": f"{request.path}?since=1795348800",
     }
 

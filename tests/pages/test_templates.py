@@ -8,6 +8,8 @@ from flask import render_template_string
 from jinja2 import StrictUndefined
 
 from spayon_flask.languages import NAMES
+from tests.conftest import dispose
+from tests.shop import make_shop
 
 from .shown import STATES
 from .shown import Show
@@ -76,13 +78,79 @@ def test_an_undecided_payment_is_never_called_failed(show: Show, state: str) -> 
     assert "charged" not in words
 
 
+#: What nobody may say unless Spayon has just said it.
+CLAIMS = ("nothing was charged", "did not go through", "have not paid yet")
+
+
 @every_state
-def test_only_the_cancel_page_says_that_nothing_was_charged(
+def test_only_a_page_that_is_sure_says_that_no_money_was_taken(
     show: Show, page: str, state: str
 ) -> None:
-    said = "charged" in words_of(show(page, state)).lower()
+    words = words_of(show(page, state)).lower()
+    said = any(claim in words for claim in CLAIMS)
+    sure = {"return": {"failed", "expired"}, "cancel": {"payable", "changed", "failed", "expired"}}
 
-    assert said == ((page, state) == ("cancel", "payable"))
+    assert said == (state in sure.get(page, set()))
+
+
+@pytest.mark.parametrize("state", ["second", "closed", "elsewhere", "review"])
+@pytest.mark.parametrize("page", ["return", "cancel"])
+def test_nobody_is_asked_to_pay_again_where_there_is_money(
+    show: Show, page: str, state: str
+) -> None:
+    html = show(page, state)
+
+    assert "Try again" not in html
+    assert "Continue to payment" not in html
+
+
+def test_a_refused_payment_names_the_order_and_whom_to_ask(show: Show) -> None:
+    words = words_of(show("return", "closed"))
+
+    assert "Tsaghik Jewellery has closed this payment" in words
+    assert "If money was taken, ask Tsaghik Jewellery about it and name order A-1042." in words
+    assert "Questions? Ask +374 10 12-34-56 and name order A-1042." in words
+
+
+@pytest.mark.parametrize(
+    ("support", "link"),
+    [("help@shop.am", "mailto:help@shop.am"), ("https://shop.am/help", "https://shop.am/help")],
+)
+def test_support_is_a_link_if_it_can_be_one(support: str, link: str) -> None:
+    other = make_shop(SPAYON_SUPPORT=support)
+    other.add_payment(status="failed")
+    html = other.app.test_client().get("/pay/return?session_id=S1").text
+    dispose(other)
+
+    assert f'Questions? Ask <a href="{link}">{support}</a> and name order A1.' in html
+
+
+def test_the_failed_page_says_the_reason_first(show: Show) -> None:
+    words = words_of(show("return", "failed"))
+
+    assert words.index("CVV is not right") < words.index("Nothing was charged")
+    assert "same card" not in words
+
+
+def test_a_paid_order_leads_to_its_page_in_the_shop(show: Show) -> None:
+    html = show("return", "paid")
+
+    assert 'href="/orders/A-1042">See your order</a>' in html
+    assert "Paid on" in words_of(html)
+
+
+def test_the_lines_of_an_order_are_shown(show: Show) -> None:
+    words = words_of(show("checkout", "lines"))
+
+    assert "Silver pomegranate pendant × 2 24,900 AMD" in words
+
+
+def test_details_can_be_corrected_while_the_payment_page_is_open(show: Show) -> None:
+    html = show("checkout", "resume")
+
+    assert "<summary>Correct your details</summary>" in html
+    assert '<details class="spayon-fold">' in html
+    assert '<details class="spayon-fold" open>' in show("checkout", "resume-wrong")
 
 
 def test_the_cancel_page_tells_until_when_the_order_can_be_paid(show: Show) -> None:
@@ -118,7 +186,7 @@ def test_a_pending_page_offers_to_check_again_and_brings_its_script(show: Show, 
     assert 'src="/pay/static/spayon/return.js"' in html
 
 
-@pytest.mark.parametrize("state", ["paid", "failed", "expired", "review"])
+@pytest.mark.parametrize("state", ["paid", "failed", "expired", "review", "closed", "begun"])
 def test_a_final_page_brings_no_script(show: Show, state: str) -> None:
     assert "<script" not in show("return", state)
 

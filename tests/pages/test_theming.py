@@ -47,7 +47,9 @@ def documented(heading: str, column: str) -> list[str]:
     tables = re.findall(r"^\| (\w+) \|.*\n\|---.*\n((?:\|.*\n)+)", section, flags=re.MULTILINE)
     rows = next((rows for name, rows in tables if name == column), "")
 
-    return re.findall(r"^\| `([\w-]+)` \|", rows, flags=re.MULTILINE)
+    first = re.findall(r"^\| (`[^|]+`) \|", rows, flags=re.MULTILINE)
+
+    return [name for cell in first for name in re.findall(r"`([\w-]+)`", cell)]
 
 
 BLOCKS = [(page, name) for page in PAGES for name in documented(f"{page}.html", "block")]
