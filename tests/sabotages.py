@@ -188,16 +188,16 @@ SABOTAGES = [
     Sabotage(
         "the body is parsed before it is verified",
         "views/callback.py",
-        '            signature = given.environ.get("HTTP_X_SIGNATURE", "")\n',
+        '            signature = request.environ.get("HTTP_X_SIGNATURE", "")\n',
         "            Report.from_json(body)\n"
-        '            signature = given.environ.get("HTTP_X_SIGNATURE", "")\n',
+        '            signature = request.environ.get("HTTP_X_SIGNATURE", "")\n',
         FORGED,
         "test_a_refused_callback and sqlite",
     ),
     Sabotage(
         "every signature fits",
         "signing.py",
-        "        if hmac.compare_digest(expected, given) and found < 0:\n",
+        "        if hmac.compare_digest(sign(body, secret).encode(), given) and found < 0:\n",
         "        if found < 0:\n",
         FORGED,
         "test_a_refused_callback and sqlite",
@@ -205,8 +205,8 @@ SABOTAGES = [
     Sabotage(
         "a signature is compared as text",
         "signing.py",
-        "hmac.compare_digest(expected, given)",
-        "hmac.compare_digest(expected.decode(), signature)",
+        "hmac.compare_digest(sign(body, secret).encode(), given)",
+        "hmac.compare_digest(sign(body, secret), signature)",
         FORGED,
         "test_a_refused_callback and sqlite",
     ),

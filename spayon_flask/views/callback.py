@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime
-from typing import cast
+from datetime import timedelta
 
 from flask import Request
 from flask import Response
@@ -13,7 +14,6 @@ from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.local import LocalProxy
 
 from .. import signals
 from ..errors import InvalidPayloadError
@@ -22,11 +22,18 @@ from ..reports import Report
 from ..signing import CHALLENGE
 from ..signing import verify
 from ..state import Current
-from .body import read_body
-from .refusals import Refusals
 
 
 logger = logging.getLogger(__name__)
+
+#: A callback has a few hundred bytes.
+MAX_BODY = 64 * 1024
+
+#: So many bytes of a larger body are read and forgotten. nginx passes on no more by default.
+MAX_FORGOTTEN = 1024 * 1024
+
+#: Anybody can send what is refused. Each reason is logged once in this time.
+QUIET = timedelta(minutes=1)
 
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -35,18 +42,7 @@ _UNSIGNED = [("Content-Type", _PLAIN), ("WWW-Authenticate", CHALLENGE)]
 
 def create_callback(name: str, current: Current) -> RouteCallable:
     """Return the view that takes Spayon's callbacks for the account *name*."""
-
-    refusals = Refusals(name)
-
-    def refuse(now: datetime, status_code: int, reason: str) -> ResponseReturnValue:
-        refusals.note(reason, now)
-        signals.announce(signals.callback_refused, name, status_code=status_code, reason=reason)
-
-        if status_code == 401:  # noqa: PLR2004  an HTTP status
-            # Without a body: it would be a packet of its own, and anybody can ask for it.
-            return Response(status=401, headers=_UNSIGNED)
-
-        return Response(f"{reason}\n", status_code, content_type=_PLAIN)
+    refusals = _Refusals(name)
 
     def callback() -> ResponseReturnValue:
         """Record what Spayon says; hearing it again changes nothing."""
@@ -54,24 +50,22 @@ def create_callback(name: str, current: Current) -> RouteCallable:
         now = state.clock()
 
         try:
-            # Itself, and not through its proxy each time: most of what a refusal costs is look-ups.
-            given = cast("LocalProxy[Request]", request)._get_current_object()  # noqa: SLF001  public, despite its name
-            body = read_body(given)
-            signature = given.environ.get("HTTP_X_SIGNATURE", "")
+            body = _read_body(request)
+            signature = request.environ.get("HTTP_X_SIGNATURE", "")
             secret_index = verify(body, signature, state.settings.callback_secrets)
             report = Report.from_json(body)
 
         except InvalidSignatureError as error:
-            return refuse(now, 401, str(error))
+            return refusals.answer(401, str(error), now)
 
         except InvalidPayloadError as error:
-            return refuse(now, 400, str(error))
+            return refusals.answer(400, str(error), now)
 
         except RequestEntityTooLarge:
-            return refuse(now, 413, "the body is larger than 64 KiB")
+            return refusals.answer(413, "the body is larger than 64 KiB", now)
 
         except HTTPException:
-            return refuse(now, 400, "the body could not be read to its end")
+            return refusals.answer(400, "the body could not be read to its end", now)
 
         try:
             state.storage.recorder.record(
@@ -89,3 +83,74 @@ def create_callback(name: str, current: Current) -> RouteCallable:
         return Response(content_type=_PLAIN)
 
     return callback
+
+
+def _read_body(request: Request) -> bytes:
+    """Return the body of *request*, byte for byte.
+
+    Raises `RequestEntityTooLarge` if it has more than 64 KiB, and werkzeug's other HTTP errors.
+    """
+    # One byte more, since Werkzeug cuts off a body without a length at the limit.
+    request.max_content_length = MAX_BODY + 1
+
+    with suppress(RequestEntityTooLarge):
+        body = request.get_data(cache=False)
+
+        if len(body) <= MAX_BODY:
+            return body
+
+    _forget_rest(request)
+    raise RequestEntityTooLarge
+
+
+def _forget_rest(request: Request) -> None:
+    # If a connection is closed while a proxy is still sending, it is reset, and our answer is lost
+    # (RFC 9112, 9.6). Unless the server says that the body ends by itself, we would wait here for
+    # bytes that nobody sends.
+    if not request.environ.get("wsgi.input_terminated"):
+        return
+
+    left = MAX_FORGOTTEN
+
+    # A sender who breaks off in the middle is refused all the same.
+    with suppress(Exception):
+        while left > 0 and (piece := request.environ["wsgi.input"].read(MAX_BODY)):
+            left -= len(piece)
+
+
+class _Refusals:
+    """Answer callbacks of *account* that are refused, and log each reason once a minute."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._unlogged: dict[str, int] = {}
+        self._quiet_until: dict[str, datetime] = {}
+
+    def answer(self, status_code: int, reason: str, now: datetime) -> ResponseReturnValue:
+        """Return the answer to a callback that is refused for *reason*; log it, tell observers."""
+        self._log(reason, now)
+        signals.announce(
+            signals.callback_refused, self._account, status_code=status_code, reason=reason
+        )
+
+        if status_code == 401:  # noqa: PLR2004  an HTTP status
+            # Without a body, which would be a packet of its own: anybody can ask for this answer.
+            return Response(status=401, headers=_UNSIGNED)
+
+        return Response(f"{reason}\n", status_code, content_type=_PLAIN)
+
+    def _log(self, reason: str, now: datetime) -> None:
+        until = self._quiet_until.get(reason)
+
+        if until is not None and now < until:
+            self._unlogged[reason] = self._unlogged.get(reason, 0) + 1
+            return
+
+        self._quiet_until[reason] = now + QUIET
+        more = self._unlogged.pop(reason, 0)
+        logger.warning(
+            "callback refused: %s%s",
+            reason,
+            f" ({more} more since this was last logged)" if more else "",
+            extra={"account": self._account},
+        )
