@@ -63,6 +63,7 @@ class Courier:
             if self.holding:
                 delivery.state = "held"
                 self._held.append(delivery)
+                self.deliveries.touch(delivery.number)
                 return False
 
             # One at a time: the next callback overtakes it, and is not set aside as well.
@@ -83,9 +84,16 @@ class Courier:
         self._clock.soon(lambda: self._carry(delivery, overtaken))
         return True
 
+    def clear(self) -> None:
+        """Forget every delivery; what was under way or held is not attempted again."""
+        with self._lock:
+            self.deliveries.reset()
+            self._held, self._overtaken = [], []
+
     def resume(self, delivery: Delivery, due_at: datetime) -> None:
         """Attempt *delivery* at the moment *due_at*."""
         delivery.due_at = due_at
+        self.deliveries.touch(delivery.number)
         self._clock.at(due_at, lambda: self._carry(delivery, ()))
 
     def restore(self, delivery: Delivery) -> None:
@@ -109,6 +117,7 @@ class Courier:
 
         for delivery in released:
             delivery.state = "waiting"
+            self.deliveries.touch(delivery.number)
 
         self._clock.soon(lambda: self.in_turn(released))
         return released
@@ -145,11 +154,10 @@ class Courier:
             attempt = self._ask(delivery, at)
 
         delivered = self._shape.delivered(attempt.status_code)
-        again = delivery.add(attempt, delivered=delivered)
-        self.deliveries.changes += 1
-        if again:
+        if delivery.add(attempt, delivered=delivered):
             self.resume(delivery, at + timedelta(seconds=self._shape.spacing))
 
+        self.deliveries.touch(delivery.number)
         delivery.tried.set()
 
     def _ask(self, delivery: Delivery, at: datetime) -> Attempt:
@@ -172,6 +180,9 @@ class Courier:
         return self._faults.strike(kind, order=delivery.order_id)
 
     def _carry(self, delivery: Delivery, overtaken: Sequence[Delivery]) -> None:
+        if self.deliveries.find(delivery.number) is not delivery:
+            return  # It was forgotten meanwhile.
+
         if self._strikes("callback_duplicated", delivery):
             twin = replace(
                 delivery,

@@ -15,7 +15,7 @@ from .shape import Shape
 
 
 #: Deliveries remembered.
-KEPT = 1000
+KEPT = 40_000
 
 PRICE = b'"price":"'
 
@@ -124,9 +124,9 @@ class Deliveries(Log[Delivery]):
         """Return how many deliveries were made in all."""
         return self.total
 
-    def add(self, entry: Delivery) -> None:
-        """Remember *entry*."""
-        super().add(entry)
+    def touch(self, number: int) -> None:
+        """Note that the delivery with *number* has changed."""
+        super().touch(number)
         self.changes += 1
 
     def by_session(self) -> dict[str, list[Delivery]]:

@@ -78,6 +78,8 @@ class Gateway:
             transport or partial(post_within, lambda: self.shape.patience),
             lambda: self.callback_secret,
         )
+        #: How often everything was forgotten.
+        self.clears = 0
         #: Set when the simulator stops, to wake what waits for the sake of a fault.
         self.stopping = threading.Event()
 
@@ -172,7 +174,8 @@ class Gateway:
             self.clock.jumps,
             len(self.courier.held),
             int(self.courier.holding),
-            len(self.tokens),
+            self.tokens.changes,
+            self.clears,
             *astuple(self.shape),
         )
         return ".".join(map(str, counts))
@@ -218,6 +221,14 @@ class Gateway:
 
         return released
 
+    def clear(self) -> None:
+        """Forget every session, request and delivery, and disarm every fault."""
+        self.sessions.clear()
+        self.requests.reset()
+        self.courier.clear()
+        self.faults.clear()
+        self.clears += 1
+
     def fault(self, kind: str, **options: Any) -> Fault:
         """Arm a fault (`faults.KINDS`): `fault("error", on="tokens", code=503, times=2)`."""
         return self.faults.arm(kind, **options)
@@ -239,7 +250,8 @@ class Gateway:
 
     def _expire_in_time(self, session: PaymentSession) -> None:
         with self.sessions.lock:
-            if session.over or self.clock.now() < session.expires_at:
+            known = session.id in self.sessions
+            if not known or session.over or self.clock.now() < session.expires_at:
                 return
 
             self.sessions.finish(session, "expired", self.clock.now())
