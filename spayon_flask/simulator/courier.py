@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from .clock import Clock
 from .deliveries import Attempt
@@ -144,6 +145,31 @@ class Courier:
         """Attempt all of *deliveries*, one after the other."""
         for delivery in deliveries:
             self.attempt(delivery)
+
+    def replay(self, recorded: Sequence[Delivery], to: str = "") -> list[Delivery]:
+        """Repeat every attempt of *recorded*, in its order and with its delays.
+
+        *to* is the origin of another shop (`http://127.0.0.1:8000`), if not the recorded one.
+        """
+        attempts = [(each.at, delivery) for delivery in recorded for each in delivery.attempts]
+        attempts.sort(key=lambda pair: pair[0])
+        now, made = self._clock.now(), []
+        for index, (at, delivery) in enumerate(attempts):
+            url = urlsplit(delivery.url)
+            if to:
+                url = url._replace(scheme=urlsplit(to).scheme, netloc=urlsplit(to).netloc)
+
+            again = self.writer.rewrite(
+                delivery,
+                signature="same" if delivery.tampering else "right",
+                origin="replayed",
+                url=url.geturl(),
+            )
+            made.append(again)
+            # A microsecond each, so that those of the same moment keep their order.
+            self.resume(again, now + (at - attempts[0][0]) + timedelta(microseconds=index))
+
+        return made
 
     def attempt(self, delivery: Delivery) -> None:
         """Try once to deliver, and see to the next attempt if there is to be one."""

@@ -198,15 +198,37 @@ class Gateway:
         place of the callback secret, and *signed* off leaves the signature out.
         """
         session = self.sessions[session_id]
+        origin = f"{times} at once" if times > 1 and concurrently else "by hand"
+        if damaged or not signed or secret not in {None, self.callback_secret}:
+            origin = "forged"
+        elif changes:
+            named = {"price": "price changed", "status": "older status"}
+            origin = named.get(",".join(changes), "changed")
+
         written = [
             self.courier.writer.write(
-                session, secret=secret, signed=signed, damaged=damaged, **changes
+                session, secret=secret, signed=signed, damaged=damaged, origin=origin, **changes
             )
             for _ in range(times)
         ]
         deliveries = [delivery for delivery in written if delivery is not None]
         (self.courier.at_once if concurrently else self.courier.in_turn)(deliveries)
         return deliveries
+
+    def send(self, number: int, *, body: bytes | None = None, signature: str = "right") -> Delivery:
+        """Send the callback with *number* once more, with another *body* or *signature* if given.
+
+        *signature* is `right`, `old` (by the old secret), `none` or `other` (of other bytes).
+        """
+        earlier = self.deliveries.find(number)
+        if earlier is None:
+            raise KeyError(number)
+
+        delivery = self.courier.writer.rewrite(
+            earlier, body=body, signature=signature, old_secret=self.old_callback_secret
+        )
+        self.courier.attempt(delivery)
+        return delivery
 
     def hold_callbacks(self) -> None:
         """Hold every callback back from now on, until `release`."""
