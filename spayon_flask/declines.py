@@ -10,6 +10,7 @@ def translatable(message: str) -> str:
     return message
 
 
+# Relies on: decline-codes
 #: Codes that Spayon's documentation explains, each with what the payer can do about it.
 REASONS = {
     "05": translatable(

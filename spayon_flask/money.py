@@ -44,6 +44,7 @@ def read_price(value: object) -> Decimal | None:
     Spayon writes it as text, `"10"` as well as `"5000.00"` (documentation, callbacks); a JSON
     number is read too, provided that the parser kept it exact.
     """
+    # Relies on: price-format, price-type
     match value:
         case bool():
             return None
@@ -69,6 +70,7 @@ def plain(price: Decimal) -> str:
 
 def read_currency(value: object) -> str | None:
     """Return a three-letter currency code in upper case, or None if there is none."""
+    # Relies on: currency-case
     if isinstance(value, str) and _CURRENCY.fullmatch(value):
         return value.upper()
 

@@ -54,6 +54,7 @@ class Report(NamedTuple):
         Raises `InvalidPayloadError` unless it is a JSON object with a usable `sessionId` and
         `status`. Other fields that make no sense are read as None; they never raise.
         """
+        # Relies on: report-keys, key-order, callback-equals-status, order-id-echoed, no-event-id
         data = _parse(body)
         session_id = _usable(data, "sessionId", MAX_ID_LENGTH)
         status = _usable(data, "status", MAX_STATUS_LENGTH)
@@ -137,6 +138,7 @@ def _read_moment(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
 
+    # Relies on: time-format
     # Python 3.10 does not read the Z of Spayon's times (documentation, callbacks).
     text = value[:-1] + "+00:00" if value.endswith("Z") else value
 
@@ -153,6 +155,7 @@ def _read_moment(value: object) -> datetime | None:
 
 def _read_declines(value: object) -> tuple[dict[str, str], ...]:
     """Keep the three documented fields of each entry, as text that any database and page takes."""
+    # Relies on: decline-reasons
     entries = value if isinstance(value, list) else []
     return tuple(
         {

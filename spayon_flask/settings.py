@@ -17,6 +17,7 @@ from .config import TokenCache
 from .config import in_language
 
 
+# Relies on: base-urls
 #: API base URLs (Spayon's documentation, environments).
 API_URLS = {
     "production": "https://api.spayon.io",

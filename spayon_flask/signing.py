@@ -18,6 +18,7 @@ def sign(body: bytes, callback_secret: str) -> str:
 
     The algorithm is Spayon's (documentation, callbacks).
     """
+    # Relies on: signature-form
     return hmac.digest(callback_secret.encode(), body, "sha256").hex()
 
 

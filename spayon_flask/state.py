@@ -13,6 +13,7 @@ from .client import Client
 from .errors import ConfigError
 from .handlers import Handlers
 from .reconcile import Reconciler
+from .rehearsals import Rehearsals
 from .settings import Settings
 from .storage import Storage
 from .urls import Urls
@@ -41,6 +42,8 @@ class AppState:
     storage: Storage
     checkout: Checkout
     reconciler: Reconciler
+    #: What `flask spayon rehearse` and the routes share.
+    rehearsals: Rehearsals
     #: Returns the present as aware UTC.
     clock: Callable[[], datetime]
 

@@ -26,6 +26,7 @@ _RANK = {"pending": 0, "failed": 1, "expired": 1, "paid": 2, "review": 2}
 #: A payment with one of these has ended, but a `paid` may still follow.
 ENDED = ("failed", "expired")
 
+# Relies on: statuses, fresh-status, session-fails
 #: What Spayon reports (documentation, callbacks). The status `review` is ours alone.
 REPORTED = ("pending", "paid", "failed", "expired")
 

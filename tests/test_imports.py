@@ -29,7 +29,7 @@ LAYERS = [
     ["token_cache"],
     ["models"],
     ["column_types"],
-    ["settings", "handlers", "languages", "transitions", "verdicts"],
+    ["settings", "handlers", "rehearsals", "assumptions", "languages", "transitions", "verdicts"],
     ["reports", "signing", "config", "signals", "declines", "formats", "callbacks"],
     ["orders", "callables"],
     ["money"],

@@ -11,7 +11,17 @@ from ..state import Current
 
 
 #: Each is a module of this package with `create_command`.
-_COMMANDS = ("doctor", "payments", "prune", "reconcile", "review", "show", "templates", "trigger")
+_COMMANDS = (
+    "doctor",
+    "payments",
+    "prune",
+    "reconcile",
+    "rehearse",
+    "review",
+    "show",
+    "templates",
+    "trigger",
+)
 
 
 class _Group(AppGroup):

@@ -62,6 +62,7 @@ class Client:
 
     def request_token(self) -> Token:
         """Ask for a new bearer token: `POST /api/tokens`."""
+        # Relies on: token-status-code, wrong-secret-code, token-jwt-lifetime
         asked = time.monotonic()
         answer = self._transport.send(
             "token",
@@ -92,6 +93,7 @@ class Client:
         self, order: Order, *, callback_url: str, return_url: str, cancel_url: str
     ) -> PaymentSession:
         """Create a payment session for *order*: `POST /api/product/session`."""
+        # Relies on: creation-status-code, used-order-id
         links = {"callback_url": callback_url, "return_url": return_url, "cancel_url": cancel_url}
         body = session_body(order, self._settings)
         body |= {name: ascii_url(url) for name, url in links.items()}
@@ -111,6 +113,7 @@ class Client:
 
         Raises `SessionNotFoundError` if Spayon does not know it.
         """
+        # Relies on: unknown-session-code, malformed-session-code, api-without-version
         answer = self._send("status", "GET", f"/api/product/session/{quote(session_id, safe='')}")
 
         if answer.status == 404:  # noqa: PLR2004  an HTTP status
@@ -135,6 +138,7 @@ class Client:
 
     def _send(self, call: str, method: str, path: str, json: Any = None) -> Answer:
         """Send with a token; if the token is refused, once more with a new one."""
+        # Relies on: wrong-token-code, old-tokens
         for _ in range(2):
             token = self.tokens.get()
             answer = self._transport.send(call, method, path, json=json, token=token)
@@ -150,12 +154,14 @@ class Client:
 
 def _read_token(answer: Answer) -> tuple[Hidden, float]:
     """Return the token, "" if there is none, and the seconds that it lives."""
+    # Relies on: token-expires-in
     data = answer.json_object()
     token = data.get("access_token")
     return Hidden(token if isinstance(token, str) else ""), _seconds(data.get("expires_in"))
 
 
 def _seconds(value: object) -> float:
+    # Relies on: token-expires-in, token-lifetime
     # A life that makes no sense stops no checkout: a token that is refused is replaced anyway.
     with suppress(TypeError, ValueError, OverflowError):
         if not isinstance(value, bool) and 0 < (seconds := float(value)) < math.inf:  # type: ignore[arg-type]  # what is suppressed

@@ -35,6 +35,8 @@ def session_body(order: Order, settings: Settings) -> dict[str, Any]:
 
     Names and spelling of the fields are Spayon's (documentation, create session).
     """
+    # Relies on: creation-required-fields, lower-case-currency, upper-case-currency, product-id,
+    # language-hy, language-ru, language-en, unknown-payment-method, long-product-name
     language = order.language or settings.language
     methods = order.available_payment_methods or settings.available_payment_methods
     default = order.default_payment_method or settings.default_payment_method
@@ -64,6 +66,7 @@ def ascii_url(url: str) -> str:
 
     Raises `ConfigError` if that cannot be done.
     """
+    # Relies on: urls-in-ascii
     try:
         return str(requests.Request("GET", url).prepare().url)
 
@@ -73,6 +76,7 @@ def ascii_url(url: str) -> str:
 
 def read_session(data: Mapping[str, Any], *, https_only: bool) -> PaymentSession:
     """Read Spayon's answer, in either spelling of its keys; raises `UnexpectedAnswerError`."""
+    # Relies on: creation-keys, session-url-https
     session_id = data.get("session_id", data.get("sessionId"))
     session_url = data.get("session_url", data.get("sessionUrl"))
 
@@ -104,5 +108,6 @@ def _check_url(url: object, schemes: tuple[str, ...]) -> str:
 
 
 def _number(price: Decimal) -> int | float:
+    # Relies on: decimal-price
     # Exact: at most 15 digits survive a 64-bit float, and its repr is the shortest that does.
     return int(price) if price == price.to_integral_value() else float(price)

@@ -157,6 +157,7 @@ class Transport:
         return request
 
     def _send(self, request: requests.PreparedRequest) -> Answer:
+        # Relies on: idle-connections, retry-after, api-without-version
         try:
             try:
                 response, body = self._exchanged(self._shared_http(), request)

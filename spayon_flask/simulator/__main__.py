@@ -37,14 +37,20 @@ its secrets: do not let a shop that sells real goods talk to it.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulator until it is told to end."""
     options = _parser().parse_args(arguments)
-    simulator = Simulator(
-        host=options.host,
-        port=options.port,
-        time_scale=options.time_scale,
-        seed=options.seed,
-        public_url=options.public_url,
-        state=options.state,
-    )
+    try:
+        simulator = Simulator(
+            host=options.host,
+            port=options.port,
+            time_scale=options.time_scale,
+            seed=options.seed,
+            public_url=options.public_url,
+            state=options.state,
+            like=options.like,
+        )
+    except (OSError, ValueError) as error:
+        print(f"Cannot be like {options.like}: {error}", file=sys.stderr)
+        return 1
+
     try:
         simulator.start()
     except OSError as error:
@@ -61,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     with contextlib.closing(simulator):
         print(GREETING.format(sim=simulator), flush=True)
+        for each in simulator.unlike:
+            print(f"Not like the report: {each}", file=sys.stderr, flush=True)
+
         if not _is_loopback(options.host):
             print(WARNING.format(host=options.host), file=sys.stderr, flush=True)
 
@@ -90,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, metavar="N", help="make ids and chances repeat themselves")
     add("--state", metavar="FILE", help="remember everything in FILE, over a restart")
+    add("--like", metavar="FILE", help="behave as Spayon did in this report of a rehearsal")
     add(
         "--public-url",
         metavar="URL",

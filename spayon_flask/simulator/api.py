@@ -4,6 +4,7 @@ import codecs
 import hmac
 import json
 import math
+import re
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -24,11 +25,15 @@ from .gateway import Gateway
 from .log import ApiRequest
 from .server import NUMBER
 from .server import WIRE_HEADER
+from .shape import timestamp
 
 
 blueprint = Blueprint("api", __name__)
 
 Work = Callable[..., Response]
+
+#: An id of a payment session: anything else is none.
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 PAGE = "<!doctype html>\n<title>Maintenance</title>\n<h1>We will be back soon</h1>\n"
 
@@ -72,6 +77,7 @@ def tokens(gateway: Gateway) -> Response:
         gateway.clock.now(),
         lives=early.seconds if early else shape.token_lifetime,
         alone=bool(_struck("old_tokens_die", "tokens")) or shape.old_tokens == "die",
+        says=shape.token_lifetime / (2 if shape.jwt_lifetime == "half" else 1),
     )
     answer = shape.token(token)
     if _struck("expires_in_text", "tokens"):
@@ -89,7 +95,10 @@ def create_session(gateway: Gateway) -> Response:
 
     try:
         creation = Creation.from_json(
-            request.get_data(), gateway.panel, required=gateway.shape.required
+            request.get_data(),
+            gateway.panel,
+            required=gateway.shape.required,
+            refused=gateway.shape.refused,
         )
     except BadBodyError as error:
         return _refuse(400, str(error))
@@ -119,15 +128,25 @@ def status(gateway: Gateway, session_id: str) -> Response:
 
     session = gateway.find(session_id)
     if session is None:
-        return _refuse(gateway.shape.unknown_session_code, "there is no such session")
+        known = gateway.shape.unknown_session_code
+        code = known if ID.fullmatch(session_id) else gateway.shape.malformed_session_code
+        return _refuse(code, "there is no such session")
 
-    changes = {"status": UNKNOWN_STATUS} if _struck("unknown_status", "status") else {}
+    changes: dict[str, Any] = {}
+    if _struck("unknown_status", "status"):
+        changes["status"] = UNKNOWN_STATUS
+    elif session.status == "pending":
+        changes["status"] = gateway.shape.fresh_status
+
+    if gateway.shape.status_answer == "with a key more":
+        changes["checkedAt"] = timestamp(gateway.clock.now())
+
     return Response(gateway.shape.report(session, **changes), content_type="application/json")
 
 
 def _unauthorized(gateway: Gateway) -> Response | None:
     why = gateway.tokens.refusal(request.headers.get("Authorization", ""), gateway.clock.now())
-    return _refuse(401, why) if why else None
+    return _refuse(gateway.shape.wrong_token_code, why) if why else None
 
 
 def _struck(kind: str, name: str) -> Fault | None:

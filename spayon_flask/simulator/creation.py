@@ -19,6 +19,13 @@ CUSTOM = ("product_name", "price", "currency")
 KNOWN = {*TEXTS, *URLS, *CUSTOM, "product_id", "availablePaymentMethods"}
 
 MAX_TEXT = 2000
+
+#: The payment methods that the documentation names, and one more.
+METHODS = {"visamaster", "mir", "arca"}
+
+#: A name of so many letters is a long one.
+LONG_NAME = 200
+
 CURRENCY_LETTERS = 3
 
 
@@ -78,15 +85,22 @@ class Creation:
     unknown_fields: tuple[str, ...] = field(default=())
 
     @classmethod
-    def from_json(cls, raw: bytes, panel: Panel, *, required: Sequence[str] = ()) -> "Creation":
+    def from_json(
+        cls, raw: bytes, panel: Panel, *, required: Sequence[str] = (), refused: Sequence[str] = ()
+    ) -> "Creation":
         """Read *raw*, taking a product or a URL that it leaves out from *panel*.
 
-        A `BadBodyError` says what is wrong with *raw*, or which of the *required* fields it lacks.
+        A `BadBodyError` says what is wrong with *raw*, which of the *required* fields it lacks, or
+        what of it is *refused*.
         """
         fields = _object(raw)
         missing = [key for key in required if fields.get(key) in (None, "", [])]
         if missing:
             raise BadBodyError(f"{' and '.join(missing)} missing")
+
+        for each in refused:
+            if _has(each, fields):
+                raise BadBodyError(f"{each} is refused here")
 
         name, price, currency = _product(fields, panel)
         urls = {key: _url(fields, key) or getattr(panel, key) for key in URLS}
@@ -103,6 +117,23 @@ class Creation:
             **urls,
             **texts,
         )
+
+
+def _has(what: str, fields: Mapping[str, Any]) -> bool:
+    """Return True if a creation has what the switch `refused` calls *what*."""
+    kind, _, rest = what.partition("-")
+    if kind == "language":
+        return fields.get("language") == rest
+
+    price, currency = fields.get("price"), str(fields.get("currency") or "")
+    methods = fields.get("availablePaymentMethods")
+    return {
+        "decimal-price": isinstance(price, Decimal) and price != int(price),
+        "lower-case-currency": currency.islower(),
+        "upper-case-currency": currency.isupper(),
+        "unknown-payment-method": isinstance(methods, list) and not {*methods} <= METHODS,
+        "long-product-name": len(str(fields.get("product_name") or "")) >= LONG_NAME,
+    }[what]
 
 
 def _object(raw: bytes) -> dict[str, Any]:

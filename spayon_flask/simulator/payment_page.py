@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -115,6 +116,33 @@ def pay(session_id: str) -> ResponseReturnValue:
     return redirect(back or url_for(".show", session_id=session_id), 303)
 
 
+@blueprint.get("/pay/<session_id>/back")
+def back(session_id: str) -> ResponseReturnValue:
+    """End the session of a payer who clicks back, if the gateway is to do so."""
+    gateway = current_gateway()
+    session = gateway.find(session_id)
+    link = cancel_address(gateway, session) if session else None
+    if session is None or link is None or gateway.shape.back != "ends the session":
+        return redirect(url_for(".show", session_id=session_id), 303)
+
+    with suppress(SessionOverError):
+        gateway.abandon(session_id, wait=False)
+
+    return redirect(link, 303)
+
+
+def cancel_address(gateway: Gateway, session: PaymentSession) -> str | None:
+    """Return the shop's `cancel_url`, with what the shape adds to it, if the session has any."""
+    return _with_session(session.creation.cancel_url, gateway.shape.cancel_parameter, session)
+
+
+def _cancel_link(gateway: Gateway, session: PaymentSession) -> str | None:
+    if session.creation.cancel_url and gateway.shape.back == "ends the session":
+        return url_for(".back", session_id=session.id)
+
+    return cancel_address(gateway, session)
+
+
 def return_address(gateway: Gateway, session: PaymentSession) -> str | None:
     """Return the shop's `return_url` with the `session_id` added to its query, if it has any."""
     return _with_session(session.creation.return_url, gateway.shape.return_parameter, session)
@@ -145,7 +173,7 @@ def _page(session: PaymentSession) -> ResponseReturnValue:
         words=words,
         session=session,
         shop=_shop(session),
-        cancel=_with_session(session.creation.cancel_url, gateway.shape.cancel_parameter, session),
+        cancel=_cancel_link(gateway, session),
         methods=[METHODS.get(name, name) for name in session.creation.payment_methods],
         cards=CARDS,
         chosen=next((card for card in CARDS if card.key == key), CARDS[0]),

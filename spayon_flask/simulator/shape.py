@@ -39,6 +39,13 @@ REQUIRABLE = (
 )  # fmt: skip
 
 
+#: What a creation may be refused for, though nothing in it is malformed.
+REFUSABLE = (
+    "decimal-price", "lower-case-currency", "upper-case-currency", "language-hy", "language-ru",
+    "language-en", "unknown-payment-method", "long-product-name",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Switch:
     """What one field of a `Shape` may be: one of *values*, or a number, a name or a list.
@@ -106,17 +113,30 @@ SWITCHES: dict[str, Switch] = {
     "token_code": Switch("Code of a token answer", (200, 201)),
     "token_lifetime": Switch("Seconds that a token lives", low=1, high=86400),
     "expires_in": Switch("expires_in of a token", ("number", "text", "missing")),
+    "jwt_lifetime": Switch("The end that a token itself names", ("as expires_in", "half")),
     "old_tokens": Switch("An old token, once a new one was bought", ("live on", "die")),
     "wrong_secret_code": Switch("Code for wrong credentials", (401, 400, 403)),
+    "wrong_token_code": Switch("Code for a wrong or expired token", (401, 400, 403)),
     "creation_code": Switch("Code of a create answer", (200, 201)),
     "creation_keys": Switch("Keys of a create answer", ("snake", "camel")),
     "required": Switch("Fields that a creation must have", REQUIRABLE, several=True),
     "used_order": Switch("A creation for an order id used before", ("accepted", "refused")),
+    "refused": Switch("A creation is refused for", REFUSABLE, several=True),
     "session_lifetime": Switch("Seconds that a session lives", low=1, high=86400),
     "unknown_session_code": Switch("Code for a session id that is unknown", (404, 400)),
+    "malformed_session_code": Switch("Code for a session id that is none", (404, 400)),
+    "fresh_status": Switch("Status of a session that nobody has paid yet", ("pending", "created")),
+    "status_answer": Switch("A status answer", ("as the callback", "with a key more")),
     "return_parameter": Switch("Parameter added to return_url", named=True, empty=True),
     "cancel_parameter": Switch("Parameter added to cancel_url", named=True, empty=True),
+    "back": Switch("A payer who clicks back", ("keeps the session", "ends the session")),
     "fails": Switch("A session fails", ("when given up", "at the first decline")),
+    "declines": Switch("declineReasons of a failure", ("as documented", "missing")),
+    "left_out": Switch(
+        "What reports lack", ("nothing is missing", "productName", "createdAt", "updatedAt")
+    ),
+    "order_id": Switch("orderId in reports", ("as sent", "changed")),
+    "times": Switch("Times in reports", ("iso", "seconds")),
     "price": Switch("Price in reports", ("short", "padded")),
     "price_type": Switch("Type of a price", ("text", "number")),
     "currency": Switch("Currency in reports", ("upper", "lower")),
@@ -144,10 +164,14 @@ class Shape:
     token_lifetime: float = 3600
     #: `number`, as documented; `text` for "3600"; `missing` leaves the field out.
     expires_in: str = "number"
+    #: `as expires_in`, or `half` of that: the claim `exp`. Not documented.
+    jwt_lifetime: str = "as expires_in"
     #: Not documented.
     old_tokens: str = "live on"
     #: The status code for a wrong id or secret. Documented: 401.
     wrong_secret_code: int = 401
+    #: Documented: 401.
+    wrong_token_code: int = 401
     #: The status code of an answer to a creation, 200 or 201. Not documented.
     creation_code: int = 200
     #: `snake` for `session_id` and `session_url`, `camel` for `sessionId` and `sessionUrl`.
@@ -156,16 +180,34 @@ class Shape:
     required: tuple[str, ...] = ()
     #: Not documented.
     used_order: str = "accepted"
+    #: For what a creation is refused that could be taken. Not documented.
+    refused: tuple[str, ...] = ()
     #: Documented: 15 minutes.
     session_lifetime: float = 900
     #: Documented: 404.
     unknown_session_code: int = 404
+    #: Not documented.
+    malformed_session_code: int = 404
+    #: Documented: `pending`.
+    fresh_status: str = "pending"
+    #: Documented: both say the same.
+    status_answer: str = "as the callback"
     #: Documented: `session_id`. Empty: nothing is added.
     return_parameter: str = "session_id"
     #: Not documented. Empty: nothing is added.
     cancel_parameter: str = ""
+    #: Documented: a session stays payable.
+    back: str = "keeps the session"
     #: When a session becomes `failed` is not documented.
     fails: str = "when given up"
+    #: Documented: one entry for each declined attempt.
+    declines: str = "as documented"
+    #: A key that reports do not have. Documented: none.
+    left_out: str = "nothing is missing"
+    #: Documented: it comes back as it was sent.
+    order_id: str = "as sent"
+    #: `iso`, as documented: with milliseconds. `seconds` since 1970.
+    times: str = "iso"
     #: `short` for "10" and "10.5", `padded` for "10.00": both are in the documented examples.
     price: str = "short"
     #: `text`, as documented, or `number`.
@@ -235,17 +277,19 @@ class Shape:
             "productName": session.creation.product_name,
             "price": self._price(session.creation.price),
             "currency": session.creation.currency,
-            "createdAt": timestamp(session.created_at),
-            "updatedAt": timestamp(session.updated_at),
+            "createdAt": self._time(session.created_at),
+            "updatedAt": self._time(session.updated_at),
         }
+        fields.pop(self.left_out, None)
         if self.currency == "lower":
             fields["currency"] = fields["currency"].lower()
 
         if session.order_id is not None:
-            fields["orderId"] = session.order_id
+            changed = self.order_id == "changed"
+            fields["orderId"] = f"V-{session.order_id}" if changed else session.order_id
 
         fields |= changes
-        if fields["status"] == "failed":
+        if fields["status"] == "failed" and self.declines == "as documented":
             fields.setdefault("declineReasons", _declines(session))
 
         order = [key for key in ORDERS[self.key_order] if key in fields]
@@ -264,6 +308,9 @@ class Shape:
             return base64.b64encode(digest).decode()
 
         return digest.hex().upper() if self.signature == "upper" else digest.hex()
+
+    def _time(self, moment: datetime) -> str | int:
+        return timestamp(moment) if self.times == "iso" else int(moment.timestamp())
 
     def _price(self, price: Decimal) -> str | float | int:
         written = f"{price.normalize():f}"

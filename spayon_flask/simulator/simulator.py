@@ -1,5 +1,7 @@
 """The simulator: the gateway on a real port, for a program to start, ask and command."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -35,8 +37,9 @@ class Simulator(Gateway):
     that of *host* and *port*; *state* is a file that keeps everything over a restart. The rest
     goes to `Gateway`: with *time_scale* so many simulated seconds pass in a real one, 0 is for a
     clock that only `clock.step` moves; with *seed* ids and chances repeat themselves; *transport*
-    carries the callbacks. Without a `start` nothing listens, `app` can be called as a WSGI app,
-    and everything happens in the caller's thread.
+    carries the callbacks. *like* is a report of `flask spayon rehearse`, or its file: the gateway
+    then behaves as Spayon was seen to. Without a `start` nothing listens, `app` can be called as a
+    WSGI app, and everything happens in the caller's thread.
     """
 
     def __init__(
@@ -46,9 +49,18 @@ class Simulator(Gateway):
         port: int = 0,
         public_url: str | None = None,
         state: str | Path | None = None,
+        like: str | Path | Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        #: What a report says that no switch can imitate, in words.
+        self.unlike: list[str] = []
+        for name, value in ({} if like is None else _seen(like)).items():
+            try:
+                self.shape.change(**{name: value})
+            except ValueError as error:
+                self.unlike.append(str(error))
+
         self.host = host
         self.port = port
         self.app = create_app(self)
@@ -108,6 +120,17 @@ class Simulator(Gateway):
             self._state.stop()
 
     close = stop
+
+
+def _seen(like: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the switches in a report of a rehearsal; a `ValueError` says that it is none."""
+    report = like if isinstance(like, Mapping) else json.loads(Path(like).read_text("utf-8"))
+    if not isinstance(report, Mapping) or not isinstance(report.get("like"), Mapping):
+        raise ValueError(  # noqa: TRY004  it is the text of a file that is wrong
+            "this is no report of `flask spayon rehearse`: it has no `like`"
+        )
+
+    return dict(report["like"])
 
 
 def create_app(gateway: Gateway) -> Flask:

@@ -22,25 +22,32 @@ class Tokens:
         self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  repeatable where a test wants it
         self._expiry: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
-        #: Another number after anything has changed here.
-        self.changes = 0
 
     def __len__(self) -> int:
         return len(self._expiry)
 
-    def issue(self, client_id: str, now: datetime, *, lives: float, alone: bool = False) -> str:
+    def issue(
+        self,
+        client_id: str,
+        now: datetime,
+        *,
+        lives: float,
+        alone: bool = False,
+        says: float | None = None,
+    ) -> str:
         """Return a new token for *client_id* that is good for *lives* seconds from *now* on.
 
-        A token that is *alone* makes every earlier one unknown.
+        A token that is *alone* makes every earlier one unknown. The token *says* how many seconds
+        it lives, the same number by default.
         """
         expiry = now + timedelta(seconds=lives)
         with self._lock:
             if alone:
                 self._expiry.clear()
 
-            token = _jwt(client_id, now, self._random.getrandbits(64))
+            said = now + timedelta(seconds=lives if says is None else says)
+            token = _jwt(client_id, now, said, self._random.getrandbits(64))
             self._expiry[token] = expiry
-            self.changes += 1
             if len(self._expiry) > KEPT:
                 self._expiry.popitem(last=False)
 
@@ -64,7 +71,6 @@ class Tokens:
         """Make every token unknown from now on."""
         with self._lock:
             self._expiry.clear()
-            self.changes += 1
 
     def dump(self) -> dict[str, str]:
         """Return what `load` takes back."""
@@ -78,9 +84,10 @@ class Tokens:
                 self._expiry[token] = datetime.fromisoformat(expiry)
 
 
-def _jwt(client_id: str, now: datetime, nonce: int) -> str:
+def _jwt(client_id: str, now: datetime, expiry: datetime, nonce: int) -> str:
     # In the shape of a JWT, because that is what Spayon hands out; nothing verifies the last part.
-    claims = {"sub": client_id, "iat": int(now.timestamp()), "jti": f"{nonce:016x}"}
+    claims = {"sub": client_id, "iat": int(now.timestamp())}
+    claims |= {"exp": int(expiry.timestamp()), "jti": f"{nonce:016x}"}
     parts = [_part(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signed = ".".join(parts)
     return f"{signed}.{_part(sha256(signed.encode()).digest())}"

@@ -29,6 +29,7 @@ from .part import as_dict
 from .transactions import LostRaceError
 
 
+# Relies on: redelivery-count, redelivery-spacing
 #: So long after a payment has failed or expired, Spayon is asked about it once more. A payer may
 #: pay until the 15 minutes of the payment session are over, and the three deliveries of the
 #: callback take another 10 (Spayon's documentation, create session and callbacks).
@@ -135,15 +136,12 @@ class StatusWriter(Part):
     def _write_status(self) -> Any:
         """The one statement that writes a status. It matches only what was decided upon."""
         p = self.payment.c
-        held = bindparam("the_held_order_id", type_=p.held_order_id.type)
         return (
             update(self.payment)
             .where(
                 p.id == bindparam("the_id"),
                 p.status == bindparam("the_status"),
                 p.superseded == bindparam("the_superseded"),
-                # Whoever loses the order to a payment that is paid meanwhile decides anew.
-                p.held_order_id.is_not_distinct_from(held),
                 or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
             )
             .values({name: bindparam(name) for name in _WRITTEN})
@@ -154,7 +152,6 @@ class StatusWriter(Part):
             "the_id": found.id,
             "the_status": found.status,
             "the_superseded": found.superseded,
-            "the_held_order_id": found.held_order_id,
         }
 
         try:

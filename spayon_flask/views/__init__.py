@@ -8,15 +8,15 @@ from ..state import Current
 from .callback import create_callback
 from .cancel_page import create_cancel_page
 from .checkout import create_checkout
+from .csrf import exempt_from_csrf
 from .language import page_language
-from .neighbours import LastResortBlueprint
-from .neighbours import exempt
+from .rehearsal import create_rehearsal
 from .return_page import create_return_page
 
 
 def create_blueprint(name: str, current: Current) -> Blueprint:
     """Return the routes of the account *name*; *current* returns the state of the app."""
-    blueprint = LastResortBlueprint(
+    blueprint = Blueprint(
         name,
         "spayon_flask",
         static_folder="static",
@@ -45,5 +45,13 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
     blueprint.add_url_rule("/return", "return_page", return_page, methods=both)
     blueprint.add_url_rule("/cancel/<reference>", "cancel_page", cancel_page, methods=both)
 
-    exempt(blueprint, callback, return_page, cancel_page)
+    rehearsal = create_rehearsal(current)
+    blueprint.add_url_rule(
+        '/rehearsal/<key>/<any(callback, "return", cancel):what>',
+        "rehearsal",
+        rehearsal,
+        methods=["GET", "POST"],
+    )
+
+    exempt_from_csrf(blueprint, callback, return_page, cancel_page, rehearsal)
     return blueprint

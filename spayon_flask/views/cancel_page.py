@@ -34,6 +34,7 @@ def create_cancel_page(current: Current) -> RouteCallable:
 
     def cancel_page(reference: str) -> ResponseReturnValue:
         """Show until when the payment can still be made, and the way there."""
+        # Relies on: cancel-url-carries-session-id, cancel-keeps-session
         state = current()
         known = not has_control_characters(reference)
         payment = state.storage.queries.find(reference=reference) if known else None

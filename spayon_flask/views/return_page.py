@@ -44,6 +44,7 @@ def create_return_page(current: Current) -> RouteCallable:
     def return_page() -> ResponseReturnValue:
         """Show what became of the payment; the query string names it, and proves nothing."""
         state = current()
+        # Relies on: return-parameter
         session_id = request.values.get("session_id", "")
         payment = _find(state, session_id)
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_the_documentation_lists_every_switch_with_its_default() -> None:
     listed = {row[0].strip("| `"): row[1].strip("`") for row in cells}
     defaults = {name: str(value or "none") for name, value in asdict(Shape()).items()}
 
-    assert listed == {**defaults, "required": "none"}
+    assert listed == {**defaults, "required": "none", "refused": "none"}
 
 
 def test_a_simulator_can_be_started_with_its_shape() -> None:
@@ -135,7 +136,8 @@ def test_an_unknown_session_gets_its_code(sim: Simulator, api: Bare) -> None:
     """404 is the documented one."""
     sim.shape.change(unknown_session_code=400)
 
-    assert api.status("x").code == 400
+    assert api.status(str(uuid4())).code == 400
+    assert api.status("x").code == 404
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""Rehearsal: one walk through the steps, which a killed one goes on with."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+from ...errors import ConfigError
+from ...rehearsals import REHEARSAL
+from ...state import AppState
+from .gateway import Gateway
+from .payer import Payer
+from .payer import Person
+from .receivers import Receivers
+from .redelivery import HANG
+from .redelivery import Redelivery
+from .steps import OPTIONAL
+from .steps import PRODUCT
+from .steps import STEPS
+from .steps import Alone
+from .steps import Facts
+
+
+#: The URLs of sessions that nobody is to come back from, if the shop has no public address.
+NOWHERE = {
+    "callback_url": "https://example.com/spayon-rehearsal/callback",
+    "return_url": "https://example.com/spayon-rehearsal/return",
+    "cancel_url": "https://example.com/spayon-rehearsal/cancel",
+}
+
+
+class Rehearsal:
+    """Ask the gateway of *state*, and keep each answer before the next question.
+
+    *tell* is told what is about to be done. *clock* and *sleep* are those of the machine, *hang* is
+    how many seconds one callback is kept waiting.
+    """
+
+    def __init__(
+        self,
+        state: AppState,
+        person: Person,
+        tell: Callable[[str], object],
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        hang: float = HANG,
+    ) -> None:
+        self._state = state
+        self._tell = tell
+        self.facts: dict[str, Facts] = {}
+        self._gateway = Gateway(state, sleep)
+        receivers = Receivers(state, self._gateway, state.clock, sleep)
+        self._links = receivers.links
+        self._payer = Payer(receivers, person, self._body)
+        self._redelivery = Redelivery(receivers, self._body, hang)
+
+    def begin(self, *, resume: bool) -> None:
+        """Begin anew, or go on with what is known of the same account of the same gateway."""
+        settings = self._state.settings
+        digest = sha256(f"{settings.api_url} {settings.client_id}".encode()).hexdigest()
+        about = {"account": digest[:16]}
+        found = self._state.rehearsals.journal() if resume else {}
+
+        if found.get("about") == about:
+            self.facts = found
+            return
+
+        self._state.rehearsals.begin()
+        self.facts = {"about": about}
+
+    def alone(self) -> None:
+        """Ask what takes neither a payer nor a public address."""
+        alone = Alone(self._gateway, self._nowhere(), self.facts)
+
+        for step in STEPS:
+            self._once(step.name, step.says, partial(step.ask, alone))
+
+    def with_payer(self) -> None:
+        """Ask what takes a person who pays."""
+        for name, says, work in (
+            ("pay", "have a session paid", self._payer.pay),
+            ("decline", "have a card declined", self._payer.decline),
+            ("back", "have a payer click back", self._payer.back),
+        ):
+            if name not in self.facts:
+                session = self._once(f"{name}-session", f"{says}: create it", self._payer.begin)
+                self._once(name, says, partial(work, session))
+
+    def redelivery(self) -> None:
+        """Let sessions expire, and count how their callbacks come."""
+        if "redelivery" not in self.facts:
+            sessions = self._once(
+                "redelivery-sessions", "create three sessions that expire", self._redelivery.begin
+            )
+            self._once(
+                "redelivery",
+                "wait until they have expired, and count the callbacks: about half an hour",
+                lambda: self._redelivery.finish(sessions),
+            )
+
+    def end(self) -> None:
+        """Close what the running shop has open for this rehearsal."""
+        self._state.rehearsals.close()
+
+    def _once(self, name: str, says: str, ask: Callable[[], Facts]) -> Facts:
+        """Return the facts of the step *name*, asked for only if they are not known."""
+        if name not in self.facts:
+            self._tell(says)
+            found = ask()
+            self.facts[name] = found
+            self._state.rehearsals.keep(self.facts)
+
+        return self.facts[name]
+
+    def _body(self, links: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return the body of a creation that leads to *links*."""
+        base = self.facts.get("creation", {}).get("base", {})
+        order_id = f"{REHEARSAL}{secrets.token_hex(6)}"
+        body = {**PRODUCT, **OPTIONAL, **links, "order_id": order_id, **base}
+        return {name: value for name, value in body.items() if value is not None}
+
+    def _nowhere(self) -> Mapping[str, str]:
+        """Return links for sessions that expire: ours, if there are any, since they are refused."""
+        try:
+            return self._links(secrets.token_hex(16))
+
+        except ConfigError:
+            return NOWHERE
+
+
+def environment_of(state: AppState) -> str:
+    """Return what a report calls the gateway of *state*."""
+    return "simulator" if state.settings.simulated else state.settings.environment

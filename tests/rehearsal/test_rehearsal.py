@@ -1,0 +1,131 @@
+"""A rehearsal against the simulator: what is as assumed, and what is not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from spayon_flask.assumptions import REGISTER
+from spayon_flask.cli.rehearse import report as reports
+from tests.rehearsal.conftest import Staged
+from tests.rehearsal.conftest import outcomes
+
+
+def ids(*steps: str) -> set[str]:
+    return {each.id for each in REGISTER if each.step in steps}
+
+
+def code(report: dict[str, Any]) -> int:
+    seen = {line["outcome"] for line in report["lines"]}
+    return 1 if "differs" in seen else 0 if "same" in seen else 2
+
+
+def test_all_that_is_asked_without_a_payer_is_as_assumed(stage: Staged) -> None:
+    report = stage().rehearse()
+
+    assert outcomes(report, "differs") == set()
+    assert outcomes(report, "same") == ids("alone")
+    assert outcomes(report, "not tried") == ids("payer", "redelivery", "")
+
+
+def test_the_whole_rehearsal_is_as_assumed(stage: Staged) -> None:
+    report = stage().rehearse(pay=True, redelivery=True)
+
+    assert outcomes(report, "differs") == set()
+    assert outcomes(report, "same") == ids("alone", "payer", "redelivery")
+    assert code(report) == 0
+
+
+#: One other answer for each switch; what is tried has to differ in exactly that line.
+OTHERS: dict[str, Any] = {
+    "token_code": 201,
+    "token_lifetime": 1800,
+    "expires_in": "text",
+    "jwt_lifetime": "half",
+    "old_tokens": "die",
+    "wrong_secret_code": 403,
+    "wrong_token_code": 403,
+    "creation_code": 201,
+    "creation_keys": "camel",
+    "required": ["email", "full_name"],
+    "used_order": "refused",
+    "session_lifetime": 1200,
+    "unknown_session_code": 400,
+    "malformed_session_code": 400,
+    "fresh_status": "created",
+    "status_answer": "with a key more",
+    "return_parameter": "sessionId",
+    "cancel_parameter": "session_id",
+    "back": "ends the session",
+    "fails": "at the first decline",
+    "declines": "missing",
+    "left_out": "updatedAt",
+    "order_id": "changed",
+    "times": "seconds",
+    "price": "padded",
+    "price_type": "number",
+    "currency": "lower",
+    "key_order": "status",
+    "signature_header": "X-Spayon-Signature",
+    "signature": "base64",
+    "attempts": 2,
+    "spacing": 120,
+    "patience": 0.5,
+    "delivered_by": "any 2xx",
+}
+
+SINGLE = [
+    pytest.param(each.id, {each.switch: OTHERS[each.switch]}, id=each.id)
+    for each in REGISTER
+    if each.switch and not each.item
+] + [
+    pytest.param(each.id, {each.switch: [each.item]}, id=each.id) for each in REGISTER if each.item
+]
+
+
+@pytest.mark.parametrize(("name", "switches"), SINGLE)
+def test_exactly_one_line_differs_if_the_gateway_does(
+    stage: Staged, name: str, switches: dict[str, Any]
+) -> None:
+    step = next(each.step for each in REGISTER if each.id == name)
+    slow = name == "callback-timeout"
+    report = stage(**switches).rehearse(
+        pay=step == "payer", redelivery=step == "redelivery", hang=1.5 if slow else 0.1
+    )
+
+    assert outcomes(report, "differs") == {name}
+    assert code(report) == 1
+
+
+@pytest.mark.parametrize(("name", "switches"), SINGLE)
+def test_the_text_names_what_differs_and_what_that_means(
+    name: str, switches: dict[str, Any]
+) -> None:
+    assumption = next(each for each in REGISTER if each.id == name)
+    line = reports.Line(assumption, "differs", "something else")
+    report = {
+        "environment": "staging",
+        "at": "2026-11-25T12:00:00+00:00",
+        "package": "1",
+        "lines": [{"id": name, "outcome": line.outcome, "seen": line.seen}],
+    }
+    text = reports.as_text(report)
+
+    assert "something else" in text
+    assert assumption.assumed in text
+    assert assumption.otherwise in text
+
+
+def test_the_simulator_learns_from_a_report_and_gives_the_same_one(stage: Staged) -> None:
+    turned = {
+        **OTHERS,
+        "refused": ["decimal-price", "upper-case-currency", "language-hy", "long-product-name"],
+    }
+    first = stage(**turned).rehearse(pay=True, redelivery=True, hang=3.0)
+    again = stage(like=json.loads(json.dumps(first))).rehearse(pay=True, redelivery=True, hang=3.0)
+
+    assert first["lines"] == again["lines"]
+    assert first["facts"].keys() == again["facts"].keys()
+    assert len(outcomes(first, "differs")) > 30

@@ -1,0 +1,72 @@
+"""A simulator that behaves as Spayon did in the report of a rehearsal."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spayon_flask.simulator import Simulator
+from spayon_flask.simulator.__main__ import main
+
+
+REPORT: dict[str, Any] = {
+    "report": 1,
+    "like": {"creation_code": 201, "price": "padded", "required": ["email"]},
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a report on disk."""
+    path = tmp_path / "rehearsal-staging-2026-11-25.json"
+    path.write_text(json.dumps(REPORT))
+    return path
+
+
+def test_the_switches_stand_as_the_report_has_them(file: Path) -> None:
+    """Given as a path, as text, or as it was read."""
+    for like in (file, str(file), REPORT):
+        differences = Simulator(like=like).shape.differences()
+        assert differences == {"creation_code": 201, "price": "padded", "required": ("email",)}
+
+
+def test_what_no_switch_can_imitate_is_said_and_left_out() -> None:
+    """A real gateway may do what nobody thought of."""
+    report = {"like": {"creation_code": 299, "weather": "fine", "price": "padded"}}
+    sim = Simulator(like=report)
+
+    assert sim.shape.differences() == {"price": "padded"}
+    assert len(sim.unlike) == 2
+    assert "creation_code" in sim.unlike[0]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"like": 1}'])
+def test_what_is_no_report_is_refused(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, by the program as well."""
+    path = tmp_path / "report.json"
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match=r"report|JSON|property"):
+        Simulator(like=path)
+
+    assert main(["--like", str(path), "--port", "0"]) == 1
+    assert "Cannot be like" in capsys.readouterr().err
+
+
+def test_the_program_takes_a_report(file: Path) -> None:
+    """It greets as ever, and says what it cannot do."""
+    file.write_text(json.dumps({"like": {"creation_code": 299}}))
+    program = [sys.executable, "-m", "spayon_flask.simulator", "--port", "0", "--like", str(file)]
+
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        assert p.stderr is not None
+        said = p.stderr.readline()
+        p.terminate()
+        p.communicate(timeout=10)
+
+    assert "Not like the report: creation_code" in said
