@@ -78,11 +78,7 @@ class Part:
         The database is not asked. What is not in *values* is loaded when somebody needs it.
         """
         session = self.session
-        known = {
-            each.key: values[each.columns[0].name]
-            for each in self._mapper.column_attrs
-            if each.columns[0].name in values
-        }
+        known = {key: values[name] for key, name in self._attributes if name in values}
         key = self._mapper.identity_key_from_primary_key((values["id"],))
         payment = session.identity_map.get(key)
 
@@ -99,6 +95,11 @@ class Part:
                 set_committed_value(payment, name, value)
 
         return payment  # type: ignore[no-any-return]  # an identity map holds Any
+
+    @cached_property
+    def _attributes(self) -> list[tuple[str, str]]:
+        """The attributes of a payment object, each with the name of its column."""
+        return [(each.key, each.columns[0].name) for each in self._mapper.column_attrs]
 
     @cached_property
     def is_mine(self) -> ColumnElement[bool]:
