@@ -68,6 +68,7 @@ def create_cancel_page(current: Current) -> RouteCallable:
             price=price_paid(payment, language) if paid else shown and price_of(shown, language),
             paid_at=paid_at(payment) if paid else None,
             expires_at=payment.expires_at,
+            over=payment.session_id is not None and left <= timedelta(0),
             minutes_left=math.ceil(left / timedelta(minutes=1)),
             resume_url=payment.session_url,
             retry_url=retry_url(payment),

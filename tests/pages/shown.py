@@ -152,6 +152,7 @@ def context_of(
         "fields": fields,
         "declines": language.declines(declines),
         "expires_at": HALF_PAST_TWO,
+        "over": state == "pending",
         "minutes_left": 12,
         "return_url": "/pay/return?session_id=1",
         "resume_url": "/pay/checkout/A-1042",
