@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from typing import NamedTuple
 
 from . import signals
@@ -86,12 +87,16 @@ class Checkout:
         """
         # Before a row is written, for links that Spayon would not take.
         self._links("reference")
+        began = self._clock()
+        known = 0
         given_up: int | None = None
         creations = 0
         waited = 0.0
 
         while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
-            claim = self._claim(order, given_up, details)
+            claim = self._claim(
+                order, loaded_at=began, known=known, give_up=given_up, details=details
+            )
 
             if claim.state == "live":
                 return self._storage.queries.get(claim.payment_id)
@@ -109,11 +114,14 @@ class Checkout:
                 self._ask(claim.payment_id)
                 given_up = claim.payment_id
 
+            elif claim.state == "changed":
+                known = claim.payment_id
+
             else:
                 self._sleep(_POLL_SECONDS)
                 waited += _POLL_SECONDS
 
-            # That took a while, in which the shop may have changed the order.
+            # Meanwhile the shop may have changed the order.
             order = self._load_again(order)
 
         if creations:
@@ -121,13 +129,9 @@ class Checkout:
 
         raise GatewayUnavailableError("another request is still creating the payment session")
 
-    def _claim(
-        self, order: Order, given_up: int | None, details: Mapping[str, str] | None
-    ) -> Claim:
+    def _claim(self, order: Order, **options: Any) -> Claim:
         try:
-            return self._storage.checkouts.claim(
-                order, now=self._clock(), give_up=given_up, details=details
-            )
+            return self._storage.checkouts.claim(order, now=self._clock(), **options)
 
         except HandlerError as error:
             # What failed may quote what the payer typed, which no log is to hold.

@@ -204,11 +204,18 @@ class ConfigReader:
 
         # Imported for those who set one: it takes longer than most of our own modules.
         from zoneinfo import ZoneInfo  # noqa: PLC0415  on demand
+        from zoneinfo import available_timezones  # noqa: PLC0415  on demand
 
         try:
             return ZoneInfo(name)
 
         except (LookupError, ValueError, OSError):
+            if not available_timezones():
+                raise self.error(
+                    key,
+                    "needs the names of time zones, which this machine lacks: pip install tzdata",
+                ) from None
+
             raise self.error(key, "must name a time zone, such as Asia/Yerevan") from None
 
     def by_language(self, key: str, *, links: bool = False) -> ByLanguage | None:

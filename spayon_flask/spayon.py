@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import datetime
 from datetime import timezone
@@ -54,6 +56,31 @@ _NOTHING: Any = None
 def utc_now() -> datetime:
     """Return the present as aware UTC."""
     return datetime.now(timezone.utc)
+
+
+def _forget_connections_after_fork(app: Flask, db: SQLAlchemy) -> None:
+    """Let a forked child of this process open connections of its own to the databases of *app*.
+
+    gunicorn's `--preload` forks after the factory has run. If the factory has asked the database
+    anything, all workers would speak through one and the same connection, and read each other's
+    answers.
+    """
+    the_app, the_db = weakref.ref(app), weakref.ref(db)
+
+    def forget() -> None:
+        app, db = the_app(), the_db()
+
+        if app is None or db is None or "sqlalchemy" not in app.extensions:
+            return
+
+        with app.app_context():
+            for engine in db.engines.values():
+                # A database in memory is in its connection; the child has a copy of both.
+                if engine.url.database not in (None, "", ":memory:"):
+                    engine.dispose(close=False)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)
 
 
 class Spayon:
@@ -111,6 +138,7 @@ class Spayon:
         except ConfigError as error:
             raise for_command_line(error) from None
 
+        _forget_connections_after_fork(app, self.db)
         self.handlers.apps += 1
         app.cli.add_command(create_group(self.name, lambda: self.state))
 

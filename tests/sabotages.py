@@ -39,6 +39,8 @@ ACCOUNTS = _of("two_accounts")
 RETRIES = _of("retries")
 RECOVERY = _of("recovery")
 ONE_WAY = _of("one_way_in")
+ENDED = _of("ended_orders")
+CHANGED = _of("changed_orders")
 
 SABOTAGES = [
     Sabotage(
@@ -431,5 +433,69 @@ SABOTAGES = [
         "        for status in ():\n",
         LIVE,
         "test_a_paid_order_cannot and sqlite",
+    ),
+    Sabotage(
+        "the end of a payment undoes an order that is paid",
+        "storage/status.py",
+        '        return any(row.status == "paid" for row in rows)\n',
+        "        return False\n",
+        ENDED,
+        "test_no_handler_hears and sqlite",
+    ),
+    Sabotage(
+        "a payment ends as the holder of an order that it has lost",
+        "storage/status.py",
+        "                p.held_order_id.is_not_distinct_from(held),\n",
+        "",
+        ENDED,
+        "test_a_payment_that_loses_its_order and sqlite",
+    ),
+    Sabotage(
+        "a payment that becomes paid is not waited for",
+        "storage/status.py",
+        "            .with_for_update()\n",
+        "",
+        ENDED,
+        "test_a_payment_that_ends_waits_for_one_that_is_being_paid and postgresql",
+    ),
+    Sabotage(
+        "a payment without a session is told as expired",
+        "storage/status.py",
+        '        if status == "expired" and values["session_id"] is None:\n',
+        "        if False:\n",
+        ENDED,
+        "test_nobody_hears and sqlite",
+    ),
+    Sabotage(
+        "only the payment that holds a changed order is superseded",
+        "storage/checkouts.py",
+        "            if row.superseded or order.is_asked_by(row):\n",
+        "            if row.held_order_id is None or order.is_asked_by(row):\n",
+        CHANGED,
+        "test_a_session_that_lapsed and sqlite",
+    ),
+    Sabotage(
+        "an order is sold as it was before the wait",
+        "checkout.py",
+        "            order = self._load_again(order)\n",
+        "",
+        CHANGED,
+        "test_a_request_that_waited_goes_on and sqlite",
+    ),
+    Sabotage(
+        "a slow request displaces a newer session",
+        "storage/checkouts.py",
+        "            if is_newer and not order.is_asked_by(row):\n",
+        "            if False:\n",
+        CHANGED,
+        "test_a_request_that_was_slow and sqlite",
+    ),
+    Sabotage(
+        "a session that was superseded while it was made is sold",
+        "checkout.py",
+        "payment.held_order_id is None or payment.superseded:",
+        "payment.held_order_id is None:",
+        CHANGED,
+        "test_a_change_that_comes_while and sqlite",
     ),
 ]

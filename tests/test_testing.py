@@ -194,3 +194,12 @@ def test_an_effect_that_happens_twice_or_never_fails_the_test() -> None:
 def test_another_account_is_connected_by_its_name(shop: Shop) -> None:
     with pytest.raises(LookupError, match="museum"):
         connect(shop.app, name="museum")
+
+
+def test_the_test_tools_need_no_pytest() -> None:
+    program = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from spayon_flask.testing import Payer, connect, happens_once, post_callback\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    assert done.returncode == 0

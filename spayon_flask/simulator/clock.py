@@ -130,6 +130,15 @@ class Clock:
             self.jumps += 1
             self._condition.notify_all()
 
+    @property
+    def ahead(self) -> timedelta:
+        """Return how far the clock is ahead of real time; less than nothing if it is behind."""
+        return (self._time() - time.time_ns() // 1000) * MICROSECOND
+
+    def back(self) -> None:
+        """Show real time again; what was to happen later happens at its own time."""
+        self.set(datetime.now(timezone.utc))
+
     def at(self, moment: datetime, action: Action) -> None:
         """Run *action* once when *moment* has come."""
         with self._condition:

@@ -1,12 +1,15 @@
 """The control routes, apart from the imitated API: for the inspector's buttons and for programs."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint
 from flask import jsonify
 from flask import redirect
+from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
@@ -20,6 +23,8 @@ from .faults import PRESETS
 from .gateway import Gateway
 from .gateway import SessionOverError
 from .sessions import PaymentSession
+from .story import expected
+from .story import load
 
 
 blueprint = Blueprint("commands", __name__, url_prefix="/_simulator")
@@ -31,6 +36,12 @@ WAYS: dict[str, dict[str, Any]] = {
     "byte": {"damaged": True},
     "unsigned": {"signed": False},
 }
+
+
+@blueprint.get("/health")
+def health() -> ResponseReturnValue:
+    """Answer 200 as long as the simulator is up, under whatever name it is asked."""
+    return jsonify(status="ok")
 
 
 @blueprint.get("/version")
@@ -81,7 +92,45 @@ def deliver(session_id: str) -> ResponseReturnValue:
     else:
         made = gateway.deliver(session_id, **_told(gateway, session, way))
 
-    return answered(in_short(made), codes=[delivery.status_code for delivery in made])
+    return answered(_said(made), codes=[delivery.status_code for delivery in made])
+
+
+@blueprint.post("/sessions/<session_id>/replay")
+def replay(session_id: str) -> ResponseReturnValue:
+    """Repeat every callback of a session with its delays, at the shop or at another one, `to`."""
+    gateway = current_gateway()
+    recorded = gateway.deliveries.of(gateway.sessions[session_id].id)
+    return _replayed(gateway.courier.replay(recorded, _origin(asked())))
+
+
+@blueprint.post("/load")
+def load_story() -> ResponseReturnValue:
+    """Take over the story of a session (`story`, or a file of that name) and replay it at `to`."""
+    fields = asked()
+    file = request.files.get("story")
+    story = json.load(file.stream) if file else fields.get("story", {})
+    return _replayed(load(current_gateway(), story, _origin(fields)))
+
+
+@blueprint.post("/deliveries/<int:number>/send")
+def send(number: int) -> ResponseReturnValue:
+    """Send a callback once more, with another `body` or `signature` if given."""
+    gateway = current_gateway()
+    fields = asked()
+    body = fields.get("body")
+    delivery = gateway.send(
+        number,
+        body=None if body is None else _as_sent(str(body)).encode(),
+        signature=str(fields.get("signature", "right")),
+    )
+    return answered(_said([delivery]), codes=[delivery.status_code], number=delivery.number)
+
+
+@blueprint.post("/clear")
+def clear_all() -> ResponseReturnValue:
+    """Forget every session, request and callback, and disarm every fault."""
+    current_gateway().clear()
+    return answered("Everything is forgotten.")
 
 
 @blueprint.post("/callbacks/hold")
@@ -104,9 +153,12 @@ def release() -> ResponseReturnValue:
 
 @blueprint.post("/clock")
 def clock() -> ResponseReturnValue:
-    """Step the clock by so many seconds (`step`), or let it run faster or slower (`scale`)."""
+    """Step the clock by seconds (`step`), set it `back` to real time, or change its `scale`."""
     gateway = current_gateway()
     fields = asked()
+    if fields.get("back"):
+        gateway.clock.back()
+
     if "scale" in fields:
         gateway.clock.scale = number(fields, "scale")
 
@@ -198,6 +250,33 @@ def _fault(fields: dict[str, Any]) -> dict[str, Any]:
         "seconds": number(fields, "seconds"),
         "code": int(number(fields, "code", 503)),
     }
+
+
+def _said(made: Sequence[Delivery]) -> str:
+    """Return what came of *made*, and what should now be seen in the shop."""
+    right = expected(current_gateway(), made[-1]) if made else ""
+    return f"{in_short(made)} {right}".rstrip()
+
+
+def _replayed(made: Sequence[Delivery]) -> ResponseReturnValue:
+    last = made[-1].due_at if made else None
+    until = f", the last one at {last:%H:%M:%S} UTC" if last else ""
+    notice = f"{len(made)} callbacks are replayed{until}."
+    return answered(notice, numbers=[delivery.number for delivery in made])
+
+
+def _origin(fields: dict[str, Any]) -> str:
+    """Return the field `to`, the scheme and host of another shop."""
+    to = str(fields.get("to") or "")
+    if to and not (to.startswith(("http://", "https://")) and urlsplit(to).hostname):
+        raise ValueError("to must be a URL such as http://127.0.0.1:8000")
+
+    return to
+
+
+def _as_sent(body: str) -> str:
+    # A form sends each line break as two characters; the bytes of a callback have one, if any.
+    return body if request.is_json else body.replace("\r\n", "\n")
 
 
 def _told(gateway: Gateway, session: PaymentSession, way: str) -> dict[str, Any]:

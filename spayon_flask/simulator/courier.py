@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from .clock import Clock
 from .deliveries import Attempt
@@ -63,6 +64,7 @@ class Courier:
             if self.holding:
                 delivery.state = "held"
                 self._held.append(delivery)
+                self.deliveries.touch(delivery.number)
                 return False
 
             # One at a time: the next callback overtakes it, and is not set aside as well.
@@ -83,9 +85,16 @@ class Courier:
         self._clock.soon(lambda: self._carry(delivery, overtaken))
         return True
 
+    def clear(self) -> None:
+        """Forget every delivery; what was under way or held is not attempted again."""
+        with self._lock:
+            self.deliveries.reset()
+            self._held, self._overtaken = [], []
+
     def resume(self, delivery: Delivery, due_at: datetime) -> None:
         """Attempt *delivery* at the moment *due_at*."""
         delivery.due_at = due_at
+        self.deliveries.touch(delivery.number)
         self._clock.at(due_at, lambda: self._carry(delivery, ()))
 
     def restore(self, delivery: Delivery) -> None:
@@ -109,6 +118,7 @@ class Courier:
 
         for delivery in released:
             delivery.state = "waiting"
+            self.deliveries.touch(delivery.number)
 
         self._clock.soon(lambda: self.in_turn(released))
         return released
@@ -136,6 +146,31 @@ class Courier:
         for delivery in deliveries:
             self.attempt(delivery)
 
+    def replay(self, recorded: Sequence[Delivery], to: str = "") -> list[Delivery]:
+        """Repeat every attempt of *recorded*, in its order and with its delays.
+
+        *to* is the origin of another shop (`http://127.0.0.1:8000`), if not the recorded one.
+        """
+        attempts = [(each.at, delivery) for delivery in recorded for each in delivery.attempts]
+        attempts.sort(key=lambda pair: pair[0])
+        now, made = self._clock.now(), []
+        for index, (at, delivery) in enumerate(attempts):
+            url = urlsplit(delivery.url)
+            if to:
+                url = url._replace(scheme=urlsplit(to).scheme, netloc=urlsplit(to).netloc)
+
+            again = self.writer.rewrite(
+                delivery,
+                signature="same" if delivery.tampering else "right",
+                origin="replayed",
+                url=url.geturl(),
+            )
+            made.append(again)
+            # A microsecond each, so that those of the same moment keep their order.
+            self.resume(again, now + (at - attempts[0][0]) + timedelta(microseconds=index))
+
+        return made
+
     def attempt(self, delivery: Delivery) -> None:
         """Try once to deliver, and see to the next attempt if there is to be one."""
         at = self._clock.now()
@@ -145,11 +180,10 @@ class Courier:
             attempt = self._ask(delivery, at)
 
         delivered = self._shape.delivered(attempt.status_code)
-        again = delivery.add(attempt, delivered=delivered)
-        self.deliveries.changes += 1
-        if again:
+        if delivery.add(attempt, delivered=delivered):
             self.resume(delivery, at + timedelta(seconds=self._shape.spacing))
 
+        self.deliveries.touch(delivery.number)
         delivery.tried.set()
 
     def _ask(self, delivery: Delivery, at: datetime) -> Attempt:
@@ -172,6 +206,9 @@ class Courier:
         return self._faults.strike(kind, order=delivery.order_id)
 
     def _carry(self, delivery: Delivery, overtaken: Sequence[Delivery]) -> None:
+        if self.deliveries.find(delivery.number) is not delivery:
+            return  # It was forgotten meanwhile.
+
         if self._strikes("callback_duplicated", delivery):
             twin = replace(
                 delivery,

@@ -1,5 +1,6 @@
 """Deliveries: callbacks on their way to the shop, with exact bytes, signature and each attempt."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from .shape import Shape
 
 
 #: Deliveries remembered.
-KEPT = 1000
+KEPT = 40_000
 
 PRICE = b'"price":"'
 
@@ -124,9 +125,9 @@ class Deliveries(Log[Delivery]):
         """Return how many deliveries were made in all."""
         return self.total
 
-    def add(self, entry: Delivery) -> None:
-        """Remember *entry*."""
-        super().add(entry)
+    def touch(self, number: int) -> None:
+        """Note that the delivery with *number* has changed."""
+        super().touch(number)
         self.changes += 1
 
     def by_session(self) -> dict[str, list[Delivery]]:
@@ -190,6 +191,58 @@ class Writer:
         )
         self._deliveries.add(delivery)
         return delivery
+
+    def rewrite(
+        self,
+        earlier: Delivery,
+        *,
+        body: bytes | None = None,
+        signature: str = "right",
+        old_secret: str = "",
+        origin: str = "",
+        url: str = "",
+    ) -> Delivery:
+        """Write *earlier* once more, for one attempt, with another *body* or *url* if given.
+
+        *signature* is `right`, `old` (by *old_secret*), `none`, `other` (of other bytes) or
+        `same`, which is that of *earlier* as it stands.
+        """
+        body = earlier.body if body is None else body
+        own = self._callback_secret()
+        sign = self._shape.sign
+        signatures = {
+            "right": (sign(body, own), ""),
+            "old": (sign(body, old_secret), "it was signed with another secret"),
+            "none": ("", "it was not signed"),
+            "other": (sign(damage(body), own), "the signature is of other bytes"),
+            "same": (earlier.signature, earlier.tampering),
+        }
+        if signature not in signatures:
+            raise ValueError(f"signature must be one of {', '.join(signatures)}, not {signature!r}")
+
+        written, tampering = signatures[signature]
+        edited = "by hand" if body == earlier.body else "edited"
+        delivery = Delivery(
+            self._deliveries.number(),
+            earlier.session_id,
+            _status_in(body) or earlier.status,
+            url or earlier.url,
+            body,
+            written,
+            self._clock.now(),
+            tampering=tampering,
+            order_id=earlier.order_id,
+            origin=origin or ("forged" if tampering else edited),
+        )
+        self._deliveries.add(delivery)
+        return delivery
+
+
+def _status_in(body: bytes) -> str | None:
+    try:
+        return str(json.loads(body)["status"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def damage(body: bytes) -> bytes:

@@ -15,6 +15,11 @@ RETRY_AFTER = ("seconds", "date", "none")
 FORMS = ("list", "nulls", "nested")
 ENDINGS = ("paid", "failed", "expired")
 
+#: Fields of a fault that are one of a few values.
+CHOICES: dict[str, tuple[object, ...]] = {
+    "code": CODES, "status": ENDINGS, "retry_after": RETRY_AFTER, "form": FORMS
+}  # fmt: skip
+
 #: A status that Spayon's documentation does not know.
 UNKNOWN_STATUS = "in_clearing"
 

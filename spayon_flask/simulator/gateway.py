@@ -78,6 +78,8 @@ class Gateway:
             transport or partial(post_within, lambda: self.shape.patience),
             lambda: self.callback_secret,
         )
+        #: How often everything was forgotten.
+        self.clears = 0
         #: Set when the simulator stops, to wake what waits for the sake of a fault.
         self.stopping = threading.Event()
 
@@ -172,7 +174,8 @@ class Gateway:
             self.clock.jumps,
             len(self.courier.held),
             int(self.courier.holding),
-            len(self.tokens),
+            self.tokens.changes,
+            self.clears,
             *astuple(self.shape),
         )
         return ".".join(map(str, counts))
@@ -195,15 +198,37 @@ class Gateway:
         place of the callback secret, and *signed* off leaves the signature out.
         """
         session = self.sessions[session_id]
+        origin = f"{times} at once" if times > 1 and concurrently else "by hand"
+        if damaged or not signed or secret not in {None, self.callback_secret}:
+            origin = "forged"
+        elif changes:
+            named = {"price": "price changed", "status": "older status"}
+            origin = named.get(",".join(changes), "changed")
+
         written = [
             self.courier.writer.write(
-                session, secret=secret, signed=signed, damaged=damaged, **changes
+                session, secret=secret, signed=signed, damaged=damaged, origin=origin, **changes
             )
             for _ in range(times)
         ]
         deliveries = [delivery for delivery in written if delivery is not None]
         (self.courier.at_once if concurrently else self.courier.in_turn)(deliveries)
         return deliveries
+
+    def send(self, number: int, *, body: bytes | None = None, signature: str = "right") -> Delivery:
+        """Send the callback with *number* once more, with another *body* or *signature* if given.
+
+        *signature* is `right`, `old` (by the old secret), `none` or `other` (of other bytes).
+        """
+        earlier = self.deliveries.find(number)
+        if earlier is None:
+            raise KeyError(number)
+
+        delivery = self.courier.writer.rewrite(
+            earlier, body=body, signature=signature, old_secret=self.old_callback_secret
+        )
+        self.courier.attempt(delivery)
+        return delivery
 
     def hold_callbacks(self) -> None:
         """Hold every callback back from now on, until `release`."""
@@ -217,6 +242,14 @@ class Gateway:
                 delivery.wait()
 
         return released
+
+    def clear(self) -> None:
+        """Forget every session, request and delivery, and disarm every fault."""
+        self.sessions.clear()
+        self.requests.reset()
+        self.courier.clear()
+        self.faults.clear()
+        self.clears += 1
 
     def fault(self, kind: str, **options: Any) -> Fault:
         """Arm a fault (`faults.KINDS`): `fault("error", on="tokens", code=503, times=2)`."""
@@ -239,7 +272,8 @@ class Gateway:
 
     def _expire_in_time(self, session: PaymentSession) -> None:
         with self.sessions.lock:
-            if session.over or self.clock.now() < session.expires_at:
+            known = session.id in self.sessions
+            if not known or session.over or self.clock.now() < session.expires_at:
                 return
 
             self.sessions.finish(session, "expired", self.clock.now())

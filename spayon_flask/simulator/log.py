@@ -14,7 +14,7 @@ from typing import TypeVar
 
 
 #: Requests remembered; the counts go on beyond them.
-REQUESTS_KEPT = 1000
+REQUESTS_KEPT = 20_000
 
 #: Characters remembered of a body.
 TEXT_KEPT = 4000
@@ -49,6 +49,8 @@ class Log(Generic[Kept]):
         self._entries: OrderedDict[int, Kept] = OrderedDict()
         self._by_session: dict[str, list[Kept]] = {}
         self._last = 0
+        #: Numbers of entries that have changed since `take_changed`; None if nobody asks.
+        self._changed: set[int] | None = None
         self._lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Kept]:
@@ -70,9 +72,30 @@ class Log(Generic[Kept]):
 
             self._last = max(self._last, entry.number)
             self.total += 1
+            self.touch(entry.number)
             if len(self._entries) > self._kept:
                 _, old = self._entries.popitem(last=False)
                 self._forget(old)
+
+    def touch(self, number: int) -> None:
+        """Note that the entry with *number* has changed."""
+        with self._lock:
+            if self._changed is not None:
+                self._changed.add(number)
+
+    def take_changed(self) -> list[Kept]:
+        """Return the entries that were added or changed since the last call.
+
+        The first call returns nothing, and has changes noted from then on.
+        """
+        with self._lock:
+            numbers, self._changed = self._changed or (), set()
+            return [self._entries[each] for each in sorted(numbers) if each in self._entries]
+
+    def newest(self) -> Iterator[Kept]:
+        """Return the remembered entries, newest first."""
+        with self._lock:
+            return reversed(list(self._entries.values()))
 
     def find(self, number: int) -> Kept | None:
         """Return the entry with *number*, None if it was forgotten or never there."""

@@ -146,6 +146,8 @@ class Sessions:
         self.created = 0
         #: Another number after anything has changed here.
         self.changes = 0
+        #: Ids of sessions that have changed since `take_changed`; None if nobody asks.
+        self._changed: set[str] | None = None
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -164,10 +166,11 @@ class Sessions:
         """Return the session, `None` if there is none of that id."""
         return self._sessions.get(session_id)
 
-    def newest(self, count: int, skip: int = 0) -> list[PaymentSession]:
-        """Return up to *count* sessions, newest first, after the newest *skip*."""
+    def newest(self, count: int | None = None, skip: int = 0) -> list[PaymentSession]:
+        """Return up to *count* sessions (None: all), newest first, after the newest *skip*."""
         with self.lock:
-            return list(itertools.islice(reversed(self._sessions.values()), skip, skip + count))
+            end = None if count is None else skip + count
+            return list(itertools.islice(reversed(self._sessions.values()), skip, end))
 
     def of_order(self, order_id: str) -> list[PaymentSession]:
         """Return the sessions of the shop's order, oldest first."""
@@ -190,8 +193,8 @@ class Sessions:
     def keep(self, session: PaymentSession) -> None:
         """Hold on to *session*, at the expense of the oldest one if there are too many."""
         self.created += 1
-        self.changes += 1
         self._sessions[session.id] = session
+        self.touch(session)
         if session.order_id is not None:
             self._orders.setdefault(session.order_id, []).append(session)
 
@@ -202,17 +205,42 @@ class Sessions:
     def decline(self, session: PaymentSession, code: str, reason: str, now: datetime) -> None:
         """Add a declined attempt to *session*."""
         self.transactions += 1
-        self.changes += 1
         session.declines.append(Decline(self.transactions, code, reason))
         session.updated_at = now
         session.note(now, f"Declined: {code}, {reason}")
+        self.touch(session)
 
     def finish(self, session: PaymentSession, status: str, now: datetime) -> None:
         """Move *session* to the terminal state *status*."""
-        self.changes += 1
         session.status = status
         session.updated_at = now
         session.note(now, status.capitalize())
+        self.touch(session)
+
+    def touch(self, session: PaymentSession) -> None:
+        """Note that *session* has changed."""
+        with self.lock:
+            self.changes += 1
+            if self._changed is not None:
+                self._changed.add(session.id)
+
+    def take_changed(self) -> list[PaymentSession]:
+        """Return the sessions that were made or changed since the last call.
+
+        The first call returns nothing, and has changes noted from then on.
+        """
+        with self.lock:
+            ids, self._changed = self._changed or set(), set()
+            found = [self._sessions[each] for each in ids if each in self._sessions]
+
+        return sorted(found, key=lambda session: session.created_at)
+
+    def clear(self) -> None:
+        """Forget every session."""
+        with self.lock:
+            self._sessions.clear()
+            self._orders.clear()
+            self.changes += 1
 
     def _new_id(self) -> str:
         while True:

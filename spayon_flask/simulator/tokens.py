@@ -22,6 +22,8 @@ class Tokens:
         self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  repeatable where a test wants it
         self._expiry: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
+        #: Another number after anything has changed here.
+        self.changes = 0
 
     def __len__(self) -> int:
         return len(self._expiry)
@@ -48,6 +50,7 @@ class Tokens:
             said = now + timedelta(seconds=lives if says is None else says)
             token = _jwt(client_id, now, said, self._random.getrandbits(64))
             self._expiry[token] = expiry
+            self.changes += 1
             if len(self._expiry) > KEPT:
                 self._expiry.popitem(last=False)
 
@@ -71,6 +74,7 @@ class Tokens:
         """Make every token unknown from now on."""
         with self._lock:
             self._expiry.clear()
+            self.changes += 1
 
     def dump(self) -> dict[str, str]:
         """Return what `load` takes back."""

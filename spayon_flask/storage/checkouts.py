@@ -49,7 +49,8 @@ class Claim(NamedTuple):
 
     `created`: a new row; the caller is to ask Spayon for its payment session. `live`: the payment
     session can be paid. `creating`: another request is asking Spayon. `lapsed`: the time of the
-    payment session is over, by our clock. `paid` and `review`: nothing more is to be paid.
+    payment session is over, by our clock. `changed`: the payment asks for something else, and
+    was made after the order was loaded. `paid` and `review`: nothing more is to be paid.
     """
 
     state: str
@@ -79,14 +80,17 @@ class Checkouts(Part):
         order: Order,
         *,
         now: datetime,
+        loaded_at: datetime | None = None,
+        known: int = 0,
         give_up: int | None = None,
         details: Mapping[str, str] | None = None,
     ) -> Claim:
         """Return what stands for *order*. If nothing does, commit a new pending payment.
 
-        *give_up* names a lapsed payment that the order does not wait for any longer. *details* is
-        what the payer typed: it is handed to the shop with the new payment, and not kept. Raises
-        `HandlerError` if the shop's function fails.
+        *order* was loaded at *loaded_at*, or after the payment *known* was there. *give_up* names a
+        lapsed payment that the order does not wait for any longer. *details* is what the payer
+        typed: it is handed to the shop with the new payment, and not kept. Raises `HandlerError` if
+        the shop's function fails.
         """
         rows = connection.execute(self._find_attempts, {"the_order_id": order.order_id})
         # Whoever locks several of them locks them in this order.
@@ -96,6 +100,13 @@ class Checkouts(Part):
             for row in attempts:
                 if row.status == status:
                     return Claim(status, row.id)
+
+        for row in attempts:
+            is_newer = loaded_at is not None and row.created_at > loaded_at and row.id > known
+
+            # Another request has loaded the order later than this one, and may know better.
+            if is_newer and not order.is_asked_by(row):
+                return Claim("changed", row.id)
 
         self._supersede(connection, order, attempts)
 

@@ -136,12 +136,15 @@ class StatusWriter(Part):
     def _write_status(self) -> Any:
         """The one statement that writes a status. It matches only what was decided upon."""
         p = self.payment.c
+        held = bindparam("the_held_order_id", type_=p.held_order_id.type)
         return (
             update(self.payment)
             .where(
                 p.id == bindparam("the_id"),
                 p.status == bindparam("the_status"),
                 p.superseded == bindparam("the_superseded"),
+                # Whoever loses the order to a payment that is paid meanwhile decides anew.
+                p.held_order_id.is_not_distinct_from(held),
                 or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
             )
             .values({name: bindparam(name) for name in _WRITTEN})
@@ -152,6 +155,7 @@ class StatusWriter(Part):
             "the_id": found.id,
             "the_status": found.status,
             "the_superseded": found.superseded,
+            "the_held_order_id": found.held_order_id,
         }
 
         try:

@@ -8,15 +8,16 @@ from ..state import Current
 from .callback import create_callback
 from .cancel_page import create_cancel_page
 from .checkout import create_checkout
-from .csrf import exempt_from_csrf
 from .language import page_language
+from .neighbours import LastResortBlueprint
+from .neighbours import exempt
 from .rehearsal import create_rehearsal
 from .return_page import create_return_page
 
 
 def create_blueprint(name: str, current: Current) -> Blueprint:
     """Return the routes of the account *name*; *current* returns the state of the app."""
-    blueprint = Blueprint(
+    blueprint = LastResortBlueprint(
         name,
         "spayon_flask",
         static_folder="static",
@@ -53,5 +54,5 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
         methods=["GET", "POST"],
     )
 
-    exempt_from_csrf(blueprint, callback, return_page, cancel_page, rehearsal)
+    exempt(blueprint, callback, return_page, cancel_page, rehearsal)
     return blueprint

@@ -55,8 +55,9 @@ def test_a_page_of_the_inspector_has_the_same_size_with_a_thousand_sessions() ->
     assert large < 1.1 * small
 
 
-def test_memory_has_an_end() -> None:
+def test_memory_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgotten first; counts go on."""
+    monkeypatch.setattr(deliveries, "KEPT", 10)
     sim = Simulator(transport=accept)
     first = sim.create(CREATION).id
     pay_many(sim, deliveries.KEPT + 1)
@@ -76,8 +77,11 @@ def test_the_oldest_session_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [session.id for session in sim.sessions.of_order("A")] == ids[1:]
 
 
-def test_a_thousand_requests_are_remembered_and_all_are_counted() -> None:
+def test_some_requests_are_remembered_and_all_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A test can count what the page no longer shows."""
+    monkeypatch.setattr(log, "REQUESTS_KEPT", 10)
     sim = Simulator()
     client = sim.app.test_client()
     for _ in range(log.REQUESTS_KEPT + 1):

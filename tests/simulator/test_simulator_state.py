@@ -1,14 +1,17 @@
 """The state file: everything survives a restart."""
 
 import json
+import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spayon_flask.simulator import Simulator
-from spayon_flask.simulator.state import snapshot
+from spayon_flask.simulator import state
 
 from .bare import Bare
 from .shop import Shop
@@ -21,6 +24,24 @@ def running(path: Path) -> Iterator[tuple[Simulator, Bare]]:
         client = Bare(sim.url)
         yield sim, client
         client.close()
+
+
+def snapshot(sim: Simulator) -> dict[str, Any]:
+    """Return all that *sim* would save."""
+    whole: dict[str, Any] = {"sessions": [], "deliveries": [], "requests": []}
+    for part in state.parts(sim):
+        for name, value in part.items():
+            whole[name] = [*whole[name], *value] if name in state.LISTS else value
+
+    return whole
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Wait for what another thread does, five seconds at most."""
+    deadline = time.monotonic() + 5
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -113,7 +134,80 @@ def test_saving_leaves_nothing_beside_the_file(path: Path) -> None:
         api.log_in()
 
     assert list(path.parent.iterdir()) == [path]
-    assert json.loads(path.read_text())["tokens"]
+    assert json.loads(path.read_text().splitlines()[0])["tokens"]
+
+
+def saved(path: Path) -> Simulator:
+    """Return a simulator that has read a copy of *path*, as after a kill."""
+    copy = path.with_name("copy.json")
+    copy.write_bytes(path.read_bytes())
+    sim = Simulator(time_scale=0)
+    state.load_file(sim, copy)
+    return sim
+
+
+def test_what_happens_is_in_the_file_at_once(path: Path, shop: Shop) -> None:
+    """Without an orderly end."""
+    with running(path) as (sim, api):
+        api.log_in()
+        session_id = api.create(callback_url=shop.url, order_id="A").json["session_id"]
+        sim.pay(session_id)
+        wait_until(lambda: bool(list(saved(path).deliveries)))
+        after = saved(path)
+
+    assert after.sessions[session_id].status == "paid"
+    assert [delivery.status_code for delivery in after.deliveries] == [200]
+    assert len(list(after.requests)) == 2
+
+
+def test_a_line_that_a_kill_has_cut_off_is_left_out(path: Path) -> None:
+    """And the lines before it count."""
+    with running(path) as (_, api):
+        api.log_in()
+        api.create(order_id="A")
+
+    with path.open("a") as file:
+        file.write('{"sessions": [{"id": "half')
+
+    assert [session.order_id for session in saved(path).sessions] == ["A"]
+
+
+def test_what_was_cleared_stays_away(path: Path) -> None:
+    """Also if the file was never written anew since."""
+    with running(path) as (sim, api):
+        api.log_in()
+        api.create(order_id="A")
+        wait_until(lambda: bool(list(saved(path).sessions)))
+        sim.clear()
+        api.create(order_id="B")
+        wait_until(lambda: [each.order_id for each in saved(path).sessions] == ["B"])
+
+
+def test_the_file_is_written_anew_before_it_grows_too_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is lost by it."""
+    monkeypatch.setattr(state, "GROWTH", 1000)
+    with running(path) as (_, api):
+        api.log_in()
+        for number in range(10):
+            api.create(order_id=f"A-{number}")
+            wait_until(lambda wanted=number + 1: len(saved(path).sessions) == wanted)  # type: ignore[misc]  # its default
+
+        lines = path.read_text().splitlines()
+
+    assert len(lines) < 10
+
+
+def test_a_file_of_an_earlier_release_is_read(path: Path) -> None:
+    """It was one object."""
+    with running(path) as (sim, api):
+        api.log_in()
+        api.create(order_id="A")
+        whole = snapshot(sim)
+
+    path.write_text(json.dumps(whole))
+    assert [session.order_id for session in saved(path).sessions] == ["A"]
 
 
 def test_secrets_are_not_in_the_file(path: Path) -> None:

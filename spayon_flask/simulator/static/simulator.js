@@ -1,9 +1,11 @@
 // Keeps the inspector up to date: asks once a second whether anything has happened, and if so
-// puts the new page in place of the old one. Without it, the pages show what they were loaded with.
+// puts the new page in place of the old one. Shows times in the viewer's own zone if asked to, and
+// copies commands. Without it, the pages show what they were loaded with, in UTC.
 "use strict";
 
 (() => {
   const pause = 1000;
+  const zoneKey = "spayon-simulator-zone";
 
   const live = () => document.getElementById("live");
 
@@ -13,11 +15,81 @@
     return (
       document.hidden ||
       (selected && !selected.isCollapsed) ||
-      (active && live().contains(active) && active.matches("input, select, textarea"))
+      (active && live().contains(active) && active.matches("input, select, textarea")) ||
+      names("textarea").some((field) => field.value !== field.defaultValue)
     );
   };
 
   const names = (selector) => [...live().querySelectorAll(selector)];
+
+  // Times: UTC as the server writes them, or the zone of the viewer.
+
+  const local = () => localStorage.getItem(zoneKey) === "local";
+
+  const two = (number) => String(number).padStart(2, "0");
+
+  const written = (moment) =>
+    local()
+      ? [
+          `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())} `,
+          `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}`,
+        ]
+      : [`${moment.toISOString().slice(0, 10)} `, moment.toISOString().slice(11, 19)];
+
+  const write = (time, moment) => {
+    const [day, hour] = written(moment);
+    const days = time.querySelector(".day");
+    if (days) days.textContent = day;
+    time.querySelector(".hour").textContent = hour;
+  };
+
+  const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+  const showTimes = () => {
+    for (const time of names("time[datetime]")) write(time, new Date(time.dateTime));
+    for (const name of names(".zone")) name.textContent = local() ? zone() : "UTC";
+  };
+
+  const addZoneButton = () => {
+    if (zone() === "UTC") return;
+
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "small";
+    button.textContent = local() ? "Show UTC" : `Show ${zone()}`;
+    button.addEventListener("click", () => {
+      localStorage.setItem(zoneKey, local() ? "utc" : "local");
+      button.textContent = local() ? "Show UTC" : `Show ${zone()}`;
+      tick();
+      showTimes();
+    });
+    live().querySelector(".clock").after(button);
+  };
+
+  // Commands that can be copied.
+
+  const addCopyButtons = () => {
+    for (const text of names("pre[data-copy]")) {
+      const box = document.createElement("div");
+      const button = document.createElement("button");
+      box.className = "copied";
+      button.type = "button";
+      button.className = "small copy";
+      button.textContent = "Copy";
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(text.textContent);
+        button.textContent = "Copied";
+      });
+      text.replaceWith(box);
+      box.append(text, button);
+    }
+  };
+
+  const dress = () => {
+    addZoneButton();
+    addCopyButtons();
+    showTimes();
+  };
 
   const swap = (text) => {
     const page = new DOMParser().parseFromString(text, "text/html");
@@ -32,6 +104,7 @@
     }
 
     live().replaceWith(document.adoptNode(fresh));
+    dress();
     names("details").forEach((details, index) => {
       details.open = opened[index] || false;
     });
@@ -57,8 +130,7 @@
   const tick = () => {
     const clock = live().querySelector("[data-clock]");
     const passed = ((performance.now() - read) / 1000) * Number(clock.dataset.scale);
-    const now = new Date((Number(clock.dataset.clock) + passed) * 1000);
-    clock.textContent = now.toISOString().slice(11, 19);
+    write(clock, new Date((Number(clock.dataset.clock) + passed) * 1000));
   };
 
   const round = async () => {
@@ -67,5 +139,6 @@
     setTimeout(round, pause);
   };
 
+  dress();
   round();
 })();

@@ -1,0 +1,254 @@
+"""Promise 5 for an order that changes: nobody gets the goods at a price that holds no longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spayon_flask import GatewayUnavailableError
+from spayon_flask.simulator import Simulator
+from tests.promises.helpers import Fleet
+from tests.promises.helpers import at_once
+from tests.promises.helpers import just_before
+from tests.promises.helpers import order
+from tests.promises.helpers import pass_time
+from tests.promises.helpers import payments
+from tests.promises.helpers import start
+from tests.reports import report
+from tests.shop import Shop
+
+
+def change_price(shop: Shop, price: str, order_id: str = "A1") -> None:
+    """Let the shop ask for another price from now on."""
+    with shop.app.app_context():
+        shop.db.session.get_one(shop.orders, order_id).price = price
+        shop.db.session.commit()
+
+
+def _standing(shop: Shop) -> list[tuple[str, str | None, int]]:
+    """Return status, reason and price of each payment."""
+    return [(each.status, each.review, int(each.price)) for each in payments(shop)]
+
+
+class TestChangedOrders:
+    """However a payment session was let go, it does not buy what the order is by now."""
+
+    def test_a_session_that_lapsed_before_the_change_does_not_buy_the_changed_order(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        lapsed = start(any_shop, order())
+        # For the shop only: the gateway takes the money all the same, a moment too late.
+        any_shop.clock.step(15 * 60 + 1)
+        start(any_shop, order())
+        change_price(any_shop, "50000")
+        start(any_shop, order(price="50000"))
+
+        gateway.pay(lapsed.session_id)
+
+        assert _standing(any_shop)[0] == ("review", "superseded", 1000)
+        assert any_shop.paid_times() == 0
+
+    @pytest.mark.parametrize("ending", ["failed", "expired"])
+    def test_a_session_that_ended_before_the_change_does_not_buy_the_changed_order(
+        self, any_shop: Shop, gateway: Simulator, ending: str
+    ) -> None:
+        any_shop.add_order()
+        ended = start(any_shop, order())
+        any_shop.deliver(report(ended.session_id, ending))
+        change_price(any_shop, "50000")
+        start(any_shop, order(price="50000"))
+
+        gateway.pay(ended.session_id)
+
+        assert _standing(any_shop)[0] == ("review", "superseded", 1000)
+        assert any_shop.paid_times() == 0
+
+    def test_a_session_whose_answer_was_lost_does_not_buy_the_changed_order(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        fault = gateway.fault("drop_after", on="sessions", times=None)
+
+        with pytest.raises(GatewayUnavailableError):
+            start(any_shop, order())
+
+        gateway.faults.clear(fault.number)
+        lost = gateway.sessions.of_order("A1")[0]
+        change_price(any_shop, "50000")
+        start(any_shop, order(price="50000"))
+
+        gateway.pay(lost.id)
+
+        assert sorted(_standing(any_shop)) == [
+            ("pending", None, 50000),
+            ("review", "superseded", 1000),
+        ]
+        assert any_shop.paid_times() == 0
+
+    def test_a_session_whose_answer_was_lost_buys_an_order_that_is_still_the_same(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        fault = gateway.fault("drop_after", on="sessions", times=None)
+
+        with pytest.raises(GatewayUnavailableError):
+            start(any_shop, order())
+
+        gateway.faults.clear(fault.number)
+        lost = gateway.sessions.of_order("A1")[0]
+        start(any_shop, order())
+
+        gateway.pay(lost.id)
+
+        assert any_shop.paid_times() == 1
+
+    def test_a_session_of_the_present_order_is_not_reviewed_for_an_older_change(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        start(any_shop, order())
+        change_price(any_shop, "50000")
+        present = start(any_shop, order(price="50000"))
+
+        gateway.pay(present.session_id)
+
+        assert any_shop.paid_times() == 1
+
+    def test_a_request_that_waited_goes_on_with_the_order_as_it_is_by_then(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(None)
+        state = any_shop.app.extensions["spayon"]["spayon"]
+
+        def wait(_: float) -> None:
+            change_price(any_shop, "50000")
+            any_shop.clock.step(31)
+
+        state.checkout._sleep = wait
+        payment = start(any_shop, order())
+
+        assert (payment.status, int(payment.price)) == ("pending", 50000)
+        gateway.pay(payment.session_id)
+        assert any_shop.paid_times() == 1
+
+    def test_a_request_that_waited_does_not_displace_a_newer_session(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(None)
+        any_shop.clock.step(29)
+        twin = fleet.join(any_shop)
+        newer: list[Any] = []
+
+        def wait(_: float) -> None:
+            if not newer:
+                change_price(any_shop, "50000")
+                any_shop.clock.step(2)
+                twin.clock.now = any_shop.clock()
+                newer.append(start(twin, order(price="50000")))
+
+        any_shop.app.extensions["spayon"]["spayon"].checkout._sleep = wait
+
+        assert start(any_shop, order()).session_id == newer[0].session_id
+        assert gateway.sessions.created == 1
+
+    def test_a_request_that_was_slow_does_not_displace_a_newer_session(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        twin = fleet.join(any_shop)
+        newer: list[Any] = []
+
+        def overtake() -> None:
+            change_price(any_shop, "50000")
+            twin.clock.now = any_shop.clock()
+            twin.clock.step(0.01)
+            newer.append(start(twin, order(price="50000")))
+
+        # The slow one has loaded its order, and has not looked yet if there is a payment of it.
+        with just_before(any_shop, "WHERE spayon_payment.order_id =", overtake):
+            payment = start(any_shop, order())
+
+        assert payment.session_id == newer[0].session_id
+        assert not any_shop.payment(payment.session_id).superseded
+        gateway.pay(payment.session_id)
+        assert any_shop.paid_times() == 1
+
+    def test_a_change_that_comes_while_spayon_is_asked_is_not_sold_at_the_old_price(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        twin = fleet.join(any_shop)
+
+        class WaitingError(Exception):
+            """The twin waits for the first request, which has not ended."""
+
+        def wait(_: float) -> None:
+            raise WaitingError
+
+        twin.app.extensions["spayon"]["spayon"].checkout._sleep = wait
+
+        def change() -> None:
+            change_price(any_shop, "50000")
+
+            with pytest.raises(WaitingError):
+                start(twin, order(price="50000"))
+
+        # Spayon has answered by then.
+        with just_before(any_shop, "UPDATE spayon_payment SET session_id", change):
+            payment = start(any_shop, order())
+
+        assert int(payment.price) == 50000
+        old, new = gateway.sessions.of_order("A1")
+        gateway.pay(old.id)
+        assert _standing(any_shop)[0] == ("review", "superseded", 1000)
+        assert new.id == payment.session_id
+
+    def test_an_order_that_changes_to_and_fro_has_one_session_that_can_be_paid(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        sessions = []
+
+        for price in ("1000", "50000", "1000"):
+            change_price(any_shop, price)
+            sessions.append(start(any_shop, order(price=price)))
+
+        for payment in reversed(sessions):
+            gateway.pay(payment.session_id)
+
+        assert [each[0] for each in _standing(any_shop)] == ["review", "review", "paid"]
+        assert any_shop.paid_times() == 1
+
+    def test_checkouts_of_a_changing_order_at_once_end_with_one_session_at_the_last_price(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        shops = [any_shop, fleet.join(any_shop), fleet.join(any_shop)]
+
+        def check_out(shop: Shop) -> int:
+            return shop.app.test_client().post("/pay/checkout/A1").status_code
+
+        def change() -> int:
+            change_price(any_shop, "50000")
+            return 303
+
+        answers = at_once([*(lambda s=shop: check_out(s) for shop in shops), change])
+
+        assert answers == [303] * 4
+        last = start(any_shop, order(price="50000"))
+        held = [each for each in payments(any_shop) if each.held_order_id is not None]
+        assert [(each.session_id, int(each.price)) for each in held] == [(last.session_id, 50000)]
+
+        for session in gateway.sessions.of_order("A1"):
+            if session.id != last.session_id:
+                gateway.pay(session.id)
+
+        assert any_shop.paid_times() == 0
+        pass_time(any_shop, gateway, 1)
+        gateway.pay(last.session_id)
+        statuses = {each.status for each in payments(any_shop)}
+        assert statuses <= {"paid", "review"}

@@ -1,0 +1,405 @@
+"""Origin, sending again, replay, export and import: what a bug hunt needs."""
+
+import hmac
+import json
+import shlex
+import subprocess
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from spayon_flask.simulator import Delivery
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+from spayon_flask.simulator.story import as_har
+from spayon_flask.simulator.story import as_json
+from spayon_flask.simulator.story import curl_of
+from spayon_flask.simulator.story import expected
+from spayon_flask.simulator.story import grouped
+from spayon_flask.simulator.story import load
+from spayon_flask.simulator.story import origin
+
+from .bare import Bare
+from .shop import Shop
+
+
+def right(sim: Simulator, body: bytes) -> str:
+    """Return the signature that *body* should have."""
+    return hmac.digest(sim.callback_secret.encode(), body, "sha256").hex()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "by hand"),
+        ({"times": 10, "concurrently": True}, "10 at once"),
+        ({"price": "1"}, "price changed"),
+        ({"status": "pending"}, "older status"),
+        ({"orderId": "B"}, "changed"),
+        ({"damaged": True}, "forged"),
+        ({"signed": False}, "forged"),
+        ({"secret": "simulator-old-callback-secret"}, "forged"),
+    ],
+)
+def test_a_delivery_says_where_it_comes_from(
+    sim: Simulator, session: PaymentSession, options: dict[str, Any], words: str
+) -> None:
+    """A manipulated one does not look genuine."""
+    made = sim.deliver(session.id, **options)
+
+    assert {origin(delivery) for delivery in made} == {words}
+    assert all(expected(sim, delivery) for delivery in made)
+
+
+def test_a_retry_says_which_one_it_is(sim: Simulator, shop: Shop, session: PaymentSession) -> None:
+    """Of how many."""
+    shop.code = 500
+    delivery = sim.pay(session.id)
+    assert delivery is not None
+    assert origin(delivery) == "first"
+
+    sim.clock.step(300)
+    assert origin(delivery) == "retry 2 of 3"
+
+
+def test_a_changed_price_should_bring_a_review_unless_the_true_one_came_first(
+    sim: Simulator, session: PaymentSession
+) -> None:
+    """The sentence knows which of the two it is."""
+    (early,) = sim.deliver(session.id, status="paid", price="1")
+    early.origin = "price changed"
+    assert "under review" in expected(sim, early)
+
+    sim.pay(session.id)
+    (late,) = sim.deliver(session.id, price="1")
+    assert "nothing may change" in expected(sim, late)
+
+
+def test_what_a_manipulation_should_bring_about_is_said_at_once(
+    api: Bare, session: PaymentSession
+) -> None:
+    """In the answer to the command."""
+    answer = api.post(f"/_simulator/sessions/{session.id}/deliver", {"way": "price"})
+
+    assert answer.json["notice"].startswith(
+        "Callback: 200. 200 is right; it should be under review"
+    )
+
+
+def test_equal_deliveries_share_a_line(sim: Simulator, api: Bare, session: PaymentSession) -> None:
+    """And unequal ones do not."""
+    sim.deliver(session.id)
+    sim.deliver(session.id, times=10, concurrently=True)
+    sim.deliver(session.id, damaged=True)
+
+    assert [len(group) for group in grouped(sim.deliveries)] == [1, 10, 1]
+    assert "200 × 10" in api.get("/_simulator/deliveries").text
+
+
+def test_a_callback_is_sent_again_as_it_was(
+    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
+) -> None:
+    """Byte by byte, also if the session has moved on."""
+    sim.pay(session.id)
+    answer = api.post("/_simulator/deliveries/1/send", {})
+    first, second = shop.received
+
+    assert answer.json["codes"] == [200]
+    assert second.body == first.body
+    assert second.headers["X-Signature"] == right(sim, first.body)
+
+
+@pytest.mark.parametrize(
+    ("signature", "origin_words"),
+    [("right", "edited"), ("old", "forged"), ("none", "forged"), ("other", "forged")],
+)
+def test_an_edited_callback_has_the_signature_that_was_chosen(
+    sim: Simulator,
+    api: Bare,
+    shop: Shop,
+    session: PaymentSession,
+    signature: str,
+    origin_words: str,
+) -> None:
+    """Right, by the old secret, none, or that of other bytes."""
+    sim.pay(session.id)
+    body = '{"sessionId": "x",\n "status": "failed"}'
+    fields = {"body": body, "signature": signature}
+    number = api.post("/_simulator/deliveries/1/send", fields).json["number"]
+    received = shop.received[-1]
+    old = hmac.digest(sim.old_callback_secret.encode(), body.encode(), "sha256").hex()
+
+    assert received.body.decode() == body
+    wanted = {"right": right(sim, received.body), "old": old, "none": None}
+    given = received.headers.get("X-Signature")
+    assert given == wanted[signature] if signature in wanted else given not in wanted.values()
+    made = sim.deliveries.find(number)
+    assert made is not None
+    assert (origin(made), made.status) == (origin_words, "failed")
+
+
+def test_a_form_sends_the_line_breaks_that_the_callback_had(
+    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
+) -> None:
+    """A browser makes two characters of each."""
+    sim.pay(session.id)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    api.ask("POST", "/_simulator/deliveries/1/send", "body=%7B%0D%0A%7D", headers)
+
+    assert shop.received[-1].body == b"{\n}"
+
+
+def test_a_signature_of_an_unknown_kind_is_refused(
+    sim: Simulator, api: Bare, session: PaymentSession
+) -> None:
+    """With the kinds there are."""
+    sim.pay(session.id)
+    answer = api.post("/_simulator/deliveries/1/send", {"signature": "best"})
+
+    assert answer.code == 400
+    assert "other" in answer.json["notice"]
+    assert api.post("/_simulator/deliveries/99/send", {}).code == 404
+
+
+def test_the_curl_command_sends_the_same_callback(sim: Simulator, shop: Shop, api: Bare) -> None:
+    """Whatever is in it, quotes among them."""
+    created = api.create(product_name='Isn\'t "it" $HOME `x`', callback_url=shop.url).json
+    sim.pay(created["session_id"])
+    words = shlex.split(curl_of(sim, next(iter(sim.deliveries))))
+
+    assert words[:5] == ["curl", "-i", "-X", "POST", shop.url]
+    assert words[words.index("--data-binary") + 1].encode() == shop.received[0].body
+    signature = right(sim, shop.received[0].body)
+    assert f"X-Signature: {signature}" in words
+
+
+def test_the_curl_command_runs(sim: Simulator, shop: Shop, session: PaymentSession) -> None:
+    """As a person would paste it."""
+    sim.pay(session.id)
+    command = curl_of(sim, next(iter(sim.deliveries)))
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert "200" in done.stdout
+    assert shop.received[1].body == shop.received[0].body
+
+
+def test_a_call_can_be_copied_as_curl_without_its_token(sim: Simulator, api: Bare) -> None:
+    """The token is left to be filled in."""
+    api.create()
+    command = curl_of(sim, list(sim.requests)[-1])
+
+    assert "Authorization: Bearer TOKEN" in command
+    assert str(api.token) not in command
+
+
+def story_of(sim: Simulator, shop: Shop, session: PaymentSession) -> dict[str, Any]:
+    """Return the story of a session whose callback came thrice, with delays."""
+    shop.code = 500
+    sim.pay(session.id)
+    sim.clock.step(300)
+    shop.code = 200
+    sim.clock.step(300)
+    sim.deliver(session.id, damaged=True)
+    found: dict[str, Any] = json.loads(json.dumps(as_json(sim, session)))
+    return found
+
+
+def test_a_replay_keeps_order_and_delays(
+    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
+) -> None:
+    """By the simulator's clock."""
+    story_of(sim, shop, session)
+    recorded = [received.body for received in shop.received]
+    shop.received.clear()
+    made = api.post(f"/_simulator/sessions/{session.id}/replay", {}).json["numbers"]
+    sim.settle()
+    assert [received.body for received in shop.received] == recorded[:1]
+
+    sim.clock.step(299)
+    assert len(shop.received) == 1
+    sim.clock.step(2)
+    assert len(shop.received) == 2
+    sim.clock.step(300)
+    assert [received.body for received in shop.received] == recorded
+    assert {sim.deliveries.find(number).origin for number in made} == {"replayed"}  # type: ignore[union-attr]  # just made
+
+
+def test_a_replay_can_go_to_another_shop(
+    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
+) -> None:
+    """At the same path."""
+    sim.pay(session.id)
+    with Shop() as other:
+        api.post(f"/_simulator/sessions/{session.id}/replay", {"to": other.url})
+        sim.settle()
+        assert [received.path for received in other.received] == ["/pay/callback"]
+
+    assert api.post(f"/_simulator/sessions/{session.id}/replay", {"to": "ftp://x"}).code == 400
+
+
+def test_a_story_is_played_back_by_another_simulator(
+    sim: Simulator, shop: Shop, session: PaymentSession
+) -> None:
+    """With all that is known of the session, and signed with its own secret."""
+    story = story_of(sim, shop, session)
+    shop.received.clear()
+    with Simulator(time_scale=0, callback_secret="another") as other:
+        made = load(other, story)
+        other.clock.step(601)
+        found = other.sessions[session.id]
+
+        assert (found.status, found.order_id) == ("paid", "A-1")
+        assert len(list(other.requests)) == len(sim.requests.of(session.id)) == 1
+        bodies = [received.body for received in shop.received]
+        signed = [hmac.digest(b"another", body, "sha256").hex() for body in bodies]
+        given = [received.headers["X-Signature"] for received in shop.received]
+        assert len(made) == 4
+        assert given[:3] == signed[:3]
+        assert given[3] != signed[3]
+
+
+def test_a_session_that_was_not_over_keeps_the_time_it_had_left(
+    sim: Simulator, shop: Shop, session: PaymentSession
+) -> None:
+    """However long ago its story was told."""
+    sim.clock.step(600)
+    story = as_json(sim, session)
+    sim.clock.step(86400)
+    with Simulator(time_scale=0) as other:
+        other.clock.set(sim.clock.now())
+        load(other, story)
+        left = other.sessions[session.id].expires_at - other.clock.now()
+
+    assert left == timedelta(seconds=300)
+
+
+@pytest.mark.parametrize("story", [None, [], {}, {"now": "soon"}, {"now": 1, "sessions": 2}])
+def test_what_is_no_story_is_refused(api: Bare, story: Any) -> None:
+    """With 400."""
+    assert api.post("/_simulator/load", {"story": story}).code == 400
+
+
+def test_a_story_comes_as_a_file(sim: Simulator, api: Bare, session: PaymentSession) -> None:
+    """Under a name that says what is in it."""
+    sim.pay(session.id)
+    answer = api.get(f"/_simulator/sessions/{session.id}/story.json")
+
+    assert answer.json["sessions"][0]["id"] == session.id
+    assert answer.headers["Content-Disposition"].endswith(f"spayon-{session.id[:8]}.json")
+    assert api.post("/_simulator/load", {"story": answer.json}).json["numbers"]
+
+
+def test_the_http_archive_holds_every_exchange_in_its_order(
+    sim: Simulator, shop: Shop, session: PaymentSession
+) -> None:
+    """Calls and attempts, with the exact bytes, and no token."""
+    story_of(sim, shop, session)
+    entries = as_har(sim, session)["log"]["entries"]
+
+    assert [entry["response"]["status"] for entry in entries] == [200, 500, 500, 200, 200]
+    assert entries[1]["request"]["postData"]["text"].encode() == shop.received[0].body
+    assert "retry 3 of 3" in entries[1]["comment"]
+    assert entries[0]["request"]["headers"][0]["value"] == "Bearer (hidden)"
+
+
+def test_everything_can_be_forgotten(
+    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
+) -> None:
+    """Also what was to come: retries, expiry, what is held."""
+    shop.code = 500
+    sim.pay(session.id)
+    api.create(callback_url=shop.url)
+    sim.fault("html")
+    api.post("/_simulator/clear", {})
+    sim.clock.step(3600)
+
+    left = [*sim.sessions, *sim.requests, *sim.deliveries, *sim.faults]
+    assert left == []
+    assert len(shop.received) == 1
+
+
+def test_the_clock_goes_back_to_now(sim: Simulator, api: Bare) -> None:
+    """And the page says how far ahead it is until then."""
+    sim.clock.step(3600)
+    assert "1:00:0" in api.get("/_simulator/").text
+    assert "ahead" in api.get("/_simulator/").text
+
+    api.post("/_simulator/clock", {"back": True})
+    assert abs(sim.clock.ahead) < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("words", ["a-1", "COFF", "1000", "1,000 amd", "{id}", "{tail}", "pending"])
+def test_a_session_is_found_by_any_part_of_what_the_page_shows(
+    api: Bare, session: PaymentSession, words: str
+) -> None:
+    """The eight characters of its id among them."""
+    api.create(order_id="B-2", product_name="Tea", price=7)
+    words = words.format(id=session.id[:8].upper(), tail=session.id[-8:])
+    found = api.get(f"/_simulator/sessions.json?q={words.replace(' ', '%20')}").json["sessions"]
+
+    assert session.id in [each["id"] for each in found]
+    assert words == "pending" or len(found) == 1
+
+
+def test_requests_and_callbacks_can_be_filtered(
+    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
+) -> None:
+    """By kind, status and session."""
+    api.status(session.id)
+    api.status("unknown")
+    sim.pay(session.id)
+    sim.deliver(session.id, damaged=True)
+
+    def numbers(path: str) -> list[int]:
+        answer = api.get(f"/_simulator/{path}").json
+        return [each["number"] for each in answer.get("requests", answer.get("deliveries"))]
+
+    assert numbers("requests.json?kind=status") == [4, 3]
+    assert numbers("requests.json?kind=status&code=404") == [4]
+    assert numbers(f"requests.json?session={session.id[:8]}") == [3, 2]
+    assert numbers("deliveries.json?kind=forged") == [2]
+    assert numbers("deliveries.json?answer=bad") == [2]
+    assert numbers("deliveries.json?status=failed") == []
+    assert numbers(f"deliveries.json?session={session.id[:8]}") == [2, 1]
+    assert "No callback is like that" in api.get("/_simulator/deliveries?status=failed").text
+
+
+def test_long_lists_of_requests_and_callbacks_have_pages(
+    sim: Simulator, api: Bare, session: PaymentSession
+) -> None:
+    """Of fifty, and the filter goes along."""
+    for _ in range(51):
+        api.status(session.id)
+
+    sim.deliver(session.id, times=51)
+    for name in ("requests?kind=status", "deliveries?status=pending"):
+        first = api.get(f"/_simulator/{name}").text
+        assert f"/_simulator/{name}&amp;page=1" in first
+
+    assert len(api.get("/_simulator/requests.json?kind=status&page=1").json["requests"]) == 1
+    assert len(api.get("/_simulator/deliveries.json?page=1").json["deliveries"]) == 1
+
+
+def test_what_a_page_shows_a_program_can_have(
+    sim: Simulator, api: Bare, session: PaymentSession
+) -> None:
+    """As JSON, at the same path."""
+    delivery = sim.pay(session.id)
+    assert isinstance(delivery, Delivery)
+    sim.fault("html", order="Z")
+    told = api.get("/_simulator/deliveries/1.json").json
+
+    assert told["body"].encode() == delivery.body
+    assert (told["origin"], told["outcome"]) == ("first", "200")
+    assert told["curl"].startswith("curl ")
+    assert api.get("/_simulator/requests/2.json").json["status_code"] == 200
+    assert api.get("/_simulator/faults.json").json["faults"][0]["order"] == "Z"
+    assert api.get("/_simulator/setup.json").json["shape"]["attempts"] == 3
+
+
+def test_health_is_told_under_any_name(api: Bare) -> None:
+    """A container's own check may use the container's name."""
+    answer = api.ask("GET", "/_simulator/health", headers={"Host": "simulator:5001"})
+
+    assert (answer.code, answer.json) == (200, {"status": "ok"})
