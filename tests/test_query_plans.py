@@ -114,6 +114,7 @@ def _all_that_is_executed(shop: Shop) -> dict[str, Any]:
         storage.queries.look_again()
 
         for payment in storage.schedule.lease_due(now=now, limit=3):
+            storage.schedule.mark(payment.payment_id, since=now, now=now)
             storage.schedule.postpone(payment.payment_id, until=now)
             storage.schedule.close(payment.payment_id)
 

@@ -300,8 +300,7 @@ def test_once_stop_is_set_what_is_under_way_is_finished_and_the_rest_left_due(
     summary = reconcile(shop, jobs=2, stop=stop)
 
     assert 1 <= summary.changed["paid"] <= 2
-    # What a run takes on at once is three rounds of its jobs.
-    assert (summary.put_back, summary.exit_code) == (6 - summary.asked, 2)
+    assert (summary.put_back, summary.exit_code) == (10 - summary.asked, 2)
     shop.clock.step(5)
     assert reconcile(shop).asked == 10 - summary.asked
 

@@ -164,6 +164,26 @@ class Schedule(Part):
             .values({name: bindparam(name) for name in ("checked_at", "due_at", "attempts")})
         )
 
+    @transaction
+    def mark(
+        self, connection: Connection, payment_id: int, *, since: datetime, now: datetime
+    ) -> bool:
+        """Mark a payment that was leased at *since* as asked about *now*; the call begins only now.
+
+        Returns False if somebody else has asked in the meantime, or the payment is paid.
+        """
+        key = {"the_id": payment_id, "since": since, "checked_at": now}
+        return bool(connection.execute(self._mark, key).rowcount == 1)
+
+    @cached_property
+    def _mark(self) -> Any:
+        p = self.payment.c
+        return (
+            update(self.payment)
+            .where(p.id == bindparam("the_id"), self._is_open, p.checked_at <= bindparam("since"))
+            .values(checked_at=bindparam("checked_at"))
+        )
+
     def count_due(self, *, now: datetime) -> int:
         """Return how many payments are due to be asked about."""
         key = {"the_now": now, "quiet_since": now - self._interval}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from itertools import count
 from uuid import uuid4
@@ -13,7 +13,7 @@ from flask import current_app
 
 from spayon_flask.reconcile import Step
 from spayon_flask.reconcile import Summary
-from spayon_flask.signals import gateway_called
+from spayon_flask.reconcile.run import MAX_FAILURES
 from tests.gateway import Gateway
 from tests.gateway import Says
 from tests.many import add_many
@@ -22,10 +22,6 @@ from tests.promises.helpers import at_once
 from tests.reports import report
 from tests.shop import Shop
 
-
-needs_affinity = pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity"), reason="this system binds no thread to a core"
-)
 
 #: Half an hour: by then Spayon has given up telling of a payment that was paid after all.
 LAST_LOOK = 30 * 60
@@ -108,6 +104,28 @@ class TestThreads:
 
         assert sorted(row.session_id for row in shop.callbacks()) == sorted(gateway.asked)
 
+    def test_an_error_of_the_caller_loses_no_answer_if_there_is_one_writer(
+        self, clean_shop: Callable[[str], Shop], fleet: Fleet, gateway: Gateway
+    ) -> None:
+        shop = fleet.join(clean_shop("sqlite"), SPAYON_API_URL=gateway.url)
+        add_many(shop, 6)
+        both = threading.Barrier(2)
+
+        def together(session_id: str) -> Says:
+            both.wait(10)
+            return _own_order(session_id)
+
+        def fail(_: Step) -> None:
+            raise ZeroDivisionError
+
+        gateway.statuses = together
+
+        with shop.app.app_context(), pytest.raises(ZeroDivisionError):
+            shop.spayon.reconcile(jobs=2, progress=fail)
+
+        assert len(gateway.asked) >= 2
+        assert sorted(row.session_id for row in shop.callbacks()) == sorted(gateway.asked)
+
     @pytest.mark.timeout(30)  # a run that is not told of it waits for ever
     def test_a_handler_that_exits_ends_the_run(
         self, server_shop: Shop, fleet: Fleet, gateway: Gateway
@@ -150,40 +168,7 @@ class TestThreads:
             _reconcile(asking_shop)
 
         names = [thread.name for thread in threading.enumerate()]
-        assert not [name for name in names if name.startswith(("reconcile_", "record_"))]
-
-    @needs_affinity
-    def test_the_threads_that_ask_share_a_core_and_no_handler_is_bound_to_it(
-        self, asking_shop: Shop
-    ) -> None:
-        add_many(asking_shop, 8)
-        allowed = os.sched_getaffinity(0)
-        asked: set[frozenset[int]] = set()
-        handled: list[set[int]] = []
-
-        def note(_: str, **__: object) -> None:
-            asked.add(frozenset(os.sched_getaffinity(0)))
-
-        asking_shop.handle = lambda *_: handled.append(os.sched_getaffinity(0))
-
-        with gateway_called.connected_to(note):
-            _reconcile(asking_shop)
-
-        assert [len(cores) for cores in asked] == [1]
-        assert handled == [allowed] * 8
-        assert os.sched_getaffinity(0) == allowed
-
-    @needs_affinity
-    def test_where_threads_may_not_choose_a_core_all_is_asked_the_same(
-        self, asking_shop: Shop, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def forbid(*_: object) -> None:
-            raise PermissionError
-
-        monkeypatch.setattr(os, "sched_setaffinity", forbid)
-        add_many(asking_shop, 8)
-
-        assert _reconcile(asking_shop).changed == {"paid": 8}
+        assert not [name for name in names if name.startswith("reconcile_")]
 
     def test_every_handler_has_an_app_context_and_its_own_effect(self, asking_shop: Shop) -> None:
         add_many(asking_shop, 40)
@@ -232,6 +217,99 @@ class TestThreads:
         at_once([lambda: _reconcile(asking_shop), lambda: _reconcile(twin), deliver])
 
         assert [asking_shop.paid_times(f"A{number}") for number in range(1, 31)] == [1] * 30
+
+
+class TestInterval:
+    """Between two calls for one payment lies the interval, counted from the call itself."""
+
+    def test_a_page_asks_no_earlier_than_an_interval_after_reconcile_has(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        def slow(session_id: str) -> Says:
+            asking_shop.clock.step(4)
+            return Says(report(session_id, "pending"))
+
+        gateway.statuses = slow
+        add_many(asking_shop, 3)
+        assert _reconcile(asking_shop, jobs=1).asked == 3
+
+        # The last payment was asked about 4 seconds ago, and leased 8 seconds ago.
+        _refresh(asking_shop, "S3")
+        assert gateway.asked["S3"] == 1
+
+        asking_shop.clock.step(1)
+        _refresh(asking_shop, "S3")
+        assert gateway.asked["S3"] == 2
+
+    def test_reconcile_asks_no_more_about_what_a_page_has_asked_about_in_the_meantime(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        def slow(session_id: str) -> Says:
+            if session_id == "S2":
+                asking_shop.clock.step(6)
+                _refresh(asking_shop, "S3")
+
+            return Says(report(session_id, "pending"))
+
+        gateway.statuses = slow
+        add_many(asking_shop, 3)
+        summary = _reconcile(asking_shop, jobs=1)
+
+        assert gateway.asked == {"S1": 1, "S2": 1, "S3": 1}
+        assert (summary.asked, summary.exit_code) == (2, 0)
+
+
+class TestEnd:
+    """A run ends, whatever Spayon does."""
+
+    def test_calls_that_fail_in_a_row_end_the_run_and_leave_the_rest_due(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        gateway.statuses = lambda _: Says(code=503)
+        add_many(asking_shop, 40)
+
+        summary = _reconcile(asking_shop)
+
+        # Five in a row, and those that were under way by then.
+        assert MAX_FAILURES <= summary.asked <= MAX_FAILURES + 4
+        assert sum(gateway.asked.values()) == summary.asked == summary.unanswered
+        assert (summary.put_back, summary.exit_code) == (40 - summary.asked, 2)
+
+        gateway.statuses = _own_order
+        asking_shop.clock.step(5)
+        assert _reconcile(asking_shop).asked == summary.put_back
+
+    def test_a_usable_answer_in_between_lets_the_run_go_on(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        numbers = count(1)
+
+        def flicker(session_id: str) -> Says:
+            return _own_order(session_id) if next(numbers) % MAX_FAILURES == 0 else Says(code=500)
+
+        gateway.statuses = flicker
+        add_many(asking_shop, 20)
+
+        summary = _reconcile(asking_shop, jobs=1)
+
+        assert (summary.asked, summary.unanswered, summary.put_back) == (20, 16, 0)
+
+    def test_a_run_that_has_taken_too_long_leaves_the_rest_due(
+        self, asking_shop: Shop, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("spayon_flask.reconcile.run.LONGEST_RUN", 0.2)
+        late = threading.Event()
+
+        def slow(session_id: str) -> Says:
+            late.wait(0.3)
+            return _own_order(session_id)
+
+        gateway.statuses = slow
+        add_many(asking_shop, 5)
+
+        summary = _reconcile(asking_shop, jobs=1)
+
+        assert (summary.asked, summary.put_back, summary.exit_code) == (1, 4, 2)
 
 
 class TestLastLook:
@@ -311,6 +389,12 @@ class TestLastLook:
         asking_shop.clock.step(365 * 24 * 3600)
 
         assert _reconcile(asking_shop).asked == 0
+
+
+def _refresh(shop: Shop, session_id: str) -> None:
+    """Ask about a payment as the return page does."""
+    with shop.app.app_context():
+        shop.spayon.refresh(shop.payment(session_id))
 
 
 def _threads(shop: Shop, jobs: int) -> set[str]:
