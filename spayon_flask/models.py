@@ -33,10 +33,18 @@ from .orders import MAX_TEXT_LENGTH
 from .reports import MAX_STATUS_LENGTH
 
 
-def _partial_index(name: str, column: str) -> Index:
+def _partial_index(name: str, *columns: str, filled: str) -> Index:
     # Most rows have nothing scheduled, so the index stays as small as the work that is left.
-    condition = text(f"{column} IS NOT NULL")
-    return Index(name, column, postgresql_where=condition, sqlite_where=condition)
+    condition = text(f"{filled} IS NOT NULL")
+    return Index(name, *columns, postgresql_where=condition, sqlite_where=condition)
+
+
+def _unknown_index(table: str) -> Index:
+    """Return the index of the reports that nobody could match: few, among all that came."""
+    condition = text("verdict = 'unknown'")
+    columns = ("account", "verdict", "id")
+    name = f"ix_{table}_unknown"
+    return Index(name, *columns, postgresql_where=condition, sqlite_where=condition)
 
 
 class PaymentMixin:
@@ -50,7 +58,9 @@ class PaymentMixin:
     or paid; by its unique key no order is held twice.
     *superseded* marks a payment of an order whose product, price or currency has changed since.
     *reviewed_by*, *reviewed_because* and *reviewed_at* tell who moved the payment out of review,
-    why and when. *checked_at*, *due_at* and *attempts* schedule the status checks.
+    why and when. *refunded_by*, *refunded_because* and *refunded_at* are a note that the money was
+    given back in Spayon's panel; the note moves nothing. *checked_at*, *due_at* and *attempts*
+    schedule the status checks.
     """
 
     __tablename__ = "spayon_payment"
@@ -84,6 +94,9 @@ class PaymentMixin:
     reviewed_by: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
     reviewed_because: Mapped[str | None] = mapped_column(Text)
     reviewed_at: Mapped[datetime | None] = mapped_column(utc_moment)
+    refunded_by: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
+    refunded_because: Mapped[str | None] = mapped_column(Text)
+    refunded_at: Mapped[datetime | None] = mapped_column(utc_moment)
 
     @declared_attr.directive
     @classmethod
@@ -93,7 +106,11 @@ class PaymentMixin:
             UniqueConstraint("reference", name=f"uq_{table}_reference"),
             UniqueConstraint("session_id", name=f"uq_{table}_session_id"),
             UniqueConstraint("account", "held_order_id", name=f"uq_{table}_held_order"),
-            _partial_index(f"ix_{table}_due_at", "due_at"),
+            _partial_index(f"ix_{table}_due_at", "due_at", filled="due_at"),
+            # What people look for: the newest, the newest with a status, what was paid in a period.
+            Index(f"ix_{table}_newest", "account", "created_at", "id"),
+            Index(f"ix_{table}_by_status", "account", "status", "created_at", "id"),
+            _partial_index(f"ix_{table}_paid_at", "account", "paid_at", "id", filled="paid_at"),
         )
 
 
@@ -104,7 +121,8 @@ class CallbackMixin:
     `stale`, it came too late; `unchanged`, it was so already; `ignored`, no status that we know;
     `unknown`, no payment that we know. *body* holds the exact bytes. *secret_index* tells which of
     the callback secrets verified it, counted from 0; None for a status check. *dispatch_at* is set
-    while the shop's dispatcher has yet to be given this row.
+    while the shop's dispatcher has yet to be given this row. *seen_by*, *seen_because* and
+    *seen_at* tell who looked at a report that is `unknown`, with what result and when.
     """
 
     __tablename__ = "spayon_callback"
@@ -119,6 +137,9 @@ class CallbackMixin:
     received_at: Mapped[datetime] = mapped_column(utc_moment)
     secret_index: Mapped[int | None] = mapped_column(Integer)
     dispatch_at: Mapped[datetime | None] = mapped_column(utc_moment)
+    seen_by: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
+    seen_because: Mapped[str | None] = mapped_column(Text)
+    seen_at: Mapped[datetime | None] = mapped_column(utc_moment)
 
     @declared_attr.directive
     @classmethod
@@ -126,7 +147,8 @@ class CallbackMixin:
         table = cls.__tablename__
         return (
             UniqueConstraint("session_id", "status", name=f"uq_{table}_session_status"),
-            _partial_index(f"ix_{table}_dispatch_at", "dispatch_at"),
+            _partial_index(f"ix_{table}_dispatch_at", "dispatch_at", filled="dispatch_at"),
+            _unknown_index(table),
         )
 
 

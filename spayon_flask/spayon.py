@@ -278,9 +278,11 @@ class Spayon:
     def refresh(self, payment: PaymentMixin) -> PaymentMixin:
         """Return *payment* as it is now, having asked Spayon if that may be done.
 
-        Raises a `GatewayError` if Spayon gives no usable answer.
+        Spayon is asked if the payment is pending, or has failed or expired: a `paid` may follow.
+        But not within STATUS_INTERVAL of the last question. Raises a `GatewayError` if Spayon gives
+        no usable answer.
         """
-        return self.state.reconciler.refresh(payment.id)
+        return self.state.reconciler.refresh(payment.id, ended=True)
 
     def payment_of(self, order_id: str) -> PaymentMixin | None:
         """Return the payment that says how an order stands, or None if there is none.

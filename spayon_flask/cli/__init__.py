@@ -12,15 +12,19 @@ from ..state import Current
 
 #: Each is a module of this package with `create_command`.
 _COMMANDS = (
+    "backfill",
+    "dispatch",
     "doctor",
     "payments",
     "prune",
     "reconcile",
+    "refresh",
     "rehearse",
     "review",
     "show",
     "templates",
     "trigger",
+    "unknown",
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import timezone
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -55,6 +56,15 @@ def price_of(payment: Any) -> str:
     return f"{plain(payment.price)} {payment.currency}"
 
 
+def reported_of(payment: Any) -> str:
+    """Write what Spayon took, or nothing if it took nothing."""
+    if payment.paid_at is None:
+        return ""
+
+    price = "no readable price" if payment.reported_price is None else plain(payment.reported_price)
+    return f"{price} {payment.reported_currency or '(no readable currency)'}"
+
+
 def payment_fields(payment: Any) -> dict[str, object]:
     """Return a payment for JSON: prices as text, times in ISO 8601."""
     fields = {
@@ -69,6 +79,9 @@ def payment_fields(payment: Any) -> dict[str, object]:
             "product_name",
             "price",
             "currency",
+            "paid_at",
+            "reported_price",
+            "reported_currency",
             "superseded",
             "decline_reasons",
             "created_at",
@@ -79,9 +92,11 @@ def payment_fields(payment: Any) -> dict[str, object]:
             "reviewed_by",
             "reviewed_because",
             "reviewed_at",
+            "refunded_by",
+            "refunded_because",
+            "refunded_at",
         )
     }
-    fields["price"] = None if payment.price is None else plain(payment.price)
     return {name: _plain(value) for name, value in fields.items()}
 
 
@@ -98,6 +113,9 @@ def callback_fields(callback: Any) -> dict[str, object]:
             "received_at",
             "secret_index",
             "dispatch_at",
+            "seen_by",
+            "seen_because",
+            "seen_at",
         )
     }
     fields["body"] = bytes(callback.body).decode(errors="replace")
@@ -105,6 +123,9 @@ def callback_fields(callback: Any) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+
     return value.isoformat() if isinstance(value, datetime) else value
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 from flask.cli import with_appcontext
 
-from ..orders import MAX_TEXT_LENGTH
 from ..state import AppState
 from ..state import Current
 from .command import Command
@@ -15,7 +12,10 @@ from .output import payment_fields
 from .output import price_of
 from .output import print_json
 from .output import print_table
+from .output import reported_of
 from .output import when
+from .person import person
+from .person import reason
 
 
 _HELP = """List the payments under review, or settle one.
@@ -32,30 +32,36 @@ def create_command(current: Current) -> click.Command:
 
     @click.command("review", cls=Command, help=_HELP)
     @click.argument("session_id", required=False)
-    @click.option("--accept/--refuse", default=None, help="What it comes to.")
+    @click.option("--accept", is_flag=True, help="It is paid: the goods go out.")
+    @click.option("--refuse", is_flag=True, help="It is not: the payment has failed.")
     @click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
     @click.option("--by", metavar="NAME", help="Who decides; else the user of this shell.")
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     @with_appcontext
     def review(
         session_id: str | None,
-        accept: bool | None,
+        accept: bool,
+        refuse: bool,
         because: str | None,
         by: str | None,
         as_json: bool,
     ) -> None:
         state = current()
 
+        if accept and refuse:
+            raise click.UsageError("decide with --accept or with --refuse, and not with both")
+
         if session_id is None:
-            if accept is not None:
+            if accept or refuse:
                 raise click.UsageError("name the payment session that you decide on")
 
             _list(state, as_json=as_json)
             return
 
-        if accept is None or not (because or "").strip():
-            raise click.UsageError('decide with --accept or --refuse, and say why: --because "..."')
+        if not (accept or refuse):
+            raise click.UsageError("decide with --accept or --refuse")
 
+        why = reason(because, "decide with --accept or --refuse")
         storage = state.storage
         payment = storage.queries.find(session_id=session_id)
 
@@ -65,8 +71,8 @@ def create_command(current: Current) -> click.Command:
         settled = storage.reviews.settle(
             payment.id,
             accept=accept,
-            by=(by or _user())[:MAX_TEXT_LENGTH],
-            because=(because or "").strip(),
+            by=person(by),
+            because=why,
             now=state.clock(),
         )
 
@@ -90,23 +96,16 @@ def _list(state: AppState, *, as_json: bool) -> None:
 
     else:
         print_table(
-            ("SINCE (UTC)", "ORDER", "REASON", "ASKED FOR", "PAYMENT SESSION"),
+            ("SINCE (UTC)", "ORDER", "REASON", "ASKED FOR", "REPORTED", "PAYMENT SESSION"),
             [
                 (
                     when(each.updated_at),
                     each.order_id,
                     each.review or "",
                     price_of(each),
+                    reported_of(each),
                     each.session_id or "",
                 )
                 for each in found
             ],
         )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-
-    except (OSError, KeyError):  # a container whose user has no name
-        raise click.UsageError("say who decides: --by NAME") from None

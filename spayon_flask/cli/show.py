@@ -8,6 +8,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from ..state import AppState
 from ..state import Current
 from .command import Command
 from .output import callback_fields
@@ -16,45 +17,72 @@ from .output import price_of
 from .output import print_json
 from .output import print_pairs
 from .output import print_table
+from .output import reported_of
 from .output import when
+
+
+_HELP = """Show a payment, its callbacks and their verdicts.
+
+NAME is the id of a payment session, our own reference, or the id of an order: then each attempt to
+pay the order is shown.
+"""
 
 
 def create_command(current: Current) -> click.Command:
     """Return the command for the current app."""
 
-    @click.command("show", cls=Command, help="Show a payment, its callbacks and their verdicts.")
-    @click.argument("session_id")
+    @click.command("show", cls=Command, help=_HELP)
+    @click.argument("name")
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     @with_appcontext
-    def show(session_id: str, as_json: bool) -> None:
+    def show(name: str, as_json: bool) -> None:
         state = current()
         queries = state.storage.queries
-        payment = queries.find(session_id=session_id) or queries.find(reference=session_id)
-        told = queries.callbacks((payment and payment.session_id) or session_id)
+        payment = queries.find(session_id=name) or queries.find(reference=name)
+        attempts = [payment] if payment else state.storage.ledger.attempts(name)
 
-        if payment is None and not told:
+        if attempts:
+            _show(state, attempts, as_json=as_json)
+            return
+
+        told = queries.callbacks(name)
+
+        if not told:
             raise click.ClickException(
-                f"no payment session {session_id}: `flask {state.name} payments` lists them"
+                f"no payment session and no order {name}: `flask {state.name} payments` lists them"
             )
 
         if as_json:
-            print_json(
-                {
-                    "payment": payment and payment_fields(payment),
-                    "callbacks": [callback_fields(each) for each in told],
-                }
-            )
+            print_json({"payment": None, "callbacks": [callback_fields(each) for each in told]})
             return
 
-        if payment is None:
-            click.echo("No payment of ours, but Spayon has told us of this payment session.")
-
-        else:
-            _print_payment(payment)
-
+        click.echo("No payment of ours, but Spayon has told us of this payment session.")
         _print_callbacks(told)
 
     return show
+
+
+def _show(state: AppState, attempts: Sequence[Any], *, as_json: bool) -> None:
+    callbacks = state.storage.queries.callbacks
+    told = [callbacks(each.session_id) if each.session_id else [] for each in attempts]
+
+    if as_json:
+        shown = [
+            {
+                "payment": payment_fields(payment),
+                "callbacks": [callback_fields(each) for each in reports],
+            }
+            for payment, reports in zip(attempts, told, strict=True)
+        ]
+        print_json(shown[0] if len(shown) == 1 else {"attempts": shown})
+        return
+
+    for number, (payment, reports) in enumerate(zip(attempts, told, strict=True), 1):
+        if len(attempts) > 1:
+            click.echo(f"{'' if number == 1 else chr(10)}Attempt {number} of {len(attempts)}\n")
+
+        _print_payment(payment)
+        _print_callbacks(reports)
 
 
 def _print_payment(payment: Any) -> None:
@@ -63,6 +91,7 @@ def _print_payment(payment: Any) -> None:
         for each in payment.decline_reasons or ()
     ]
     reviewed = f"{when(payment.reviewed_at)} by {payment.reviewed_by}: {payment.reviewed_because}"
+    refunded = f"{when(payment.refunded_at)} by {payment.refunded_by}: {payment.refunded_because}"
     print_pairs(
         {
             "order": payment.order_id,
@@ -73,6 +102,9 @@ def _print_payment(payment: Any) -> None:
             "reviewed": reviewed if payment.reviewed_at else "",
             "product": payment.product_name or "",
             "price": price_of(payment),
+            "paid at": when(payment.paid_at),
+            "reported": reported_of(payment),
+            "refund noted": refunded if payment.refunded_at else "",
             "superseded": "yes, the order was changed" if payment.superseded else "",
             "declined": "; ".join(declines),
             "created": when(payment.created_at),

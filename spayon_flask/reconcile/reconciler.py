@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import NamedTuple
 
 from ..client import Client
 from ..errors import SessionNotFoundError
@@ -14,6 +15,7 @@ from ..models import PaymentMixin
 from ..reports import Report
 from ..storage import Storage
 from ..transitions import BARRING
+from ..transitions import ENDED
 from .summary import Step
 from .summary import Summary
 
@@ -27,6 +29,17 @@ JOBS = 4
 _HAND_OVER_BATCH = 100
 
 Context = Callable[[], AbstractContextManager[object]]
+
+
+class Answer(NamedTuple):
+    """Whether Spayon was *asked*, and the *status* that it named.
+
+    It is not asked if somebody has asked just now, or if there is no payment session. The status is
+    None if Spayon does not know the payment session.
+    """
+
+    asked: bool
+    status: str | None = None
 
 
 class Reconciler:
@@ -43,29 +56,22 @@ class Reconciler:
         self._clock = clock
         self._context = context
 
-    def refresh(self, payment_id: int) -> PaymentMixin:
+    def refresh(self, payment_id: int, *, ended: bool = False) -> PaymentMixin:
         """Return the payment, asked about if it is pending and nobody has asked just now.
 
-        Raises a `GatewayError` if Spayon gives no usable answer.
+        With *ended*, also if it has failed or expired. Raises a `GatewayError` if Spayon gives no
+        usable answer.
         """
         payment = self._storage.queries.get(payment_id)
-        now = self._clock()
 
-        if payment.status != "pending":
+        if payment.status != "pending" and not (ended and payment.status in ENDED):
             return payment
 
         if payment.session_id is None:
             # There is nothing to ask about; `reconcile` expires the payment in its time.
             return payment
 
-        session_id, ends_at = payment.session_id, payment.expires_at
-
-        if self._storage.schedule.claim_check(payment_id, now=now):
-            report = self._ask(session_id, ends_at or now, now)
-
-            if report is not None:
-                self._storage.recorder.record(report, source="status_check", now=now)
-
+        self._ask_and_record(payment, ended=ended)
         return self._storage.queries.get(payment_id)
 
     def look(self, payment_id: int) -> bool:
@@ -75,23 +81,36 @@ class Reconciler:
         no such session. Raises a `GatewayError` if Spayon gives no usable answer.
         """
         payment = self._storage.queries.get(payment_id)
-        session_id, ends_at, now = payment.session_id, payment.expires_at, self._clock()
 
-        if session_id is None or payment.status in BARRING:
+        if payment.session_id is None or payment.status in BARRING:
             return False
 
-        if not self._storage.schedule.claim_check(payment_id, now=now, ended=True):
-            return False
+        return self._ask_and_record(payment, ended=True).status is not None
+
+    def ask_now(self, payment_id: int) -> Answer:
+        """Ask about a payment of any status, for a person who wants to know what Spayon says.
+
+        Raises a `GatewayError` if Spayon gives no usable answer.
+        """
+        payment = self._storage.queries.get(payment_id)
+        return self._ask_and_record(payment, ended=True) if payment.session_id else Answer(False)
+
+    def _ask_and_record(self, payment: PaymentMixin, *, ended: bool) -> Answer:
+        now = self._clock()
+        payment_id, session_id, ends_at = payment.id, str(payment.session_id), payment.expires_at
+
+        if not self._storage.schedule.claim_check(payment_id, now=now, ended=ended):
+            return Answer(False)
 
         report = self._ask(session_id, ends_at or now, now)
 
         if report is None:
-            return False
+            return Answer(True)
 
         self._storage.recorder.record(report, source="status_check", now=now)
 
         # What we conclude from a 404 has no body.
-        return bool(report.body)
+        return Answer(True, report.status if report.body else None)
 
     def run(
         self,

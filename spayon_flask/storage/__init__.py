@@ -2,10 +2,25 @@
 
 from .checkouts import Claim
 from .checkouts import EarlyReport
+from .ledger import Filter
+from .ledger import Found
+from .ledger import Key
+from .ledger import Total
 from .outbox import Leased
 from .recording import Outcome
 from .schedule import Due
 from .storage import Storage
 
 
-__all__ = ["Claim", "Due", "EarlyReport", "Leased", "Outcome", "Storage"]
+__all__ = [
+    "Claim",
+    "Due",
+    "EarlyReport",
+    "Filter",
+    "Found",
+    "Key",
+    "Leased",
+    "Outcome",
+    "Storage",
+    "Total",
+]

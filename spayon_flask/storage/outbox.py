@@ -22,6 +22,8 @@ from .. import signals
 from ..handlers import Handlers
 from ..handlers import check_result
 from ..reports import Report
+from ..transitions import APPLIED
+from ..transitions import REVIEW
 from .part import Part
 from .part import Source
 from .queries import Queries
@@ -36,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 #: How long the dispatcher may take before `reconcile` gives it the row again.
 LEASE = timedelta(minutes=1)
+
+#: Verdicts of callback rows that changed a payment's status: the dispatcher is given these.
+CHANGING = (APPLIED, REVIEW)
 
 _SIGNALS = {
     "paid": signals.payment_paid,
@@ -125,6 +130,37 @@ class Outbox(Part):
 
         self._finish(leased)
         return True
+
+    def hand_over_again(self, callback_id: int, *, now: datetime) -> bool:
+        """Give the dispatcher a callback row that it was given before. Return True if it took it.
+
+        A row that changed no payment's status is not handed over, nor one of another account. If
+        the dispatcher raises, `reconcile` tries again.
+        """
+        leased = self._lease_one(callback_id, now)
+        return leased is not None and self.hand_over(leased)
+
+    @transaction
+    def _lease_one(self, connection: Connection, callback_id: int, now: datetime) -> Leased | None:
+        if self._handlers.dispatcher is None:
+            return None
+
+        leased = Leased(callback_id, now + LEASE)
+        key = {"the_id": callback_id, "dispatch_at": leased.until}
+        return leased if connection.execute(self._write_lease_again, key).rowcount == 1 else None
+
+    @cached_property
+    def _write_lease_again(self) -> Any:
+        c = self.callback.c
+        return (
+            update(self.callback)
+            .where(
+                c.id == bindparam("the_id"),
+                c.account == bindparam("the_account", self.account),
+                c.verdict.in_(CHANGING),
+            )
+            .values(dispatch_at=bindparam("dispatch_at"))
+        )
 
     @transaction
     def lease(self, connection: Connection, *, now: datetime, limit: int) -> Sequence[Leased]:

@@ -107,5 +107,8 @@ class Pruning(Part):
             p.account == self.account,
             p.status.in_(statuses),
             p.updated_at < before,
+            # Who decided and why, and the note of a refund, stand nowhere else.
+            p.reviewed_at.is_(None),
+            p.refunded_at.is_(None),
             ~stirring,
         ]

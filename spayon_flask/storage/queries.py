@@ -139,9 +139,12 @@ class Queries(Part):
         return self.session.scalars(query.order_by(c.id)).all()
 
     def unknown(self, *, since: datetime) -> int:
-        """Return how many reports about payments that we do not know have come *since*."""
+        """Return how many reports about payments that we do not know have come *since*.
+
+        Those that a person has looked at are left out.
+        """
         c = self._callback
-        return self._count(c, c.verdict == UNKNOWN, c.received_at >= since)
+        return self._count(c, c.verdict == UNKNOWN, c.received_at >= since, c.seen_at.is_(None))
 
     def under_review(self) -> int:
         """Return how many payments wait for a person."""

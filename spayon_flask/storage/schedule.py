@@ -68,7 +68,7 @@ class Schedule(Part):
     ) -> bool:
         """Return True if the caller, and nobody else, may ask about a pending payment *now*.
 
-        With *ended*, also about one that has failed or expired.
+        With *ended*, also about one that has ended, with whatever status.
         """
         key = {"the_id": payment_id, "checked_at": now, "quiet_since": now - self._interval}
         statement = self._claim_check_of_ended if ended else self._claim_check
@@ -88,11 +88,7 @@ class Schedule(Part):
     def _claim_check_of_ended(self) -> Any:
         p = self.payment.c
         mine = (p.id == bindparam("the_id"), self._is_quiet)
-        return (
-            update(self.payment)
-            .where(*mine, self._is_open)
-            .values(checked_at=bindparam("checked_at"))
-        )
+        return update(self.payment).where(*mine).values(checked_at=bindparam("checked_at"))
 
     @transaction
     def lease_due(

@@ -11,7 +11,10 @@ from sqlalchemy.orm import scoped_session
 from ..handlers import Handlers
 from ..models import CallbackMixin
 from ..models import PaymentMixin
+from .backfill import Backfill
 from .checkouts import Checkouts
+from .ledger import Ledger
+from .notes import Notes
 from .outbox import Outbox
 from .part import Part
 from .part import Source
@@ -55,6 +58,12 @@ class Storage:
         self.schedule = Schedule(source, status, self.outbox, interval)
         #: What a person decides.
         self.reviews = Reviews(source, status, self.outbox, self.queries)
+        #: Payments as the shop's people look for them.
+        self.ledger = Ledger(source)
+        #: What people write down beside the rows.
+        self.notes = Notes(source)
+        #: Columns that an earlier release did not have.
+        self.backfill = Backfill(source)
         #: Old rows.
         self.pruning = Pruning(source)
         self._part: Part = self.queries

@@ -43,6 +43,11 @@ def test_payments_are_listed_newest_first(shop: Shop, run: Run) -> None:
         (("--since", "2026-11-22"), ["S3", "S2"]),
         (("--since", "2026-11-21"), ["S3", "S2", "S1"]),
         (("--limit", "1"), ["S3"]),
+        (("--until", "1h"), ["S1"]),
+        (("--since", "20h", "--until", "1h"), ["S1"]),
+        (("--search", "s2"), ["S2"]),
+        (("--search", "of-S"), ["S3", "S2", "S1"]),
+        (("--search", "of_S"), []),
     ],
 )
 def test_payments_can_be_narrowed_down(
@@ -62,7 +67,7 @@ def test_payments_can_be_narrowed_down(
         assert "neither a date" in result.output
 
     else:
-        assert [each["session_id"] for each in json.loads(result.output)] == expected
+        assert [each["session_id"] for each in json.loads(result.stdout)] == expected
 
 
 def test_payments_as_json_keep_prices_exact_and_times_in_utc(shop: Shop, run: Run) -> None:
@@ -154,3 +159,113 @@ def test_show_says_that_there_is_no_such_session(run: Run) -> None:
 
     assert result.exit_code == 1
     assert "flask spayon payments" in result.output
+
+
+def pay(shop: Shop, session_id: str, **fields: object) -> None:
+    """Let a payment of its own order be paid."""
+    order_id = f"order-{session_id}"
+    shop.add_order(order_id)
+    shop.add_payment(session_id, order_id=order_id)
+    assert shop.deliver(report(session_id, orderId=order_id, **fields)) == 200
+
+
+def test_a_table_that_leaves_payments_out_says_so(shop: Shop, run: Run) -> None:
+    for number in range(51):
+        shop.add_payment(f"S{number}", held_order_id=None)
+
+    lines = run("payments").output.splitlines()
+
+    assert len(lines) == 1 + 50 + 1
+    assert lines[-1] == (
+        "these are the newest 50, and there are more: narrow them down, or --limit"
+    )
+    assert len(run("payments", "--limit", "51").output.splitlines()) == 1 + 51
+
+
+def test_json_lists_all_payments_and_says_beside_it_when_a_limit_left_some_out(
+    shop: Shop, run: Run
+) -> None:
+    for number in range(51):
+        shop.add_payment(f"S{number}", held_order_id=None)
+
+    result = run("payments", "--json", "--limit", "3")
+
+    assert len(json.loads(run("payments", "--json").stdout)) == 51
+    assert len(json.loads(result.stdout)) == 3
+    assert "there are more" in result.stderr
+
+
+def test_payments_are_listed_by_when_spayon_says_they_were_paid(shop: Shop, run: Run) -> None:
+    pay(shop, "S1", updatedAt="2026-11-20T12:00:00.000Z")
+    pay(shop, "S2", updatedAt="2026-11-22T12:00:00.000Z")
+    pay(shop, "S3", updatedAt="2026-11-21T12:00:00.000Z")
+    shop.add_payment("S4", order_id="never-paid")
+
+    paid = json.loads(run("payments", "--json", "--paid-since", "2026-11-21").output)
+
+    assert [each["session_id"] for each in paid] == ["S2", "S3"]
+    assert paid[1]["paid_at"] == "2026-11-21T12:00:00+00:00"
+    assert (paid[1]["reported_price"], paid[1]["reported_currency"]) == ("1000", "AMD")
+
+
+def test_what_was_paid_is_shown_beside_what_was_asked_for_if_they_differ(
+    shop: Shop, run: Run
+) -> None:
+    pay(shop, "S1", price="9.5")
+
+    assert "1000 AMD, paid 9.5 AMD" in run("payments").output
+    assert "reported         9.5 AMD" in run("show", "S1").output
+
+
+def test_totals_are_exact_and_by_status_and_currency(shop: Shop, run: Run) -> None:
+    for number, price in enumerate(("0.1", "0.2", "0.7")):
+        order_id = shop.add_order(f"B{number}", price, "USD")
+        shop.add_payment(f"U{number}", order_id=order_id, price=Decimal(price), currency="USD")
+        shop.deliver(report(f"U{number}", orderId=order_id, price=price, currency="USD"))
+
+    pay(shop, "S1")
+    pay(shop, "S2", price="7")
+
+    totals = json.loads(run("payments", "--totals", "--json", "--paid-since", "7d").output)
+
+    found = [(each["status"], each["currency"], each["number"], each["amount"]) for each in totals]
+    assert found == [
+        ("paid", "AMD", 1, "1000"),
+        ("paid", "USD", 3, "1"),
+        ("review", "AMD", 1, "7"),
+    ]
+    assert run("payments", "--totals").output.splitlines()[1].split() == [
+        *("paid", "AMD", "1", "1000")
+    ]
+
+
+def test_totals_and_a_limit_are_not_mixed(run: Run) -> None:
+    assert run("payments", "--totals", "--limit", "3").exit_code == 2
+
+
+def test_csv_holds_what_was_paid_in_the_way_of_a_language(shop: Shop, run: Run) -> None:
+    pay(shop, "S1", price="9.5")
+
+    english = run("payments", "--csv").output.splitlines()
+    russian = run("payments", "--csv", "--language", "ru").output.splitlines()
+
+    assert english[0].startswith("\ufeffPaid at (UTC),Order,Status")
+    assert english[1].startswith(
+        "2026-11-22 12:01:00,order-S1,Under review,Tea,9.5,AMD,1000,AMD,S1,"
+    )
+    assert russian[0].startswith("\ufeffОплачено (UTC);Заказ;Статус")
+    assert ";9,5;AMD;1000;AMD;S1;" in russian[1]
+
+
+def test_show_takes_an_order_too_and_tells_of_every_attempt(shop: Shop, run: Run) -> None:
+    shop.add_payment("S1", held_order_id=None)
+    shop.add_payment("S2")
+    shop.deliver(report("S2"))
+
+    output = run("show", "A1").output
+    shown = json.loads(run("show", "A1", "--json").output)
+
+    assert "Attempt 1 of 2" in output
+    assert "Attempt 2 of 2" in output
+    assert [each["payment"]["session_id"] for each in shown["attempts"]] == ["S1", "S2"]
+    assert [len(each["callbacks"]) for each in shown["attempts"]] == [0, 1]

@@ -203,3 +203,15 @@ def test_a_late_report_about_a_pruned_payment_is_recorded_as_unknown(shop: Shop,
 
     assert [row.verdict for row in shop.callbacks()] == ["unknown"]
     assert shop.paid_times() == 0
+
+
+def test_who_decided_about_a_payment_and_why_stays_however_old(shop: Shop, run: Run) -> None:
+    shop.add_payment()
+    shop.deliver(report(price="1"))
+    run("review", "S1", "--refuse", "--because", "refunded", "--by", "Ani")
+    shop.clock.step(401 * 86400)
+
+    result = run("prune", "--older-than", "400d")
+
+    assert "removed 0 payments" in result.output
+    assert "by Ani: refunded" in run("show", "S1").output

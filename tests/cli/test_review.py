@@ -31,7 +31,7 @@ def shop(database_url: str) -> Iterator[Shop]:
 
 def test_what_is_under_review_is_listed(shop: Shop, run: Run) -> None:
     assert run("review").output.splitlines()[1].split() == [
-        *("2026-11-22", "12:00:00", "A1", "price_differs", "1000", "AMD", "S1")
+        *("2026-11-22", "12:00:00", "A1", "price_differs", "1000", "AMD", "1", "AMD", "S1")
     ]
     assert [each["review"] for each in json.loads(run("review", "--json").output)] == [
         "price_differs"
@@ -143,6 +143,8 @@ def test_the_dispatcher_is_given_the_callback_row_again(shop: Shop, run: Run) ->
         ("S1", "--accept"),
         ("S1", "--because", "x"),
         ("S1", "--accept", "--because", " "),
+        ("S1", "--accept", "--refuse", "--because", "x"),
+        ("S1", "--refuse", "--accept", "--because", "x"),
         ("--accept", "--because", "x"),
     ],
 )

@@ -130,3 +130,23 @@ def test_a_column_that_is_missing_is_added_without_loss(old_shop: MigratedShop) 
     with old_shop.app.app_context():
         payments = old_shop.db.session.query(old_shop.spayon.Payment)
         assert [each.reviewed_by for each in payments] == [None, None]
+
+
+def test_backfill_learns_from_the_reports_of_an_earlier_release(old_shop: MigratedShop) -> None:
+    with old_shop.app.app_context():
+        body = report("S1", price="1234.5", updatedAt="2026-01-02T03:04:59.000Z")
+        old_shop.db.session.execute(text("UPDATE spayon_callback SET body = :body"), {"body": body})
+        old_shop.db.session.commit()
+
+    old_shop.migrate()
+    old_shop.upgrade()
+    result = old_shop.app.test_cli_runner().invoke(args=["spayon", "backfill"])
+
+    assert result.output.startswith("filled 1 payments")
+
+    with old_shop.app.app_context():
+        payments = old_shop.db.session.query(old_shop.spayon.Payment)
+        paid = payments.filter_by(session_id="S1").one()
+        assert paid.paid_at == datetime(2026, 1, 2, 3, 4, 59, tzinfo=timezone.utc)
+        assert (paid.reported_price, paid.reported_currency) == (Decimal("1234.5"), "AMD")
+        assert payments.filter_by(session_id="S2").one().paid_at is None

@@ -91,7 +91,8 @@ def check_unknown(state: AppState) -> Iterator[Finding]:
         yield wrong(
             "unknown reports",
             f"{number} in a week about payment sessions that this shop does not know",
-            "look whether another shop or environment uses the same credentials or database",
+            "look whether another shop or environment uses the same credentials or database: "
+            f"`flask {state.name} unknown` lists them, and notes that you have looked",
         )
 
     else:

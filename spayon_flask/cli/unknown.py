@@ -1,0 +1,92 @@
+"""`flask spayon unknown`: reports about payments that nobody knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from ..errors import InvalidPayloadError
+from ..reports import Report
+from ..state import Current
+from .command import Command
+from .output import callback_fields
+from .output import print_json
+from .output import print_table
+from .output import when
+from .person import person
+from .person import reason
+
+
+_HELP = """List the reports that belong to no payment of this shop, or note that you looked at one.
+
+Without --all only those that nobody has looked at. `doctor` warns of these for a week. --seen takes
+the number in the first column.
+"""
+
+
+def create_command(current: Current) -> click.Command:
+    """Return the command for the current app."""
+
+    @click.command("unknown", cls=Command, help=_HELP)
+    @click.option("--seen", type=int, metavar="ID", help="This was looked at.")
+    @click.option("--because", metavar="TEXT", help="With what result; kept with the report.")
+    @click.option("--by", metavar="NAME", help="Who looked; else the user of this shell.")
+    @click.option("--all", "all_", is_flag=True, help="Also those that somebody looked at.")
+    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @with_appcontext
+    def unknown(
+        seen: int | None, because: str | None, by: str | None, all_: bool, as_json: bool
+    ) -> None:
+        state = current()
+
+        if seen is None:
+            _list(state.storage.notes.unknown(unseen=not all_), as_json=as_json)
+            return
+
+        why = reason(because, "name the report with --seen")
+        noted = state.storage.notes.seen(seen, by=person(by), because=why, now=state.clock())
+
+        if not noted:
+            raise click.ClickException(
+                f"no unknown report {seen} that nobody has looked at yet: "
+                f"`flask {state.name} unknown --all` lists them"
+            )
+
+        click.echo(f"noted: report {seen} was looked at")
+
+    return unknown
+
+
+def _list(found: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json([callback_fields(each) for each in found])
+
+    elif not found:
+        click.echo("no unknown reports")
+
+    else:
+        print_table(
+            ("ID", "RECEIVED (UTC)", "STATUS", "ORDER", "PAYMENT SESSION", "LOOKED AT"),
+            [
+                (
+                    str(each.id),
+                    when(each.received_at),
+                    each.status,
+                    _order_in(each.body),
+                    each.session_id,
+                    f"by {each.seen_by}: {each.seen_because}" if each.seen_at else "",
+                )
+                for each in found
+            ],
+        )
+
+
+def _order_in(body: bytes) -> str:
+    """Return the order that a stored report names; an old body may have been removed."""
+    try:
+        return Report.from_json(bytes(body)).order_id or ""
+
+    except InvalidPayloadError:
+        return ""

@@ -1,0 +1,139 @@
+"""Exports: payments as CSV for the books, as spreadsheets of one language read it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from collections.abc import Iterator
+from datetime import datetime
+from datetime import timezone
+from decimal import Decimal
+from typing import Any
+
+from .declines import translatable
+from .formats import FORMATS
+from .languages import Language
+from .money import plain
+
+
+#: Spreadsheets take a file without it for one in another encoding.
+BOM = "\ufeff"
+
+#: A spreadsheet takes a cell that begins with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+#: Lines that are handed on at once.
+_CHUNK = 200
+
+HEAD = (
+    translatable("Paid at (%(zone)s)"),
+    translatable("Order"),
+    translatable("Status"),
+    translatable("Purchase"),
+    translatable("Amount"),
+    translatable("Currency"),
+    translatable("Amount asked for"),
+    translatable("Currency asked for"),
+    translatable("Payment session"),
+    translatable("Reference"),
+    translatable("Decided by"),
+    translatable("Reason of the decision"),
+    translatable("Refund noted at (%(zone)s)"),
+    translatable("Refund noted by"),
+    translatable("Reason of the refund"),
+)
+
+
+def amount_of(payment: Any) -> tuple[Decimal | None, str | None]:
+    """Return what Spayon took for *payment*, and the currency; None for what cannot be read.
+
+    A payment from before 0.2 has nothing of what was reported: it counts as what was asked for.
+    """
+    price, currency = payment.reported_price, payment.reported_currency
+
+    if payment.status == "paid":
+        price = payment.price if price is None else price
+        currency = payment.currency if currency is None else currency
+
+    return price, currency
+
+
+def status_word(payment: Any, language: Language) -> str:
+    """Say where *payment* stands, in a word or two."""
+    _ = language.gettext
+
+    if payment.status == "failed" and payment.reviewed_at is not None:
+        return _("Refused")
+
+    words = {
+        "pending": translatable("In progress"),
+        "paid": translatable("Paid"),
+        "failed": translatable("Failed"),
+        "expired": translatable("Expired"),
+        "review": translatable("Under review"),
+    }
+    return _(words[payment.status])
+
+
+def zone_name(language: Language) -> str:
+    """Name the zone that times are told in."""
+    return "UTC" if language.zone is None else str(language.zone)
+
+
+def write_csv(payments: Iterable[Any], language: Language) -> Iterator[str]:
+    """Yield the lines of a CSV file, some at a time, the first one with a byte order mark.
+
+    Separator and decimal sign are those of *language*. Text that a spreadsheet would take for a
+    formula begins with an apostrophe.
+    """
+    buffer = io.StringIO()
+    decimal_point = FORMATS[language.code].decimal_point
+    writer = csv.writer(buffer, delimiter=";" if decimal_point == "," else ",")
+    buffer.write(BOM)
+    writer.writerow(language.gettext(each, zone=zone_name(language)) for each in HEAD)
+
+    for number, payment in enumerate(payments, 1):
+        writer.writerow(_cells(payment, language, decimal_point))
+
+        if number % _CHUNK == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+
+    yield buffer.getvalue()
+
+
+def _cells(payment: Any, language: Language, decimal_point: str) -> tuple[str, ...]:
+    amount, currency = amount_of(payment)
+
+    def number(price: Decimal | None) -> str:
+        return "" if price is None else plain(price).replace(".", decimal_point)
+
+    def moment(value: datetime | None) -> str:
+        zone = language.zone or timezone.utc
+        return "" if value is None else f"{value.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+    return (
+        moment(payment.paid_at),
+        guarded(payment.order_id),
+        status_word(payment, language),
+        guarded(payment.product_name),
+        number(amount),
+        currency or "",
+        number(payment.price),
+        payment.currency or "",
+        guarded(payment.session_id),
+        guarded(payment.reference),
+        guarded(payment.reviewed_by),
+        guarded(payment.reviewed_because),
+        moment(payment.refunded_at),
+        guarded(payment.refunded_by),
+        guarded(payment.refunded_because),
+    )
+
+
+def guarded(text: str | None) -> str:
+    """Return *text* so that no spreadsheet computes it."""
+    text = text or ""
+    return f"'{text}" if text.startswith(_FORMULA) else text

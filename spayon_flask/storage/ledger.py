@@ -1,0 +1,327 @@
+"""Ledger: payments as the shop's people look for them: lists, totals, a period for the books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import Integer
+from sqlalchemy import case
+from sqlalchemy import cast
+from sqlalchemy import func
+from sqlalchemy import or_
+from sqlalchemy import select
+
+from .part import Part
+
+
+#: A search for a part of a text reads so many payments at a time, however many there are.
+LOOK_THROUGH = 5000
+
+#: Rows that an export holds in memory at once.
+BATCH = 1000
+
+#: A price has at most 4 decimals.
+_UNIT = 10_000
+
+
+class Filter(NamedTuple):
+    """Which payments are meant; None leaves a condition out.
+
+    *since* and *until* are about the time when a payment was begun, *paid_since* and *paid_until*
+    about `paid_at`. Each *since* is included, each *until* is not. *order_id* is the whole order
+    id; *text* is a part of the order id, the session id or the reference, in any case.
+    """
+
+    status: str | None = None
+    order_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    paid_since: datetime | None = None
+    paid_until: datetime | None = None
+    text: str | None = None
+
+    @property
+    def by_payment_time(self) -> bool:
+        """Whether payments are put in the order of `paid_at`."""
+        return self.paid_since is not None or self.paid_until is not None
+
+
+class Key(NamedTuple):
+    """Where in a list a payment stands: the next page begins after it."""
+
+    moment: datetime
+    id: int
+
+
+class Found(NamedTuple):
+    """A page of payments, newest first, with all columns of each.
+
+    *after* is where the next page begins, or None if nothing is left. *looked_back_to* is set if a
+    search for a part of a text stopped there, and older payments have yet to be looked through.
+    """
+
+    rows: Sequence[Any]
+    after: Key | None = None
+    looked_back_to: datetime | None = None
+
+
+class Total(NamedTuple):
+    """The payments of one *status* and *currency*: how many, and what Spayon took for them.
+
+    *unpriced* of them have no readable amount. *refunded* of them, with *refunded_amount*, are
+    noted as given back.
+    """
+
+    status: str
+    currency: str | None
+    number: int
+    amount: Decimal
+    unpriced: int = 0
+    refunded: int = 0
+    refunded_amount: Decimal = Decimal(0)
+
+
+class Ledger(Part):
+    """Read the payments of one account, page by page, and add them up."""
+
+    def page(self, wanted: Filter, *, limit: int, after: Key | None = None) -> Found:
+        """Return at most *limit* payments of *wanted*, newest first, from behind *after* on.
+
+        Payments that were begun (or paid, if *wanted* names a time of payment) at the same moment
+        are put in the order of their ids.
+        """
+        if wanted.text:
+            return self._search(wanted, wanted.text, limit, after)
+
+        moment = self._moment(wanted)
+        query = (
+            select(self.payment)
+            .where(*self._conditions(wanted), *self._behind(moment, after))
+            .order_by(moment.desc(), self.payment.c.id.desc())
+            .limit(limit + 1)
+        )
+        rows = self.connect().execute(query).all()
+        return Found(rows[:limit], self._key(wanted, rows[limit - 1]) if rows[limit:] else None)
+
+    def _search(self, wanted: Filter, text: str, limit: int, after: Key | None) -> Found:
+        """Return the payments that have *text* itself, and then those that contain it.
+
+        A whole id is found by its index, however old it is. A part of one is looked for in the
+        newest `LOOK_THROUGH` payments behind *after*: no index holds parts.
+        """
+        p = self.payment.c
+        connection = self.connect()
+        moment = self._moment(wanted)
+        conditions = self._conditions(wanted)
+        exact = [] if after else self._exact(conditions, text, limit)
+        window = (
+            select(self.payment)
+            .where(*conditions, *self._behind(moment, after))
+            .order_by(moment.desc(), p.id.desc())
+            .limit(LOOK_THROUGH)
+            .subquery("newest")
+        )
+        n = window.c
+        has_text = or_(
+            n.order_id.icontains(text, autoescape=True),
+            n.session_id.icontains(text, autoescape=True),
+            n.reference.icontains(text, autoescape=True),
+        )
+        by = n.paid_at if wanted.by_payment_time else n.created_at
+        query = select(window).where(has_text).order_by(by.desc(), n.id.desc()).limit(limit + 1)
+        known = {row.id for row in exact}
+        rows = connection.execute(query).all()
+        shown = [*exact, *(row for row in rows[:limit] if row.id not in known)]
+
+        if len(rows) > limit:
+            return Found(shown, self._key(wanted, rows[limit - 1]))
+
+        last = connection.execute(
+            select(moment, p.id)
+            .where(*conditions, *self._behind(moment, after))
+            .order_by(moment.desc(), p.id.desc())
+            .offset(LOOK_THROUGH - 1)
+            .limit(1)
+        ).first()
+        return Found(shown) if last is None else Found(shown, Key(*last), last[0])
+
+    def _exact(
+        self, conditions: Sequence[ColumnElement[bool]], text: str, limit: int
+    ) -> Sequence[Any]:
+        p = self.payment.c
+        found: dict[int, Any] = {}
+
+        # One statement for each column: of three columns joined by OR not every database would use
+        # the indexes.
+        for column in (p.order_id, p.session_id, p.reference):
+            query = select(self.payment).where(column == text, *conditions)
+            rows = self.connect().execute(query.order_by(p.id.desc()).limit(limit))
+            found.update((row.id, row) for row in rows)
+
+        return list(found.values())
+
+    def count(self, wanted: Filter) -> int:
+        """Return how many payments are *wanted*."""
+        query = select(func.count()).select_from(self.payment)
+        return int(self.connect().execute(query.where(*self._conditions(wanted))).scalar_one())
+
+    def every(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Any]:
+        """Yield all payments of *wanted*, newest first, at most *limit*; `BATCH` rows at a time."""
+        after: Key | None = None
+        left = limit
+
+        while left is None or left > 0:
+            found = self.page(wanted, limit=min(BATCH, left or BATCH), after=after)
+            yield from found.rows
+            after = found.after
+            left = None if left is None else left - len(found.rows)
+
+            if after is None:
+                return
+
+    def oldest(self, status: str, *, limit: int, after: Key | None = None) -> Found:
+        """Return at most *limit* payments with *status*, the oldest first, behind *after*."""
+        p = self.payment.c
+        behind = (
+            (p.created_at >= after.moment, or_(p.created_at > after.moment, p.id > after.id))
+            if after
+            else ()
+        )
+        query = (
+            select(self.payment)
+            .where(*self._conditions(Filter(status=status)), *behind)
+            .order_by(p.created_at, p.id)
+            .limit(limit + 1)
+        )
+        rows = self.connect().execute(query).all()
+        last = rows[limit - 1] if rows[limit:] else None
+        return Found(rows[:limit], Key(last.created_at, last.id) if last else None)
+
+    def attempts(self, order_id: str) -> Sequence[Any]:
+        """Return every payment of an order, the oldest first."""
+        p = self.payment.c
+        query = select(self.payment).where(p.order_id == order_id, self.is_mine).order_by(p.id)
+        return self.connect().execute(query).all()
+
+    def totals(self, wanted: Filter) -> list[Total]:
+        """Add up the payments of *wanted* by status and currency."""
+        p = self.payment.c
+        is_refunded = p.refunded_at.is_not(None)
+        refunded = case((is_refunded, self._amount))
+        query = (
+            select(
+                p.status,
+                self._currency.label("currency"),
+                func.count().label("number"),
+                *self._sums(self._amount, "amount"),
+                (func.count() - func.count(self._amount)).label("unpriced"),
+                func.count(p.refunded_at).label("refunded"),
+                *self._sums(refunded, "refunded_amount"),
+            )
+            .where(*self._conditions(wanted))
+            .group_by(p.status, self._currency)
+            .order_by(p.status, self._currency)
+        )
+        return [
+            Total(
+                row["status"],
+                row["currency"],
+                row["number"],
+                _exact_sum(row, "amount"),
+                row["unpriced"],
+                row["refunded"],
+                _exact_sum(row, "refunded_amount"),
+            )
+            for row in self.connect().execute(query).mappings()
+        ]
+
+    def books(
+        self, since: datetime | None, until: datetime | None, *, batch: int = BATCH
+    ) -> Iterator[Any]:
+        """Yield each payment that Spayon called paid, by `paid_at`, the oldest first.
+
+        At most *batch* rows are in memory, and no transaction is open while the caller works on
+        them.
+        """
+        p = self.payment.c
+        after: Key | None = None
+
+        while True:
+            behind = (
+                (p.paid_at >= after.moment, or_(p.paid_at > after.moment, p.id > after.id))
+                if after
+                else (p.paid_at.is_not(None),)
+            )
+            wanted = Filter(paid_since=since, paid_until=until)
+            query = select(self.payment).where(*self._conditions(wanted), *behind)
+            rows = self.connect().execute(query.order_by(p.paid_at, p.id).limit(batch)).all()
+            self.session.rollback()
+            yield from rows
+
+            if len(rows) < batch:
+                return
+
+            after = Key(rows[-1].paid_at, rows[-1].id)
+
+    def _conditions(self, wanted: Filter) -> list[ColumnElement[bool]]:
+        p = self.payment.c
+        equal = ((p.status, wanted.status), (p.order_id, wanted.order_id))
+        since = ((p.created_at, wanted.since), (p.paid_at, wanted.paid_since))
+        until = ((p.created_at, wanted.until), (p.paid_at, wanted.paid_until))
+        return [
+            p.account == self.account,
+            *(column == value for column, value in equal if value is not None),
+            *(column >= value for column, value in since if value is not None),
+            *(column < value for column, value in until if value is not None),
+        ]
+
+    def _moment(self, wanted: Filter) -> Any:
+        return self.payment.c.paid_at if wanted.by_payment_time else self.payment.c.created_at
+
+    def _key(self, wanted: Filter, row: Any) -> Key:
+        return Key(row.paid_at if wanted.by_payment_time else row.created_at, row.id)
+
+    def _behind(self, moment: Any, after: Key | None) -> Sequence[ColumnElement[bool]]:
+        if after is None:
+            return ()
+
+        # The first condition is what an index serves; the second one is for equal moments.
+        earlier = or_(moment < after.moment, self.payment.c.id < after.id)
+        return (moment <= after.moment, earlier)
+
+    @property
+    def _amount(self) -> Any:
+        """What Spayon took; of a payment from before 0.2 what was asked for."""
+        p = self.payment.c
+        return case(
+            (p.reported_price.is_not(None), p.reported_price), (p.status == "paid", p.price)
+        )
+
+    @property
+    def _currency(self) -> Any:
+        p = self.payment.c
+        return case(
+            (p.reported_currency.is_not(None), p.reported_currency),
+            (p.status == "paid", p.currency),
+        )
+
+    def _sums(self, amount: Any, name: str) -> Sequence[Any]:
+        if self.connect().dialect.name != "sqlite":
+            return (func.sum(amount).label(name),)
+
+        # SQLite adds up floats, which loses digits: so the wholes and the fractions as integers.
+        whole = cast(amount, Integer)
+        fraction = cast(func.round((amount - whole) * _UNIT), Integer)
+        return (func.sum(whole).label(name), func.sum(fraction).label(f"{name}_fraction"))
+
+
+def _exact_sum(row: Mapping[Any, Any], name: str) -> Decimal:
+    fraction = Decimal(row.get(f"{name}_fraction") or 0) / _UNIT
+    return Decimal(row[name] or 0) + fraction
