@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from datetime import timezone
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
@@ -38,6 +39,9 @@ _POLL_SECONDS = 0.1
 _WAIT_SECONDS = 15.0
 
 _MAX_CREATIONS = 3
+
+#: Before any payment was made.
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 _OURS = str(Path(__file__).parent)
 
@@ -77,17 +81,24 @@ class Checkout:
         self._clock = clock
         self._sleep = sleep
 
-    def start(self, order: Order, details: Mapping[str, str] | None = None) -> PaymentMixin:
+    def start(
+        self,
+        order: Order,
+        details: Mapping[str, str] | None = None,
+        *,
+        was_loaded: bool = False,
+    ) -> PaymentMixin:
         """Return the payment that *order* is paid with.
 
-        *details* is what the payer typed, for the shop's `on_details`. Raises
-        `OrderNotPayableError` if the order is paid or under review, a `GatewayError` if no payment
-        session could be had (the order stays payable then), `HandlerError`, and the errors of
-        *links*.
+        *details* is what the payer typed, for the shop's `on_details`. An order that *was_loaded*
+        is loaded again before it displaces a payment of another price: the shop may have changed
+        the order since. Raises `OrderNotPayableError` if the order is paid or under review, a
+        `GatewayError` if no payment session could be had (the order stays payable then),
+        `HandlerError`, and the errors of *links*.
         """
         # Before a row is written, for links that Spayon would not take.
         self._links("reference")
-        began = self._clock()
+        loaded_at = _LONG_AGO if was_loaded else self._clock()
         known = 0
         given_up: int | None = None
         creations = 0
@@ -95,7 +106,7 @@ class Checkout:
 
         while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
             claim = self._claim(
-                order, loaded_at=began, known=known, give_up=given_up, details=details
+                order, loaded_at=loaded_at, known=known, give_up=given_up, details=details
             )
 
             if claim.state == "live":

@@ -104,8 +104,8 @@ class Checkouts(Part):
         for row in attempts:
             is_newer = loaded_at is not None and row.created_at > loaded_at and row.id > known
 
-            # Another request has loaded the order later than this one, and may know better.
-            if is_newer and not order.is_asked_by(row):
+            # Another request may have loaded the order later than this one.
+            if is_newer and not row.superseded and not order.is_asked_by(row):
                 return Claim("changed", row.id)
 
         self._supersede(connection, order, attempts)

@@ -166,7 +166,7 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     ids = {"account": state.name, "order_id": order.order_id}
 
     try:
-        payment = state.checkout.start(replace(order, **typed), details)
+        payment = state.checkout.start(replace(order, **typed), details, was_loaded=True)
 
     except OrderNotPayableError as error:
         if error.payment.session_id is None:

@@ -177,6 +177,24 @@ class TestChangedOrders:
         gateway.pay(payment.session_id)
         assert any_shop.paid_times() == 1
 
+    def test_a_slow_page_does_not_displace_a_newer_session(
+        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        any_shop.add_order()
+        twin = fleet.join(any_shop)
+        newer: list[Any] = []
+
+        def overtake() -> None:
+            change_price(any_shop, "50000")
+            newer.append(start(twin, order(price="50000")))
+
+        # The page has loaded its order by then. The clocks of the two hosts do not tell.
+        with just_before(any_shop, "WHERE spayon_payment.order_id =", overtake):
+            answer = any_shop.app.test_client().post("/pay/checkout/A1")
+
+        assert answer.location == newer[0].session_url
+        assert gateway.sessions.created == 1
+
     def test_a_change_that_comes_while_spayon_is_asked_is_not_sold_at_the_old_price(
         self, any_shop: Shop, gateway: Simulator, fleet: Fleet
     ) -> None:
