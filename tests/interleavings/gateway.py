@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 from typing import Any
@@ -15,12 +17,15 @@ class Gateway:
     """Listen on a free port from `open` on.
 
     *sessions* are the payment sessions by their id, each with price, currency, order and status.
-    While *loses_answers* is set, a payment session is made and its answer is not sent.
+    While *loses_answers* is set, a payment session is made and its answer is not sent. While *down*
+    is set, nothing is done at all. *clock* tells when a payment session was made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self.sessions: dict[str, dict[str, Any]] = {}
         self.loses_answers = False
+        self.down = False
+        self._clock = clock
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,6 +36,10 @@ class Gateway:
 
                 if self.path == "/api/tokens":
                     self._answer({"access_token": "t0ken", "expires_in": 3600})
+                    return
+
+                if gateway.down:
+                    self._answer({"error": "down"}, 503)
                     return
 
                 session_id = gateway.create(body)
@@ -45,7 +54,10 @@ class Gateway:
             def do_GET(self) -> None:
                 session_id = self.path.rpartition("/")[2]
 
-                if session_id in gateway.sessions:
+                if gateway.down:
+                    self._answer({"error": "down"}, 503)
+
+                elif session_id in gateway.sessions:
                     self._answer(gateway.report(session_id))
 
                 else:
@@ -87,6 +99,7 @@ class Gateway:
             "currency": str(asked["currency"]).upper(),
             "order": asked["order_id"],
             "status": "pending",
+            "made_at": self._clock(),
         }
         return session_id
 
@@ -114,4 +127,4 @@ class Gateway:
     def restore(self, state: dict[str, dict[str, Any]]) -> None:
         """Know what it knew then, and nothing else."""
         self.sessions = copy.deepcopy(state)
-        self.loses_answers = False
+        self.loses_answers = self.down = False

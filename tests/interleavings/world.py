@@ -95,10 +95,10 @@ class World:
     """
 
     def __init__(self, url: str) -> None:
-        self.gateway = Gateway()
+        clock = SteppedClock()
+        self.gateway = Gateway(clock)
         self._locks = Locks(url)
         self.turns = Turns(self._locks.blocked)
-        clock = SteppedClock()
         self.shop: Shop = make_shop(
             url,
             clock=clock,
@@ -111,6 +111,7 @@ class World:
         #: What the dispatcher took: a callback row's id, and the status that it saw.
         self.dispatched: list[tuple[int, str]] = []
         self.dispatcher_fails: Callable[[], bool] = lambda: False
+        self.handler_fails: Callable[[], bool] = lambda: False
         self.crashes_at_gateway = False
         self._side = create_engine(url)
         event.listen(self._side, "connect", _be_quick)
@@ -201,7 +202,7 @@ class World:
         self.shop.handled.clear()
         self.names = dict(moment.names)
         self.dispatched.clear()
-        self.dispatcher_fails = lambda: False
+        self.dispatcher_fails = self.handler_fails = lambda: False
         self.crashes_at_gateway = False
 
     def rows(self) -> dict[str, list[dict[str, Any]]]:
@@ -241,6 +242,9 @@ class World:
         # What a shop writes by nature, and by which it would un-pay an order.
         if status != "review":
             execute(text("UPDATE order_state SET state = :status WHERE order_id = :order"), values)
+
+        if self.handler_fails():
+            raise RuntimeError("the shop has a bug")
 
     def _dispatch(self, callback_id: int) -> None:
         if self.dispatcher_fails():
@@ -295,7 +299,7 @@ def fingerprint(world: World) -> str:
         for name, each in rows.items()
     }
     rest = [
-        world.gateway.sessions,
+        {each: {**said, "made_at": ""} for each, said in world.gateway.sessions.items()},
         [(told.get(row), status) for row, status in world.dispatched],
         world.names,
         str(world.shop.clock.now),
