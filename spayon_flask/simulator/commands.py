@@ -3,10 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint
+from flask import Response
 from flask import jsonify
 from flask import redirect
 from flask import request
@@ -29,6 +31,9 @@ from .story import load
 
 blueprint = Blueprint("commands", __name__, url_prefix="/_simulator")
 
+#: What the routes of the inspector take and give, for programs in any language.
+DOCUMENT = Path(__file__).with_name("openapi.json")
+
 #: Ways to deliver a report once more, with what `Gateway.deliver` is told for each.
 WAYS: dict[str, dict[str, Any]] = {
     "again": {},
@@ -42,6 +47,12 @@ WAYS: dict[str, dict[str, Any]] = {
 def health() -> ResponseReturnValue:
     """Answer 200 as long as the simulator is up, under whatever name it is asked."""
     return jsonify(status="ok")
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> ResponseReturnValue:
+    """Describe the inspector's routes, in OpenAPI."""
+    return Response(DOCUMENT.read_bytes(), content_type="application/json")
 
 
 @blueprint.get("/version")
@@ -143,11 +154,7 @@ def hold() -> ResponseReturnValue:
 @blueprint.post("/callbacks/release")
 def release() -> ResponseReturnValue:
     """Send on what was held, in the order `made`, `reversed` or `shuffled`."""
-    order = str(asked().get("order", "made"))
-    if order not in {"made", "reversed", "shuffled"}:
-        raise ValueError("order must be made, reversed or shuffled")
-
-    made = current_gateway().release(order)
+    made = current_gateway().release(str(asked().get("order", "made")))
     return answered(in_short(made), codes=[delivery.status_code for delivery in made])
 
 
@@ -234,7 +241,7 @@ def in_short(deliveries: Sequence[Delivery]) -> str:
 
     counts = Counter(str(one.status_code or one.state) for one in deliveries)
     listed = ", ".join(f"{what} × {count}" if count > 1 else what for what, count in counts.items())
-    return f"{'Callback' if len(deliveries) == 1 else 'Callbacks'}: {listed}."
+    return f"Callback{'s' if len(deliveries) > 1 else ''}: {listed}."
 
 
 def _fault(fields: dict[str, Any]) -> dict[str, Any]:

@@ -107,6 +107,9 @@ class Courier:
 
     def release(self, order: str = "made", seed: int | None = None) -> list[Delivery]:
         """Send on what was held, one after the other: as `made`, `reversed` or `shuffled`."""
+        if order not in {"made", "reversed", "shuffled"}:
+            raise ValueError("order must be made, reversed or shuffled")
+
         with self._lock:
             self.holding = False
             released, self._held = self._held, []

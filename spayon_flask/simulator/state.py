@@ -124,7 +124,6 @@ class StateFile:
         self._clears, self._tokens = gateway.clears, gateway.tokens.changes
         for name, entries, out in lists(gateway):
             changes[name] = [out(each) for each in entries.take_changed()]
-
         return changes
 
     def _try(self, save: Callable[[], object]) -> None:
