@@ -13,6 +13,7 @@ from datetime import timezone
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from . import signals
 from .client import Client
@@ -58,7 +59,7 @@ class Checkout:
     """Create payment sessions through *client*, at most one that can be paid for each order.
 
     *refresh* asks Spayon about the payment with an id, as often as it may. *handlers* knows how to
-    load an order again. *links* makes the shop's own URLs from a payment's reference.
+    load an order again. *links* makes the shop's own URLs from a payment's reference and language.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Checkout:
         storage: Storage,
         handlers: Handlers,
         refresh: Callable[[int], object],
-        links: Callable[[str], Links],
+        links: Callable[[str, str | None], Links],
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -97,7 +98,7 @@ class Checkout:
         `HandlerError`, and the errors of *links*.
         """
         # Before a row is written, for links that Spayon would not take.
-        self._links("reference")
+        host = urlsplit(self._links("reference", order.language).callback_url).netloc
         loaded_at = _LONG_AGO if was_loaded else self._clock()
         known = 0
         given_up: int | None = None
@@ -106,7 +107,12 @@ class Checkout:
 
         while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
             claim = self._claim(
-                order, loaded_at=loaded_at, known=known, give_up=given_up, details=details
+                order,
+                host=host,
+                loaded_at=loaded_at,
+                known=known,
+                give_up=given_up,
+                details=details,
             )
 
             if claim.state == "live":
@@ -167,7 +173,7 @@ class Checkout:
 
     def _create(self, order: Order, claim: Claim) -> PaymentMixin | None:
         """Return the payment, or None if it lost its order while Spayon was asked."""
-        urls = self._links(claim.reference)
+        urls = self._links(claim.reference, order.language)
         asked_at = self._clock()
 
         try:

@@ -11,12 +11,15 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
-from .hidden import Hidden
 from .orders import is_lazy_text
 from .orders import is_link
 
 
 _MAX_LENGTH = 2000
+
+#: What a list, a tuple or a mapping begins with, and what stands between its parts.
+_BRACKETS = ("[", "(", "{")
+_COMMAS = ",;"
 
 
 #: A text, a text for each language code, or a function that is given the code.
@@ -38,6 +41,8 @@ class ConfigReader:
     def __init__(self, config: Mapping[str, Any], prefix: str) -> None:
         self._config = config
         self._prefix = prefix
+        #: The keys that must be set, and are not.
+        self.missing: list[str] = []
 
     def error(self, key: str, what: str) -> ConfigError:
         """Return the error that names *key* and says *what* to do."""
@@ -78,13 +83,22 @@ class ConfigReader:
         text = self._text(key, value)
 
         if not text:
-            raise self.error(key, "is missing: copy it from the settings in Spayon's admin panel")
+            self.missing.append(key)
+            return ""
 
-        return Hidden(text)
+        return text
 
     def secrets(self, key: str) -> tuple[str, ...]:
         """Return one secret or several, as a tuple."""
         value = self._get(key)
+
+        if isinstance(value, str) and (value.startswith(_BRACKETS) or set(value) & set(_COMMAS)):
+            raise self.error(
+                key,
+                "looks like a list that was not read as one. In the environment write "
+                f"""FLASK_{self._prefix}{key}='["new", "old"]', in app.config a list of texts; """
+                "a single secret with a comma in it goes into a list, too",
+            )
 
         if not isinstance(value, list | tuple):
             return (self.secret(key),)
@@ -149,7 +163,11 @@ class ConfigReader:
 
     def _positive(self, key: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(key, f"must be a number of seconds, not {type(value).__name__}")
+            raise self.error(
+                key,
+                f"must be a number of seconds, not {type(value).__name__}: in the environment "
+                "write 10, or '[3.05, 10]' for a pair",
+            )
 
         if not 0 < value <= 24 * 3600 or math.isnan(value):
             raise self.error(key, "must be more than 0 and at most a day, in seconds")
@@ -172,7 +190,9 @@ class ConfigReader:
         value = self._get(key)
 
         if isinstance(value, str):
-            value = [name.strip() for name in value.split(",")]
+            # JSON that from_prefixed_env could not read, such as one with single quotes.
+            value = None if value.startswith(_BRACKETS) else value.split(",")
+            value = [name.strip() for name in value or [""]]
 
         if value is None:
             return None
@@ -182,7 +202,11 @@ class ConfigReader:
             or not value
             or not all(isinstance(name, str) and name for name in value)
         ):
-            raise self.error(key, "must be a list of names, such as visamaster,mir")
+            raise self.error(
+                key,
+                "must be a list of names: in the environment write visamaster,mir or "
+                """'["visamaster", "mir"]'""",
+            )
 
         return tuple(value)
 
@@ -239,13 +263,20 @@ class ConfigReader:
         if any(not text for text in read.values()):
             raise self.error(key, "holds an empty text")
 
+        if any(text and text.startswith("{") for text in read.values()):
+            raise self.error(
+                key,
+                "looks like a mapping that was not read as one: in the environment write JSON, "
+                f"""such as FLASK_{self._prefix}{key}='{{"en": "...", "hy": "..."}}'""",
+            )
+
         if links and not all(is_link(text) for text in read.values()):
             raise self.error(key, "must be a URL such as https://shop.example/, or a path as /")
 
         return {code: text or "" for code, text in read.items()} if "" not in read else read[""]
 
-    def codes(self, key: str) -> Mapping[str, str]:
-        """Return a mapping of texts."""
+    def texts(self, key: str, what: str) -> Mapping[str, str]:
+        """Return a mapping of texts; *what* says in an error which to which."""
         value = self._get(key)
 
         if value is None:
@@ -254,7 +285,7 @@ class ConfigReader:
         if not isinstance(value, dict) or not all(
             isinstance(text, str) for pair in value.items() for text in pair
         ):
-            raise self.error(key, "must map our language codes to Spayon's, such as {'hy': 'am'}")
+            raise self.error(key, f"must map {what}; in the environment write JSON")
 
         return dict(value)
 

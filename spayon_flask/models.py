@@ -52,7 +52,8 @@ class PaymentMixin:
 
     *status* is `pending`, `failed`, `expired`, `paid` or `review`; only this package writes it.
     *session_id*, *session_url* and *expires_at* are None until Spayon has answered. *reference* is
-    our own unguessable name. *order_key* is what the order loader knows the order by. *paid_at*,
+    our own unguessable name. *order_key* is what the order loader knows the order by, *host* the
+    one by which Spayon was told to reach the shop. *paid_at*,
     *reported_price* and *reported_currency* are what Spayon reported of a `paid`: they are set if
     the payment is paid or under review. *held_order_id* is the order that this payment holds, alive
     or paid; by its unique key no order is held twice.
@@ -69,6 +70,7 @@ class PaymentMixin:
     account: Mapped[str] = mapped_column(text_key(64))
     order_id: Mapped[str] = mapped_column(text_key(MAX_ID_LENGTH), index=True)
     order_key: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
+    host: Mapped[str | None] = mapped_column(String(MAX_TEXT_LENGTH))
     reference: Mapped[str] = mapped_column(text_key(64))
     session_id: Mapped[str | None] = mapped_column(text_key(MAX_ID_LENGTH))
     session_url: Mapped[str | None] = mapped_column(Text)

@@ -15,6 +15,7 @@ from .config import ByLanguage
 from .config import ConfigReader
 from .config import TokenCache
 from .config import in_language
+from .missing import check_missing
 
 
 # Relies on: base-urls
@@ -37,6 +38,7 @@ class Settings:
     environment: str
     api_url: str
     public_url: str | None
+    url_values: Mapping[str, str]
     production: bool
     timeout: tuple[float, float]
     status_interval: timedelta
@@ -79,19 +81,20 @@ class Settings:
         if production and public_url and not public_url.startswith("https:"):
             raise read.error("PUBLIC_URL", "must be https: Spayon calls nothing else in production")
 
-        return cls(
+        made = cls(
             client_id=read.secret("CLIENT_ID"),
             client_secret=read.secret("CLIENT_SECRET"),
             callback_secrets=read.secrets("CALLBACK_SECRET"),
             environment=environment or "production",
             api_url=api_url or API_URLS[environment or "production"],
             public_url=public_url,
+            url_values=read.texts("URL_VALUES", "parts of the address to values: {'lang': 'en'}"),
             production=production,
             timeout=read.timeout("TIMEOUT"),
             status_interval=timedelta(seconds=read.seconds("STATUS_INTERVAL", 5)),
             token_cache=read.cache("TOKEN_CACHE"),
             language=read.text("LANGUAGE"),
-            language_codes=read.codes("LANGUAGE_CODES"),
+            language_codes=read.texts("LANGUAGE_CODES", "our codes to Spayon's: {'hy': 'am'}"),
             available_payment_methods=(methods := read.names("AVAILABLE_PAYMENT_METHODS")),
             default_payment_method=read.one_of("DEFAULT_PAYMENT_METHOD", methods),
             ask_details=read.flag("ASK_DETAILS", default=True),
@@ -100,6 +103,15 @@ class Settings:
             shop_url=read.by_language("SHOP_URL", links=True),
             timezone=read.zone("TIMEZONE"),
         )
+
+        # Flask's own keys: with one of them the host of a request is one of the shop's.
+        bounded = config.get("TRUSTED_HOSTS") or config.get("SERVER_NAME")
+
+        if production and not public_url and not bounded:
+            read.missing.append("PUBLIC_URL")
+
+        check_missing(read.missing, prefix)
+        return made
 
     def shop_name_for(self, code: str) -> str | None:
         """Return the shop's name in the language *code*: SHOP_NAME, else the host of PUBLIC_URL.

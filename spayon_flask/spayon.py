@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from datetime import datetime
 from datetime import timezone
@@ -20,8 +18,10 @@ from werkzeug.local import LocalProxy
 from .checkout import Checkout
 from .cli import create_group
 from .cli.starting import for_command_line
+from .cli.starting import takes_no_payments
 from .client import Client
 from .errors import ConfigError
+from .forks import forget_connections_after_fork
 from .handlers import DetailsHandlerT
 from .handlers import DispatcherT
 from .handlers import Handlers
@@ -40,6 +40,7 @@ from .reconcile import Summary
 from .rehearsals import Rehearsals
 from .settings import Settings
 from .state import AppState
+from .state import check_app
 from .state import state_in
 from .storage import Storage
 from .tokens import TokenService
@@ -56,31 +57,6 @@ _NOTHING: Any = None
 def utc_now() -> datetime:
     """Return the present as aware UTC."""
     return datetime.now(timezone.utc)
-
-
-def _forget_connections_after_fork(app: Flask, db: SQLAlchemy) -> None:
-    """Let a forked child of this process open connections of its own to the databases of *app*.
-
-    gunicorn's `--preload` forks after the factory has run. If the factory has asked the database
-    anything, all workers would speak through one and the same connection, and read each other's
-    answers.
-    """
-    the_app, the_db = weakref.ref(app), weakref.ref(db)
-
-    def forget() -> None:
-        app, db = the_app(), the_db()
-
-        if app is None or db is None or "sqlalchemy" not in app.extensions:
-            return
-
-        with app.app_context():
-            for engine in db.engines.values():
-                # A database in memory is in its connection; the child has a copy of both.
-                if engine.url.database not in (None, "", ":memory:"):
-                    engine.dispose(close=False)
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=forget)
 
 
 class Spayon:
@@ -132,17 +108,6 @@ class Spayon:
 
         Raises `ConfigError`, which names the key, if a setting is missing or makes no sense.
         """
-        try:
-            self._keep_state(app)
-
-        except ConfigError as error:
-            raise for_command_line(error) from None
-
-        _forget_connections_after_fork(app, self.db)
-        self.handlers.apps += 1
-        app.cli.add_command(create_group(self.name, lambda: self.state))
-
-    def _keep_state(self, app: Flask) -> None:
         states = app.extensions.setdefault("spayon", {})
 
         if self.name in states:
@@ -151,6 +116,24 @@ class Spayon:
                 "and give the object of a second vendor account another name and config_prefix"
             )
 
+        try:
+            states[self.name] = self._make_state(app)
+
+        except ConfigError as error:
+            if not takes_no_payments():
+                raise for_command_line(error) from None
+
+            # Such a command goes on; whatever has to do with payments raises the error.
+            logger.warning("no payments: %s", error, extra={"account": self.name})
+            states[self.name] = error
+
+        forget_connections_after_fork(app, self.db)
+        self.handlers.apps += 1
+        app.cli.add_command(create_group(self.name, lambda: self.state))
+
+    def _make_state(self, app: Flask) -> AppState:
+        """Put together what *app* has of this account."""
+        check_app(app, self.db.session)
         settings = Settings.from_config(app.config, self.config_prefix)
 
         if settings.api_url.startswith("http:") and not settings.simulated:
@@ -170,7 +153,7 @@ class Spayon:
             settings.status_interval,
         )
         reconciler = Reconciler(client, storage, self._clock, app.app_context)
-        states[self.name] = AppState(
+        return AppState(
             name=self.name,
             config_prefix=self.config_prefix,
             settings=settings,

@@ -55,14 +55,35 @@ Current = Callable[[], AppState]
 def state_in(extensions: Mapping[str, Any], name: str) -> AppState:
     """Return the state of the `Spayon` object *name* in the *extensions* of an app.
 
-    Raises `ConfigError` if its `init_app` has not been called with that app.
+    Raises `ConfigError` if its `init_app` has not been called with that app, or if the settings are
+    not complete.
     """
     try:
-        found: AppState = extensions["spayon"][name]
+        found: AppState | ConfigError = extensions["spayon"][name]
 
     except KeyError:
         raise ConfigError(
             f"this app has no Spayon object named {name!r}: call init_app(app) first"
         ) from None
 
+    if isinstance(found, ConfigError):
+        raise ConfigError(str(found))
+
     return found
+
+
+def check_app(app: Any, session: object) -> None:
+    """Raise `ConfigError` if *app* or the shop's *session* is set up as we cannot work with."""
+    if app.url_map.host_matching:
+        raise ConfigError(
+            "the app has host_matching=True, by which no route of a blueprint is found: use "
+            "subdomain_matching, or put payments into an app of their own"
+        )
+
+    options = getattr(getattr(session, "session_factory", None), "kw", {})
+
+    if not options.get("autobegin", True):
+        raise ConfigError(
+            "db has the session option autobegin=False, but handlers and pages read and write "
+            "without db.session.begin(): remove the option"
+        )

@@ -177,3 +177,22 @@ def test_the_payment_that_says_how_an_order_stands(shop: Shop, says: str) -> Non
         found = shop.spayon.payment_of("A1")
         assert found is not None
         assert found.id == ids[says]
+
+
+def test_an_app_that_matches_hosts_is_refused_with_the_way_out(db: SQLAlchemy) -> None:
+    app = Flask("app", root_path="tests", host_matching=True, static_host="shop.test")
+    app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI="sqlite://")
+    db.init_app(app)
+
+    with pytest.raises(ConfigError, match="subdomain_matching"):
+        Spayon(db).init_app(app)
+
+
+def test_a_session_that_does_not_begin_by_itself_is_refused() -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    db = SQLAlchemy(model_class=Base, session_options={"autobegin": False})
+
+    with pytest.raises(ConfigError, match=r"autobegin=False.*remove the option"):
+        make_app(db, Spayon(db))

@@ -32,10 +32,10 @@ LAYERS = [
     ["column_types"],
     ["exports"],
     ["settings", "handlers", "rehearsals", "assumptions", "languages", "transitions", "doubts"],
-    ["reports", "signing", "config", "signals", "declines", "formats", "callbacks"],
+    ["reports", "signing", "config", "missing", "signals", "declines", "formats", "callbacks"],
     ["orders", "callables"],
     ["money"],
-    ["errors", "hidden"],
+    ["errors", "hidden", "forks"],
 ]
 
 HEIGHT = {name: -position for position, layer in enumerate(LAYERS) for name in layer}

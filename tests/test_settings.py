@@ -20,12 +20,16 @@ NEEDED = {
     "SPAYON_CALLBACK_SECRET": "hushhush",
 }
 
+PUBLIC = {"SPAYON_PUBLIC_URL": "https://shop.example"}
+
 
 def settings(**config: Any) -> Settings:
-    return Settings.from_config(NEEDED | {f"SPAYON_{key}": value for key, value in config.items()})
+    return Settings.from_config(
+        NEEDED | PUBLIC | {f"SPAYON_{key}": value for key, value in config.items()}
+    )
 
 
-def test_three_keys_are_enough() -> None:
+def test_four_keys_are_enough() -> None:
     made = settings()
 
     assert made.api_url == "https://api.spayon.io"
@@ -38,7 +42,7 @@ def test_three_keys_are_enough() -> None:
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str | None) -> None:
     with pytest.raises(ConfigError, match=f"{key} is missing.*admin panel"):
-        Settings.from_config(NEEDED | {key: value})
+        Settings.from_config(NEEDED | PUBLIC | {key: value})
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,13 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
         ("CLIENT_SECRET", "hush\n", "white space"),
         ("CALLBACK_SECRET", [], "empty list"),
         ("CALLBACK_SECRET", ["a", ""], "missing"),
+        ("CALLBACK_SECRET", "new,old", "looks like a list"),
+        ("CALLBACK_SECRET", "new;old", "looks like a list"),
+        ("CALLBACK_SECRET", "['new', 'old']", "FLASK_SPAYON_CALLBACK_SECRET="),
+        ("AVAILABLE_PAYMENT_METHODS", "['visamaster', 'mir']", "list of names"),
+        ("TIMEOUT", "3.05,10", "for a pair"),
+        ("SHOP_NAME", "{'en': 'Maran'}", "looks like a mapping"),
+        ("URL_VALUES", "lang=en", "must map"),
         ("ENVIRONMENT", "live", "'production' or 'staging'"),
         ("API_URL", "api.spayon.io", "base URL"),
         ("API_URL", "ftp://api.spayon.io", "base URL"),
@@ -132,6 +143,7 @@ def test_settings_come_from_prefixed_environment_variables(
     monkeypatch.setenv("FLASK_SPAYON_CLIENT_ID", "12345")
     monkeypatch.setenv("FLASK_SPAYON_CLIENT_SECRET", "hush")
     monkeypatch.setenv("FLASK_SPAYON_CALLBACK_SECRET", '["new", "old"]')
+    monkeypatch.setenv("FLASK_SPAYON_PUBLIC_URL", "https://shop.example")
     monkeypatch.setenv("FLASK_SPAYON_TIMEOUT", "[1, 2.5]")
     monkeypatch.setenv("FLASK_SPAYON_AVAILABLE_PAYMENT_METHODS", "visamaster, mir")
     app = Flask(__name__)
@@ -146,7 +158,7 @@ def test_settings_come_from_prefixed_environment_variables(
 
 
 def test_another_prefix_reads_another_account() -> None:
-    config = {key.replace("SPAYON_", "BOOKS_"): value for key, value in NEEDED.items()}
+    config = {key.replace("SPAYON_", "BOOKS_"): value for key, value in (NEEDED | PUBLIC).items()}
 
     assert Settings.from_config(config, "BOOKS_").client_id == "id-of-the-shop"
 
@@ -193,7 +205,7 @@ def test_a_lazy_string_is_read_when_it_is_shown() -> None:
 
 def test_without_a_name_the_shop_is_called_by_its_public_host() -> None:
     assert settings(PUBLIC_URL="https://shop.example/tea").shop_name_for("en") == "shop.example"
-    assert settings().shop_name_for("en") is None
+    assert settings(ENVIRONMENT="staging", PUBLIC_URL=None).shop_name_for("en") is None
     assert settings().shop_url_for("en") is None
 
 
@@ -213,3 +225,51 @@ def test_support_is_an_address_a_telephone_or_a_url(support: str | None, link: s
     made = settings(SUPPORT=support)
 
     assert (made.support, made.support_url) == (support, link)
+
+
+def test_all_that_is_missing_is_said_in_one_error() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_config({})
+
+    assert str(caught.value).startswith(
+        "SPAYON_CLIENT_ID, SPAYON_CLIENT_SECRET, SPAYON_CALLBACK_SECRET and SPAYON_PUBLIC_URL are "
+        "missing: copy the secrets from the settings in Spayon's admin panel; set PUBLIC_URL to"
+    )
+
+
+@pytest.mark.parametrize("name", ["SPAYON_CLIENT_SECRET", "FLASK_SPAYON_CLIENT_SECRET"])
+def test_a_setting_that_stayed_in_the_environment_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "hush from the environment")
+
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_config({})
+
+    assert f". {name} is in the environment" in str(caught.value)
+    assert "from_prefixed_env" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_secret_with_a_comma_goes_into_a_list() -> None:
+    assert settings(CALLBACK_SECRET=["hush,hush"]).callback_secrets == ("hush,hush",)
+
+
+def test_in_production_the_address_must_be_known() -> None:
+    with pytest.raises(ConfigError, match=r"SPAYON_PUBLIC_URL is missing: set .*Host"):
+        Settings.from_config(NEEDED)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"SERVER_NAME": "shop.example"},
+        {"TRUSTED_HOSTS": ["shop.example"]},
+        {"SPAYON_ENVIRONMENT": "staging"},
+        {"SPAYON_API_URL": "http://127.0.0.1:5001"},
+    ],
+)
+def test_the_address_need_not_be_said_if_flask_bounds_the_host_or_nothing_is_at_stake(
+    config: dict[str, Any],
+) -> None:
+    assert Settings.from_config(NEEDED | config).public_url is None

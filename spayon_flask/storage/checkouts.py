@@ -49,8 +49,9 @@ class Claim(NamedTuple):
 
     `created`: a new row; the caller is to ask Spayon for its payment session. `live`: the payment
     session can be paid. `creating`: another request is asking Spayon. `lapsed`: the time of the
-    payment session is over, by our clock. `changed`: the payment asks for something else, and
-    was made after the order was loaded. `paid` and `review`: nothing more is to be paid.
+    payment session is over by our clock, or it was made for another host. `changed`: the payment
+    asks for something else, and was made after the order was loaded. `paid` and `review`: nothing
+    more is to be paid.
     """
 
     state: str
@@ -82,13 +83,15 @@ class Checkouts(Part):
         now: datetime,
         loaded_at: datetime | None = None,
         known: int = 0,
+        host: str | None = None,
         give_up: int | None = None,
         details: Mapping[str, str] | None = None,
     ) -> Claim:
         """Return what stands for *order*. If nothing does, commit a new pending payment.
 
-        *order* was loaded at *loaded_at*, or after the payment *known* was there. *give_up* names a
-        lapsed payment that the order does not wait for any longer. *details* is what the payer
+        *order* was loaded at *loaded_at*, or after the payment *known* was there. A payment session
+        is shared by those who reach the shop by the same *host*. *give_up* names a lapsed payment
+        that the order does not wait for any longer. *details* is what the payer
         typed: it is handed to the shop with the new payment, and not kept. Raises `HandlerError` if
         the shop's function fails.
         """
@@ -114,7 +117,7 @@ class Checkouts(Part):
             if row.held_order_id is None:
                 continue
 
-            state = _state(row, order, now)
+            state = _state(row, order, host, now)
 
             if state in ("live", "creating") or (state == "lapsed" and row.id != give_up):
                 return Claim(state, row.id)
@@ -125,7 +128,7 @@ class Checkouts(Part):
 
         # Unguessable: it opens the cancel page.
         reference = secrets.token_urlsafe(24)
-        payment_id = self._insert(connection, order, reference, now)
+        payment_id = self._insert(connection, order, reference, host, now)
         self._tell(connection, payment_id, details)
         return Claim("created", payment_id, reference)
 
@@ -147,7 +150,7 @@ class Checkouts(Part):
         """All payments of an order."""
         p = self.payment.c
         needed = [p[name] for name in NEEDED]
-        return select(*needed, p.session_url, p.expires_at, p.created_at).where(
+        return select(*needed, p.session_url, p.host, p.expires_at, p.created_at).where(
             p.order_id == bindparam("the_order_id"), self.is_mine
         )
 
@@ -187,11 +190,14 @@ class Checkouts(Part):
             .values(held_order_id=None)
         )
 
-    def _insert(self, connection: Connection, order: Order, reference: str, now: datetime) -> int:
+    def _insert(
+        self, connection: Connection, order: Order, reference: str, host: str | None, now: datetime
+    ) -> int:
         row = {
             "account": self.account,
             "order_id": order.order_id,
             "order_key": order.key,
+            "host": host,
             "held_order_id": order.order_id,
             "reference": reference,
             "status": "pending",
@@ -340,7 +346,7 @@ class Checkouts(Part):
         )
 
 
-def _state(row: Any, order: Order, now: datetime) -> str:
+def _state(row: Any, order: Order, host: str | None, now: datetime) -> str:
     """Return the state of the payment that holds *order*."""
     being_created = now < row.created_at + CREATION_LIMIT
 
@@ -353,5 +359,10 @@ def _state(row: Any, order: Order, now: datetime) -> str:
     # A report was quicker than the answer, so there is no URL yet to send the payer to.
     if row.session_url is None and being_created:
         return "creating"
+
+    # Whoever began a payment session under another host may have chosen that host: the callback and
+    # the payer would go there. Spayon is asked, as about one that is past its time.
+    if host is not None and row.host not in (None, host):
+        return "lapsed"
 
     return "live" if can_be_paid(row, now) else "lapsed"

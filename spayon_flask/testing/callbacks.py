@@ -41,7 +41,7 @@ def post_callback(
     if secret != "":
         headers["X-Signature"] = sign(body, secret or state.settings.callback_secrets[0])
 
-    return client.post(path_of(app, f"{name}.callback"), data=body, headers=headers)
+    return client.post(path_of(app, name, "callback"), data=body, headers=headers)
 
 
 def state_of(app: Flask, name: str) -> AppState:
@@ -53,9 +53,10 @@ def state_of(app: Flask, name: str) -> AppState:
         raise LookupError(str(error)) from None
 
 
-def path_of(app: Flask, endpoint: str, **values: object) -> str:
-    """Return the path of an endpoint."""
-    return str(app.url_map.bind("localhost").build(endpoint, values))
+def path_of(app: Flask, name: str, endpoint: str, **values: object) -> str:
+    """Return the path of an endpoint of the `Spayon` object *name*."""
+    with app.app_context():
+        return state_of(app, name).urls.path(endpoint, **values)
 
 
 def _write(

@@ -62,7 +62,7 @@ class Payer:
 
     def checkout(self, order_id: str, form: Mapping[str, str] | None = None) -> str:
         """Submit the checkout page of an order, and return the id of the payment session."""
-        path = path_of(self._app, f"{self._name}.checkout", order_id=order_id)
+        path = path_of(self._app, self._name, "checkout", order_id=order_id)
         response = self.client.post(path, data=form or {})
         session = self._session(order_id)
 
@@ -158,7 +158,7 @@ def _into(app: Flask, name: str) -> Callable[[str, bytes, Mapping[str, str]], An
     """Return what carries the simulator's callbacks into *app*, whatever its PUBLIC_URL is."""
 
     def carry(_: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        path = path_of(app, f"{name}.callback")
+        path = path_of(app, name, "callback")
         response = app.test_client().post(path, data=body, headers=dict(headers))
         return Answer(response.status_code, response.data)
 

@@ -9,6 +9,8 @@ from .callback import create_callback
 from .cancel_page import create_cancel_page
 from .checkout import create_checkout
 from .language import page_language
+from .mounting import add_route
+from .mounting import stay_in_place
 from .neighbours import LastResortBlueprint
 from .neighbours import exempt
 from .rehearsal import create_rehearsal
@@ -33,26 +35,20 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
     )
 
     # Spayon must not be redirected: it signs one POST, and follows nothing that we know of.
-    blueprint.add_url_rule(
-        "/callback", "callback", callback, methods=["POST"], strict_slashes=False
-    )
-    blueprint.add_url_rule(
-        "/checkout/<path:order_id>", "checkout", create_checkout(current), methods=["GET", "POST"]
-    )
+    add_route(blueprint, "/callback", "callback", callback, methods=["POST"], strict_slashes=False)
     # A bank may send the payer back by a form of its own, which knows no CSRF token either. Both
     # views change nothing by a POST.
     return_page, cancel_page = create_return_page(current), create_cancel_page(current)
-    both = ["GET", "POST"]
-    blueprint.add_url_rule("/return", "return_page", return_page, methods=both)
-    blueprint.add_url_rule("/cancel/<reference>", "cancel_page", cancel_page, methods=both)
-
     rehearsal = create_rehearsal(current)
-    blueprint.add_url_rule(
-        '/rehearsal/<key>/<any(callback, "return", cancel):what>',
-        "rehearsal",
-        rehearsal,
-        methods=["GET", "POST"],
-    )
 
+    for rule, endpoint, view in (
+        ("/checkout/<path:order_id>", "checkout", create_checkout(current)),
+        ("/return", "return_page", return_page),
+        ("/cancel/<reference>", "cancel_page", cancel_page),
+        ('/rehearsal/<key>/<any(callback, "return", cancel):what>', "rehearsal", rehearsal),
+    ):
+        add_route(blueprint, rule, endpoint, view, methods=["GET", "POST"])
+
+    stay_in_place(blueprint)
     exempt(blueprint, callback, return_page, cancel_page, rehearsal)
     return blueprint
