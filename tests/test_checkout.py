@@ -373,6 +373,7 @@ def test_in_production_plain_http_is_noticed_before_anyone_pays(
     shop = make_shop(
         SPAYON_ENVIRONMENT="production",
         SPAYON_PUBLIC_URL=None,
+        TRUSTED_HOSTS=["localhost"],
         SPAYON_API_URL="http://127.0.0.1:9",
     )
     shop.add_order()
