@@ -83,10 +83,15 @@ class Rehearsals:
         shutil.rmtree(self.folder / "receivers", ignore_errors=True)
 
     def open(self, key: str, replies: list[Reply]) -> None:
-        """Open the receiver *key*, which answers callbacks with *replies*; the last one repeats."""
+        """Open the receiver *key*, which answers callbacks with *replies*; the last one repeats.
+
+        Without *replies* it answers 200.
+        """
         receiver = self._receiver(key)
         receiver.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write(receiver / "replies", [[each.status, each.wait] for each in replies])
+        self._write(
+            receiver / "replies", [[each.status, each.wait] for each in replies or [Reply()]]
+        )
 
     def is_open(self, key: str) -> bool:
         """Return True if there is a receiver *key*."""

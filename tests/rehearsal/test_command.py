@@ -170,3 +170,21 @@ def test_a_gateway_that_answers_nonsense_stops_it(tmp_path: Path) -> None:
 
     assert result.exit_code in (1, 2)
     assert "Traceback" not in result.output
+
+
+def test_the_doctor_mentions_it_until_there_is_a_report_and_never_as_a_failure(stage: Any) -> None:
+    staged: Stage = stage()
+
+    def rehearsal() -> dict[str, str]:
+        arguments = ["spayon", "doctor", "--offline", "--json"]
+        said = json.loads(staged.shop.app.test_cli_runner().invoke(args=arguments).output)
+        (found,) = (each for each in said["findings"] if each["check"] == "rehearsal")
+        return dict(found)
+
+    before = rehearsal()
+    run(staged.shop, "--yes")
+    after = rehearsal()
+
+    assert (before["state"], after["state"]) == ("ok", "ok")
+    assert "flask spayon rehearse" in before["do"]
+    assert "rehearsal-simulator-" in after["says"]

@@ -32,6 +32,7 @@ from .records import check_tables
 from .records import check_unknown
 from .settings import check_environment
 from .settings import check_public_url
+from .settings import check_rehearsal
 from .settings import check_secrets
 from .settings import check_settings
 from .settings import check_token_cache
@@ -57,6 +58,7 @@ _HERE: tuple[Check, ...] = (
     check_hand_over,
     check_unknown,
     check_rotation,
+    check_rehearsal,
 )
 
 _ELSEWHERE: tuple[Check, ...] = (

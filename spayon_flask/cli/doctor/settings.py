@@ -17,6 +17,7 @@ from ...state import AppState
 from ...token_cache import PATIENCE
 from ...token_cache import StuckError
 from ...token_cache import in_time
+from .finding import OK
 from .finding import Finding
 from .finding import ok
 from .finding import unknown
@@ -213,3 +214,20 @@ def check_token_cache(state: AppState) -> Iterator[Finding]:
 
     else:
         yield wrong("token cache", "TOKEN_CACHE forgets at once", "use one that keeps what it gets")
+
+
+def check_rehearsal(state: AppState) -> Iterator[Finding]:
+    """Mention what only `rehearse` finds out. Never a failure: payments work without it."""
+    environment = "simulator" if state.settings.simulated else state.settings.environment
+    found = state.rehearsals.report(environment)
+
+    if found is None:
+        yield Finding(
+            "rehearsal",
+            OK,
+            f"no report on Spayon's {environment} yet",
+            f"`flask {state.name} rehearse` finds out what Spayon really does",
+        )
+
+    else:
+        yield ok("rehearsal", f"the report is {found.name}")

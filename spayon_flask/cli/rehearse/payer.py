@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from typing import Protocol
 
@@ -34,13 +35,21 @@ class Person(Protocol):
 class Payer:
     """Three sessions that *person* opens; what they lead to comes to *receivers*.
 
-    *body* makes the body of a creation from the URLs of a receiver.
+    *body* makes the body of a creation from the URLs of a receiver. *once* is given the name of a
+    part of a step and asks for it, unless that was done before the rehearsal was stopped.
     """
 
-    def __init__(self, receivers: Receivers, person: Person, body: Body) -> None:
+    def __init__(
+        self,
+        receivers: Receivers,
+        person: Person,
+        body: Body,
+        once: Callable[[str, Callable[[], Facts]], Facts],
+    ) -> None:
         self._receivers = receivers
         self._person = person
         self._body = body
+        self._once = once
 
     def begin(self) -> Facts:
         """Create the session of one step."""
@@ -75,16 +84,8 @@ class Payer:
 
     def decline(self, session: Facts) -> Facts:
         """Have a card declined, and then the payment given up."""
+        found = dict(self._once("declined", partial(self._declined, session)))
         told, _ = self._receivers.status(session)
-
-        if told["status"] not in OVER:
-            self._person.do(
-                "Open this address, pay with a card that is declined, and stay on the page.",
-                _url(session),
-            )
-            told, _ = self._receivers.status(session)
-
-        found: Facts = {"after_decline": told["status"]}
 
         if told["status"] not in OVER:
             self._person.do(
@@ -95,6 +96,15 @@ class Payer:
             found["callback"] = self._receivers.callback_facts(callback, session["order_id"])
 
         return found
+
+    def _declined(self, session: Facts) -> Facts:
+        """Have a card declined; return how the session stands after that."""
+        self._person.do(
+            "Open this address, pay with a card that is declined, and stay on the page.",
+            _url(session),
+        )
+        told, _ = self._receivers.status(session)
+        return {"after_decline": told["status"]}
 
     def back(self, session: Facts) -> Facts:
         """Have the payer click back."""

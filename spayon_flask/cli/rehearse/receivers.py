@@ -64,7 +64,7 @@ class Receivers:
     ) -> Facts:
         """Open a receiver, and create a session that leads there; *body* is made from the URLs."""
         key = secrets.token_hex(16)
-        self._state.rehearsals.open(key, [*replies] or [Reply()])
+        self._state.rehearsals.open(key, [*replies])
         fields = body(self.links(key))
         asked = self._gateway.create(fields)
         session_id = session_of(asked)

@@ -56,7 +56,7 @@ class Rehearsal:
         self._gateway = Gateway(state, sleep)
         receivers = Receivers(state, self._gateway, state.clock, sleep)
         self._links = receivers.links
-        self._payer = Payer(receivers, person, self._body)
+        self._payer = Payer(receivers, person, self._body, partial(self._once, says=""))
         self._redelivery = Redelivery(receivers, self._body, hang)
 
     def begin(self, *, resume: bool) -> None:
@@ -75,10 +75,10 @@ class Rehearsal:
 
     def alone(self) -> None:
         """Ask what takes neither a payer nor a public address."""
-        alone = Alone(self._gateway, self._nowhere(), self.facts)
+        alone = Alone(self._gateway, self._nowhere(), self.facts, partial(self._once, says=""))
 
         for step in STEPS:
-            self._once(step.name, step.says, partial(step.ask, alone))
+            self._once(step.name, partial(step.ask, alone), step.says)
 
     def with_payer(self) -> None:
         """Ask what takes a person who pays."""
@@ -88,29 +88,31 @@ class Rehearsal:
             ("back", "have a payer click back", self._payer.back),
         ):
             if name not in self.facts:
-                session = self._once(f"{name}-session", f"{says}: create it", self._payer.begin)
-                self._once(name, says, partial(work, session))
+                session = self._once(f"{name}-session", self._payer.begin, f"{says}: create it")
+                self._once(name, partial(work, session), says)
 
     def redelivery(self) -> None:
         """Let sessions expire, and count how their callbacks come."""
         if "redelivery" not in self.facts:
             sessions = self._once(
-                "redelivery-sessions", "create three sessions that expire", self._redelivery.begin
+                "redelivery-sessions", self._redelivery.begin, "create three sessions that expire"
             )
             self._once(
                 "redelivery",
+                partial(self._redelivery.finish, sessions),
                 "wait until they have expired, and count the callbacks: about half an hour",
-                lambda: self._redelivery.finish(sessions),
             )
 
     def end(self) -> None:
         """Close what the running shop has open for this rehearsal."""
         self._state.rehearsals.close()
 
-    def _once(self, name: str, says: str, ask: Callable[[], Facts]) -> Facts:
+    def _once(self, name: str, ask: Callable[[], Facts], says: str) -> Facts:
         """Return the facts of the step *name*, asked for only if they are not known."""
         if name not in self.facts:
-            self._tell(says)
+            if says:
+                self._tell(says)
+
             found = ask()
             self.facts[name] = found
             self._state.rehearsals.keep(self.facts)

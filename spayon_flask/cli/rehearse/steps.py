@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -71,15 +72,21 @@ class Step:
 class Alone:
     """The questions that a rehearsal asks by itself; *links* are the URLs that sessions name.
 
-    *known* are the facts of the steps before.
+    *known* are the facts of the steps before. *once* is given the name of a part of a step and asks
+    for it, unless that was done before the rehearsal was stopped.
     """
 
     def __init__(
-        self, gateway: Gateway, links: Mapping[str, str], known: Mapping[str, Facts]
+        self,
+        gateway: Gateway,
+        links: Mapping[str, str],
+        known: Mapping[str, Facts],
+        once: Callable[[str, Callable[[], Facts]], Facts],
     ) -> None:
         self._gateway = gateway
         self._links = links
         self._known = known
+        self._once = once
 
     def token(self) -> Facts:
         """Buy a token."""
@@ -113,24 +120,26 @@ class Alone:
 
     def creation(self) -> Facts:
         """Create a session with every field; if it is refused, find a body that is not."""
-        order_id = f"{REHEARSAL}{secrets.token_hex(6)}"
+        for number, base in enumerate(_BASES):
+            found = self._once(f"creation-{number + 1}", partial(self._try_base, base))
 
-        for base in _BASES:
-            asked = self._gateway.create(self._body(base, order_id=order_id))
-
-            if asked.accepted and session_of(asked) is not None:
-                return {
-                    "status": asked.status,
-                    "keys": asked.keys,
-                    "session_id": session_of(asked),
-                    "order_id": order_id,
-                    "base": base,
-                }
+            if found["session_id"] is not None:
+                return {**found, "base": base}
 
         raise StoppedError(
-            f"Spayon refused to create a payment session (HTTP {asked.status}): this rehearsal "
+            f"Spayon refused to create a payment session (HTTP {found['status']}): this rehearsal "
             "cannot go on without one"
         )
+
+    def _try_base(self, base: Mapping[str, Any]) -> Facts:
+        order_id = f"{REHEARSAL}{secrets.token_hex(6)}"
+        asked = self._gateway.create(self._body(base, order_id=order_id))
+        return {
+            "status": asked.status,
+            "keys": asked.keys if asked.accepted else [],
+            "session_id": session_of(asked) if asked.accepted else None,
+            "order_id": order_id,
+        }
 
     def used_order(self) -> Facts:
         """Create one more for the same order id."""
@@ -140,16 +149,25 @@ class Alone:
         """Create one with a product alone; if it is refused, find out what it lacks."""
         base = self._known["creation"]["base"]
         product = {**PRODUCT, "currency": base.get("currency", PRODUCT["currency"])}
-        accepted = self._gateway.create(product).accepted
-        optional = [*self._links, *OPTIONAL, "order_id"]
-        required = [] if accepted else [name for name in optional if not self._without(name)]
-        return {"accepted": accepted, "required": required}
+        alone = self._once("product-alone", lambda: self._accepted(product))
+        required = []
 
-    def _without(self, name: str) -> bool:
+        if not alone["accepted"]:
+            for name in (*self._links, *OPTIONAL, "order_id"):
+                found = self._once(f"without-{name}", partial(self._without, name))
+                required += [] if found["accepted"] else [name]
+
+        return {"accepted": alone["accepted"], "required": required}
+
+    def _without(self, name: str) -> Facts:
         # Spayon may want a default to be one of the methods: without them it goes as well.
         left_out = {name, "defaultPaymentMethod"} if name == "availablePaymentMethods" else {name}
-        body = {key: value for key, value in self._body().items() if key not in left_out}
-        return self._gateway.create(body).accepted
+        return self._accepted(
+            {key: value for key, value in self._body().items() if key not in left_out}
+        )
+
+    def _accepted(self, body: Mapping[str, Any]) -> Facts:
+        return {"accepted": self._gateway.create(body).accepted}
 
     def status(self) -> Facts:
         """Ask how the session stands."""
