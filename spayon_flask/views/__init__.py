@@ -8,6 +8,7 @@ from ..state import Current
 from .callback import create_callback
 from .cancel_page import create_cancel_page
 from .checkout import create_checkout
+from .jinja import check_jinja
 from .language import page_language
 from .mounting import add_route
 from .mounting import stay_in_place
@@ -27,6 +28,7 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
         static_url_path="/static/spayon",
         template_folder="templates",
     )
+    check_jinja(blueprint)
     callback = create_callback(name, current)
 
     # For macros.html, which a shop's own pages import without any context of ours.

@@ -1,0 +1,294 @@
+"""What the views add to the pages: headers, ways back, the shop's own functions and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask import abort
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
+from jinja2 import StrictUndefined
+
+from spayon_flask import Order
+from spayon_flask import Spayon
+from spayon_flask.errors import ConfigError
+from spayon_flask.simulator import Simulator
+from tests.conftest import dispose
+from tests.reports import report
+from tests.shop import CONFIG
+from tests.shop import Shop
+from tests.shop import make_shop
+
+from .test_every_standing import STATUS_CALL
+from .test_templates import words_of
+
+
+ORDER = Order(order_id="A1", product_name="Tea", price=Decimal(1000), currency="AMD")
+RETURN, CANCEL = "/pay/return?session_id=S1", "/pay/cancel/reference-of-S1-A1"
+
+Sell = Callable[..., Shop]
+
+
+@pytest.fixture
+def sell() -> Iterator[Sell]:
+    """Make a shop with settings, which sells one order with more fields."""
+    made: list[Shop] = []
+
+    def make(order: dict[str, Any] | None = None, **config: Any) -> Shop:
+        shop = make_shop(**config)
+        made.append(shop)
+        sold = replace(ORDER, **order or {})
+        shop.spayon.order_loader(lambda key: sold if key == "A1" else None)
+        shop.add_order()
+        return shop
+
+    yield make
+
+    for shop in made:
+        dispose(shop)
+
+
+@pytest.mark.parametrize("path", [RETURN, CANCEL])
+def test_a_payer_whom_a_bank_posts_back_is_sent_on_to_the_page(shop: Shop, path: str) -> None:
+    CSRFProtect(shop.app)
+    shop.add_payment()
+    answer = shop.app.test_client().post(path, data={"bank": "form"})
+
+    assert answer.status_code == 303
+    assert answer.location == path
+
+
+def test_a_session_id_in_the_form_of_a_bank_is_taken_too(shop: Shop) -> None:
+    shop.add_payment()
+    answer = shop.app.test_client().post("/pay/return", data={"session_id": "S1"})
+
+    assert (answer.status_code, answer.location) == (303, RETURN)
+
+
+@pytest.mark.parametrize("path", ["/pay/return?session_id=nobody", "/pay/cancel/nobody"])
+def test_a_post_about_nothing_is_not_found(shop: Shop, path: str) -> None:
+    assert shop.app.test_client().post(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/pay/checkout/A1", RETURN, CANCEL, "/pay/checkout/none"])
+def test_every_page_says_in_a_header_that_it_is_not_to_be_indexed(shop: Shop, path: str) -> None:
+    shop.add_order()
+    shop.add_payment(status="paid")
+
+    assert shop.app.test_client().get(path).headers["X-Robots-Tag"] == "noindex"
+
+
+def test_the_receipt_tells_when_it_was_paid_and_what(sell: Sell) -> None:
+    shop = sell(SPAYON_TIMEZONE="Asia/Yerevan")
+    shop.add_payment(price=None, currency=None, product_id=7, product_name=None)
+    shop.clock.step(3 * 24 * 3600)
+    shop.deliver(report(price="1250.50", updatedAt="2026-11-22T12:01:00.000Z"))
+    words = words_of(shop.app.test_client().get(RETURN).text).replace("\u00a0", " ")
+
+    assert "Amount 1,250.50 AMD" in words
+    assert "Paid on 22 November 2026, 16:01" in words
+
+
+def test_a_paid_order_is_sent_on_to_the_shops_own_page_of_thanks(sell: Sell) -> None:
+    shop = sell({"thanks_url": "https://elsewhere.example/thanks"})
+    shop.add_payment()
+    client = shop.app.test_client()
+    assert client.get(RETURN).status_code == 200
+
+    shop.deliver(report())
+    answer = client.get(RETURN)
+    assert (answer.status_code, answer.location) == (303, "https://elsewhere.example/thanks")
+
+
+def test_the_script_is_told_where_to_go_on(sell: Sell) -> None:
+    shop = sell({"thanks_url": "https://elsewhere.example/thanks"})
+    shop.add_payment(status="paid")
+    page = shop.app.test_client().get(RETURN, headers={"X-Spayon-Script": "1"})
+
+    assert page.status_code == 200
+    assert 'data-next="https://elsewhere.example/thanks"' in page.text
+
+
+@pytest.mark.parametrize("status", ["failed", "expired", "review"])
+def test_who_has_not_paid_is_not_thanked(sell: Sell, status: str) -> None:
+    shop = sell({"thanks_url": "/thanks"})
+    shop.add_payment(status=status)
+
+    assert shop.app.test_client().get(RETURN).status_code == 200
+
+
+@pytest.mark.parametrize("path", [RETURN, CANCEL, "/pay/checkout/A1"])
+def test_every_page_of_an_order_leads_to_its_page_in_the_shop(sell: Sell, path: str) -> None:
+    shop = sell({"url": "/orders/17"})
+    shop.add_payment(status="paid")
+
+    assert 'href="/orders/17">See your order</a>' in shop.app.test_client().get(path).text
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("down"), None])
+@pytest.mark.parametrize("path", [RETURN, CANCEL])
+def test_a_payment_is_shown_to_whom_the_loader_shows_nothing(
+    shop: Shop, path: str, failure: Exception | None
+) -> None:
+    @shop.spayon.order_loader
+    def refuse(_key: str) -> None:
+        if failure is not None:
+            raise failure
+
+        abort(403)
+
+    shop.add_payment(status="paid")
+    page = shop.app.test_client().get(path)
+
+    assert page.status_code == 200
+    assert "Payment received" in page.text
+
+
+def test_the_lines_of_an_order_are_shown_and_never_sent(sim: Simulator, sell: Sell) -> None:
+    lines = [("Cup <b>", 2, Decimal(300)), ("Pot", 1, Decimal(400))]
+    shop = sell({"lines": lines}, SPAYON_API_URL=sim.url)
+    client = shop.app.test_client()
+    html = client.get("/pay/checkout/A1").text
+
+    assert "Cup &lt;b&gt;" in html
+    assert "× 2 600 AMD Pot 400 AMD" in words_of(html)
+    assert client.post("/pay/checkout/A1").status_code == 303
+    assert "Pot" not in str(next(iter(sim.sessions)).creation)
+
+
+def test_the_shop_chooses_the_language_of_every_page(shop: Shop) -> None:
+    shop.spayon.language(lambda: "hy")
+    client = shop.app.test_client()
+
+    for path in ("/pay/checkout/none", "/pay/return?session_id=nobody"):
+        assert '<html lang="hy">' in client.get(path, headers={"Accept-Language": "ru"}).text
+
+
+def test_the_language_of_the_order_comes_before_the_shops_function(sell: Sell) -> None:
+    shop = sell({"language": "ru"})
+    shop.spayon.language(lambda: "hy")
+
+    assert '<html lang="ru">' in shop.app.test_client().get("/pay/checkout/A1").text
+
+
+@pytest.mark.parametrize("code", [None, "", "xx", 7])
+def test_a_language_that_we_do_not_speak_leaves_it_to_the_browser(shop: Shop, code: Any) -> None:
+    shop.spayon.language(lambda: code)
+    html = shop.app.test_client().get("/pay/return", headers={"Accept-Language": "ru"}).text
+
+    assert '<html lang="ru">' in html
+
+
+def test_a_language_function_that_fails_spoils_no_page(shop: Shop) -> None:
+    @shop.spayon.language
+    def fail() -> str:
+        raise RuntimeError("a mistake")
+
+    assert shop.app.test_client().get("/pay/return").status_code == 404
+
+
+def test_a_shop_that_asks_for_nothing_shows_no_fields(sell: Sell) -> None:
+    html = sell(SPAYON_ASK_DETAILS=False).app.test_client().get("/pay/checkout/A1").text
+
+    assert "Your details" not in html
+    assert "<input" not in html
+    assert "Continue to payment" in html
+
+
+def test_nothing_that_is_typed_all_the_same_is_passed_on(sim: Simulator, sell: Sell) -> None:
+    shop = sell(SPAYON_ASK_DETAILS=False, SPAYON_API_URL=sim.url)
+    shop.app.test_client().post("/pay/checkout/A1", data={"email": "ani@example.am"})
+
+    assert next(iter(sim.sessions)).creation.email is None
+
+
+def test_the_shop_is_told_what_the_payer_typed(sim: Simulator, sell: Sell) -> None:
+    told: list[tuple[str, dict[str, str]]] = []
+    shop = sell(SPAYON_API_URL=sim.url)
+
+    @shop.spayon.on_details
+    def keep(payment: Any, details: Any) -> None:
+        told.append((payment.order_id, dict(details)))
+
+    shop.app.test_client().post("/pay/checkout/A1", data={"email": " ani@example.am "})
+
+    assert told == [("A1", {"email": "ani@example.am"})]
+
+
+def test_a_mistyped_address_is_corrected_when_the_session_is_made_anew(
+    sim: Simulator, sell: Sell
+) -> None:
+    shop = sell(SPAYON_API_URL=sim.url)
+    shop.clock.now = sim.clock.now()
+    client = shop.app.test_client()
+    client.post("/pay/checkout/A1", data={"email": "ani@exmaple.am"})
+    assert "Correct your details" in client.get("/pay/checkout/A1").text
+
+    shop.clock.step(15 * 60)
+    sim.clock.step(15 * 60)
+    sim.settle()
+    client.post("/pay/checkout/A1", data={"email": "ani@example.am"})
+
+    assert [each.creation.email for each in sim.sessions] == ["ani@exmaple.am", "ani@example.am"]
+
+
+def test_the_checkout_page_asks_about_a_payment_under_way_as_often_as_it_may(
+    sim: Simulator, sell: Sell
+) -> None:
+    shop = sell(SPAYON_API_URL=sim.url)
+    shop.clock.now = sim.clock.now()
+    client = shop.app.test_client()
+    client.post("/pay/checkout/A1")
+    pages = [client.get("/pay/checkout/A1").text for _ in range(5)]
+
+    assert sim.requests.count(STATUS_CALL) == 1
+    assert all("I have paid already: see the payment" in page for page in pages)
+
+    shop.clock.now += timedelta(seconds=5)
+    client.get("/pay/checkout/A1")
+    assert sim.requests.count(STATUS_CALL) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("variable_start_string", "[["),
+        ("block_end_string", "%]"),
+        ("comment_start_string", "{*"),
+        ("autoescape", False),
+    ],
+)
+@pytest.mark.parametrize("made", [False, True])
+def test_a_jinja_that_cannot_show_the_pages_is_refused_at_the_start(
+    option: str, value: Any, made: bool
+) -> None:
+    app = Flask("shop")
+    app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI="sqlite://")
+    spayon = Spayon(SQLAlchemy(app))
+    spayon.init_app(app)
+
+    if made:
+        setattr(app.jinja_env, option, value)
+
+    else:
+        app.jinja_options = {option: value}
+
+    with pytest.raises(ConfigError, match="the app's Jinja"):
+        app.register_blueprint(spayon.blueprint, url_prefix="/pay")
+
+
+@pytest.mark.parametrize("path", ["/pay/checkout/A1", RETURN, CANCEL, "/pay/checkout/none"])
+@pytest.mark.parametrize("status", ["pending", "paid", "failed", "expired", "review"])
+def test_every_page_works_where_jinja_is_strict(shop: Shop, path: str, status: str) -> None:
+    shop.app.jinja_env.undefined = StrictUndefined
+    shop.add_order()
+    shop.add_payment(status=status)
+
+    assert shop.app.test_client().get(path).status_code in (200, 404)
