@@ -13,6 +13,13 @@ from .errors import InvalidSignatureError
 CHALLENGE = "X-Signature"
 
 
+#: The header by which `doctor` shows that a callback without a report is its own: the HMAC of
+#: `DOCTOR_WORD`. Such a callback is refused like all others, and not logged.
+DOCTOR_HEADER = "X-Spayon-Doctor"
+
+DOCTOR_WORD = b"a callback of the doctor"
+
+
 def sign(body: bytes, callback_secret: str) -> str:
     """Return the `X-Signature` of *body*: lower-case hex HMAC-SHA256 of the exact raw bytes.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 from flask.cli import AppGroup
 
 from ..state import Current
+from .command import usage_errors
 
 
 #: Each is a module of this package with `create_command`.
@@ -34,6 +36,16 @@ class _Group(AppGroup):
     def __init__(self, name: str, current: Current) -> None:
         super().__init__(name, help=f"Payments through Spayon (account {name}).")
         self._current = current
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the command line; a wrong one exits with 64."""
+        with usage_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; if it was called wrongly, exit with 64."""
+        with usage_errors():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, ours and those that the shop has added."""

@@ -17,6 +17,7 @@ from sqlalchemy import func
 from sqlalchemy import inspect
 from sqlalchemy import or_
 from sqlalchemy import select
+from sqlalchemy import text
 
 from ..models import PaymentMixin
 from ..transitions import BARRING
@@ -101,6 +102,35 @@ class Queries(Part):
     def look_again(self) -> None:
         """See the present from now on, and not the snapshot that was read before."""
         self.session.rollback()
+
+    def ping(self) -> None:
+        """Ask the database anything; raises its own error if it does not answer."""
+        self.connect().execute(select(1))
+
+    def encoding(self) -> str:
+        """Return the character set of our tables, as `utf8` or `utf8mb4` if all is well."""
+        connection = self.connect()
+        dialect = connection.dialect.name
+
+        if dialect == "postgresql":
+            found = connection.execute(text("SHOW server_encoding")).scalar_one()
+
+        elif dialect in ("mysql", "mariadb"):
+            found = connection.execute(
+                text(
+                    "SELECT character_set_name FROM information_schema.columns WHERE"
+                    " table_schema = DATABASE() AND table_name = :table"
+                    " AND column_name = 'product_name'"
+                ),
+                {"table": self.payment.name},
+            ).scalar_one()
+            # An old name, of three bytes a letter.
+            found = "utf8mb3" if found == "utf8" else found
+
+        else:
+            found = "utf8"
+
+        return str(found).lower()
 
     def differences(self) -> list[str]:
         """Return what the models have and the database lacks, in words: tables, columns, keys."""

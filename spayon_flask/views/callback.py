@@ -21,6 +21,8 @@ from ..errors import InvalidSignatureError
 from ..rehearsals import REHEARSAL
 from ..reports import Report
 from ..signing import CHALLENGE
+from ..signing import DOCTOR_HEADER
+from ..signing import DOCTOR_WORD
 from ..signing import verify
 from ..state import Current
 
@@ -43,7 +45,7 @@ _UNSIGNED = [("Content-Type", _PLAIN), ("WWW-Authenticate", CHALLENGE)]
 
 def create_callback(name: str, current: Current) -> RouteCallable:
     """Return the view that takes Spayon's callbacks for the account *name*."""
-    refusals = _Refusals(name)
+    refusals = _Refusals(name, current)
 
     def callback() -> ResponseReturnValue:
         """Record what Spayon says; hearing it again changes nothing."""
@@ -129,23 +131,40 @@ def _forget_rest(request: Request) -> None:
 class _Refusals:
     """Answer callbacks of *account* that are refused, and log each reason once a minute."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, current: Current) -> None:
         self._account = account
+        self._current = current
         self._unlogged: dict[str, int] = {}
         self._quiet_until: dict[str, datetime] = {}
 
     def answer(self, status_code: int, reason: str, now: datetime) -> ResponseReturnValue:
         """Return the answer to a callback that is refused for *reason*; log it, tell observers."""
-        self._log(reason, now)
-        signals.announce(
-            signals.callback_refused, self._account, status_code=status_code, reason=reason
-        )
+        if not self._is_the_doctors():
+            self._log(reason, now)
+            signals.announce(
+                signals.callback_refused, self._account, status_code=status_code, reason=reason
+            )
 
         if status_code == 401:  # noqa: PLR2004  an HTTP status
             # Without a body, which would be a packet of its own: anybody can ask for this answer.
             return Response(status=401, headers=_UNSIGNED)
 
         return Response(f"{reason}\n", status_code, content_type=_PLAIN)
+
+    def _is_the_doctors(self) -> bool:
+        """Return True if `doctor` has sent the callback: nobody needs to be told of that."""
+        shown = request.headers.get(DOCTOR_HEADER)
+
+        if shown is None:
+            return False
+
+        try:
+            verify(DOCTOR_WORD, shown, self._current().settings.callback_secrets)
+
+        except InvalidSignatureError:
+            return False
+
+        return True
 
     def _log(self, reason: str, now: datetime) -> None:
         until = self._quiet_until.get(reason)

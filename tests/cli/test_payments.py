@@ -63,7 +63,7 @@ def test_payments_can_be_narrowed_down(
     result = run("payments", "--json", *arguments)
 
     if expected is None:
-        assert result.exit_code == 2
+        assert result.exit_code == 64
         assert "neither a date" in result.output
 
     else:

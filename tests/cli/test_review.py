@@ -151,7 +151,7 @@ def test_the_dispatcher_is_given_the_callback_row_again(shop: Shop, run: Run) ->
 def test_a_decision_needs_a_session_a_word_and_a_reason(
     shop: Shop, run: Run, arguments: tuple[str, ...]
 ) -> None:
-    assert run("review", *arguments).exit_code == 2
+    assert run("review", *arguments).exit_code == 64
     assert shop.payment().status == "review"
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import asdict
+from dataclasses import replace
 
 import click
 from flask.cli import with_appcontext
 
 from ...state import AppState
 from ...state import Current
+from ...storage.trouble import database_trouble
 from ..command import Command
 from ..output import print_json
 from .finding import OK
@@ -24,6 +26,8 @@ from .network import check_clock
 from .network import check_credentials
 from .network import check_reachability
 from .policy import check_policy
+from .records import check_database
+from .records import check_encoding
 from .records import check_hand_over
 from .records import check_pending
 from .records import check_reviews
@@ -43,30 +47,35 @@ from .wiring import check_handlers
 
 Check = Callable[[AppState], Iterator[Finding]]
 
-_HERE: tuple[Check, ...] = (
-    check_settings,
-    check_secrets,
-    check_environment,
-    check_public_url,
-    check_handlers,
-    check_callback_route,
-    check_cookie,
-    check_tables,
-    check_policy,
-    check_pending,
-    check_reviews,
-    check_hand_over,
-    check_unknown,
-    check_rotation,
-    check_rehearsal,
-)
+#: Each check by the name of its findings, which a check that fails itself is called by.
+_HERE: dict[str, Check] = {
+    "settings": check_settings,
+    "secrets": check_secrets,
+    "environment": check_environment,
+    "public URL": check_public_url,
+    "handlers": check_handlers,
+    "callback route": check_callback_route,
+    "session cookie": check_cookie,
+    "database": check_database,
+    "tables": check_tables,
+    "encoding": check_encoding,
+    "form-action": check_policy,
+    "pending payments": check_pending,
+    "reviews": check_reviews,
+    "dispatcher": check_hand_over,
+    "unknown reports": check_unknown,
+    "rotation": check_rotation,
+    "rehearsal": check_rehearsal,
+}
 
-_ELSEWHERE: tuple[Check, ...] = (
-    check_token_cache,
-    check_credentials,
-    check_clock,
-    check_reachability,
-)
+_ELSEWHERE: dict[str, Check] = {
+    "token cache": check_token_cache,
+    "credentials": check_credentials,
+    "clock": check_clock,
+    "callback URL": check_reachability,
+}
+
+_NO_DATABASE = "the database cannot be asked"
 
 _MARKS = {OK: ("ok", "green"), WRONG: ("WRONG", "red"), UNKNOWN: ("?", "yellow")}
 
@@ -87,8 +96,10 @@ def create_command(current: Current) -> click.Command:
     @with_appcontext
     def doctor(offline: bool, as_json: bool) -> None:
         state = current()
-        checks = _HERE if offline else _HERE + _ELSEWHERE
-        findings = [finding for check in checks for finding in _findings(state, check)]
+        checks = _HERE if offline else _HERE | _ELSEWHERE
+        findings = [
+            finding for name, check in checks.items() for finding in _findings(state, name, check)
+        ]
         code = exit_code(findings)
 
         if as_json:
@@ -102,16 +113,18 @@ def create_command(current: Current) -> click.Command:
     return doctor
 
 
-def _findings(state: AppState, check: Check) -> list[Finding]:
+def _findings(state: AppState, name: str, check: Check) -> list[Finding]:
     try:
         return list(check(state))
 
     except Exception as error:  # noqa: BLE001  one failed check must not hide what the others find
-        name = check.__name__.removeprefix("check_").replace("_", " ")
-
         # Ours says what to do; of others the name is enough, since the text may hold addresses.
         if isinstance(error, ValueError):
             return [wrong(name, str(error), "correct that first")]
+
+        # Why, is what the checks of the database and of the tables say.
+        if database_trouble(error) is not None:
+            return [unknown(name, _NO_DATABASE, "")]
 
         return [
             unknown(name, f"the check ended with {type(error).__name__}", "mend the others first")
@@ -123,9 +136,18 @@ def _findings(state: AppState, check: Check) -> list[Finding]:
 
 
 def _print(findings: list[Finding]) -> None:
-    for finding in findings:
+    for finding in _joined(findings):
         mark, colour = _MARKS[finding.state]
         click.echo(f"{click.style(f'{mark:5}', fg=colour)}  {finding.check}: {finding.says}")
 
         if finding.do:
             click.echo(f"       -> {finding.do}")
+
+
+def _joined(findings: list[Finding]) -> Iterator[Finding]:
+    """Yield the findings for a person, who need not read seven times of the same cause."""
+    cut_off = [each for each in findings if each.says == _NO_DATABASE]
+    yield from (each for each in findings if each.says != _NO_DATABASE)
+
+    if cut_off:
+        yield replace(cut_off[0], check=", ".join(each.check for each in cut_off))

@@ -17,6 +17,7 @@ from .finding import Finding
 from .finding import ok
 from .finding import unknown
 from .finding import wrong
+from .wiring import doctors
 
 
 #: Clocks may differ so much; more, and a payer reads of minutes that are not there.
@@ -118,6 +119,6 @@ def _post(state: AppState, url: str, headers: dict[str, str]) -> Probed:
         url,
         method="POST",
         body=_NO_REPORT,
-        headers={"Content-Type": "application/json", **headers},
+        headers={"Content-Type": "application/json", **doctors(state), **headers},
         timeout=state.settings.timeout,
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from flask import current_app
 
 from ...state import AppState
+from ...storage.trouble import database_trouble
 from ..output import when
 from .finding import Finding
 from .finding import ok
@@ -22,6 +23,37 @@ _HAND_OVER = timedelta(minutes=10)
 
 #: How long the former secret is kept while secrets are rotated.
 _ROTATION = timedelta(days=30)
+
+
+def check_database(state: AppState) -> Iterator[Finding]:
+    """Ask the database anything."""
+    try:
+        state.storage.queries.ping()
+
+    except Exception as error:
+        if (trouble := database_trouble(error)) is None:
+            raise
+
+        says, _, do = trouble.partition(": ")
+        yield wrong("database", says, do)
+
+    else:
+        yield ok("database", "answers")
+
+
+def check_encoding(state: AppState) -> Iterator[Finding]:
+    """Look whether the names of products can be written in every language."""
+    encoding = state.storage.queries.encoding()
+
+    if encoding in ("utf8", "utf8mb4"):
+        yield ok("encoding", encoding)
+
+    else:
+        yield wrong(
+            "encoding",
+            f"the tables are {encoding}: Armenian and Russian text cannot be written",
+            "convert the database and its tables to utf8mb4 (MariaDB), or UTF8 (PostgreSQL)",
+        )
 
 
 def check_tables(state: AppState) -> Iterator[Finding]:
