@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,11 @@ from .recording import Recorder
 from .reviews import Reviews
 from .schedule import Schedule
 from .status import StatusWriter
+from .transactions import holds_changes
 from .writes import watch
+
+
+logger = logging.getLogger(__name__)
 
 
 class Storage:
@@ -69,6 +74,28 @@ class Storage:
         self._part: Part = self.queries
         # Before the shop's first statement, so that none of its writes is overlooked.
         watch(get_session())
+
+    def commit_earlier_work(self) -> None:
+        """Commit what the shop has written in this request before it came to a view of ours.
+
+        A `before_request` that notes when a user was last seen is the usual one. If that cannot be
+        committed, it is rolled back and logged: it must not keep a payment from being recorded.
+        """
+        scoped = self._part.source.get_session()
+
+        # Most requests have not used the session yet.
+        if not scoped.registry.has() or not holds_changes(session := scoped()):
+            return
+
+        try:
+            session.commit()
+
+        except Exception:
+            session.rollback()
+            logger.exception(
+                "what the shop wrote before our view was not committed",
+                extra={"account": self._part.account},
+            )
 
     @property
     def writes_side_by_side(self) -> bool:

@@ -93,13 +93,18 @@ def begin_clean(session: Session) -> None:
     if not session.in_transaction():
         return
 
-    if has_written(session) or session.new or session.dirty or session.deleted:
+    if holds_changes(session):
         raise UncommittedChangesError(
             "db.session holds changes, which this call would commit: commit them or roll them back "
             "first"
         )
 
     session.rollback()
+
+
+def holds_changes(session: Session) -> bool:
+    """Return True if *session* has changes that a commit would keep, written or not."""
+    return bool(has_written(session) or session.new or session.dirty or session.deleted)
 
 
 def is_transient(error: BaseException | None) -> bool:

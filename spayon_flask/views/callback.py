@@ -77,6 +77,8 @@ def create_callback(name: str, current: Current) -> RouteCallable:
         if nobody_s and state.rehearsals.has_session(report.session_id):
             return Response("a rehearsal\n", content_type=_PLAIN)
 
+        state.storage.commit_earlier_work()
+
         try:
             state.storage.recorder.record(
                 report, source="callback", now=now, secret_index=secret_index

@@ -31,6 +31,7 @@ from ..storage.value_errors import is_about_value
 from .fields import Field
 from .fields import not_accepted
 from .fields import read_fields
+from .language import chosen_by_shop
 from .language import page_language
 from .pages import price_of
 from .pages import render
@@ -157,13 +158,16 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     details = {field.name: field.value for field in fields if field.value}
     typed: dict[str, Any] = dict(details)
 
-    # The hosted page speaks as this page did, unless the shop has decided on a language.
-    if order.language is None and state.settings.language is None:
+    # The hosted page speaks as this page did, unless the shop has decided on one for all payers.
+    if order.language is None and (state.settings.language is None or chosen_by_shop(state)):
         typed["language"] = language.code
 
     here = url_for(".checkout", order_id=order.key)
 
     ids = {"account": state.name, "order_id": order.order_id}
+
+    # The loader may have written, too.
+    state.storage.commit_earlier_work()
 
     try:
         payment = state.checkout.start(replace(order, **typed), details, was_loaded=True)

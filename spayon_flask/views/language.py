@@ -10,6 +10,7 @@ from typing import Any
 from flask import current_app
 from flask import request
 
+from ..handlers import check_result
 from ..languages import Language
 from ..languages import choose_language
 from ..state import AppState
@@ -27,7 +28,7 @@ def page_language(state: AppState, preferred: str | None) -> Language:
     """
     locale, zone = _babel()
     settings = state.settings
-    chosen = preferred or _chosen(state)
+    chosen = preferred or chosen_by_shop(state)
     return choose_language(chosen, settings.language, locale, *accepted()).in_zone(
         settings.timezone or zone
     )
@@ -41,18 +42,23 @@ def accepted() -> list[str]:
     return [code for code, quality in request.accept_languages if quality > 0]
 
 
-def _chosen(state: AppState) -> str | None:
+def chosen_by_shop(state: AppState) -> str | None:
     """Return what the shop's function says; an error page must not fail by it."""
     choose = state.handlers.language
 
+    if choose is None:
+        return None
+
     try:
-        code: object = choose() if choose is not None else None
+        code: object = choose()
+        check_result(choose, code)
 
     except Exception:
         logger.exception("the language function failed", extra={"account": state.name})
         return None
 
-    return code if isinstance(code, str) else None
+    # A locale of Babel's is as good as its code.
+    return None if code is None else str(code)
 
 
 def _babel() -> tuple[str | None, tzinfo | None]:

@@ -52,6 +52,7 @@ def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing
     *payment* is the one whose page is shown; the checkout page has none.
     """
     payment_id = None if payment is None else payment.id
+    state.storage.commit_earlier_work()
     attempts = state.storage.queries.attempts(order_id)
     heard: set[int] = set()
     reached = True

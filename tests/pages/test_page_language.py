@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from babel import Locale
 from flask import render_template_string
 from flask_babel import Babel  # type: ignore[import-untyped]  # it has no types
 
 from spayon_flask import Order
 from spayon_flask.simulator import Simulator
+from spayon_flask.testing import connect
 from tests.conftest import dispose
 from tests.shop import Shop
 from tests.shop import make_shop
@@ -162,3 +164,50 @@ def test_no_page_is_kept_by_a_cache_or_told_to_another_site(shop: Shop, path: st
 
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "same-origin"
+
+
+class TestWhatTheShopKnowsOfThePayer:
+    def test_its_function_counts_for_more_than_flask_babel(self, babel_shop: Shop) -> None:
+        babel_shop.spayon.language(lambda: "en")
+
+        assert language_of(babel_shop) == "en"
+
+    @pytest.mark.parametrize("path", ["/pay/checkout/unknown", "/pay/return", "/pay/cancel/x"])
+    def test_error_pages_speak_it_too(self, shop: Shop, path: str) -> None:
+        sell(shop).spayon.language(lambda: "hy")
+
+        assert language_of(shop, path) == "hy"
+
+    def test_the_order_s_own_language_counts_for_more(self, shop: Shop) -> None:
+        sell(shop, "hy").spayon.language(lambda: "en")
+
+        assert language_of(shop) == "hy"
+
+    def test_a_locale_of_babel_is_a_language(self, shop: Shop) -> None:
+        locale: Any = Locale("hy", "AM")
+        sell(shop).spayon.language(lambda: locale)
+
+        assert language_of(shop) == "hy"
+
+    @pytest.mark.parametrize("says", [None, "", "de"])
+    def test_if_it_knows_nothing_the_browser_decides(self, shop: Shop, says: str | None) -> None:
+        sell(shop).spayon.language(lambda: says)
+
+        assert language_of(shop) == "ru"
+
+    def test_a_function_that_fails_spoils_no_page(
+        self, shop: Shop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sell(shop).spayon.language(lambda: str(1 // 0))
+
+        assert language_of(shop) == "ru"
+        assert "the language function failed" in caplog.text
+
+    def test_spayon_s_page_is_asked_for_in_it(self) -> None:
+        shop = sell(make_shop(SPAYON_LANGUAGE="en"))
+        simulator = connect(shop.app)
+        shop.spayon.language(lambda: "hy")
+        shop.app.test_client().post("/pay/checkout/A1")
+
+        assert simulator.sessions.of_order("A1")[0].creation.language == "hy"
+        dispose(shop)
