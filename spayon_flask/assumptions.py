@@ -135,8 +135,9 @@ _CREATION = (
         id="creation-required-fields",
         assumed="Of the optional fields Spayon insists on none.",
         documented=False,
-        otherwise="A creation without such a field is refused, and the payer sees an error page. "
-        "URLs and `order_id` are always sent. Let the order loader fill in the others.",
+        otherwise="A creation without such a field is refused. "
+        "URLs and `order_id` are always sent. The checkout page asks again for email and name. "
+        "Let the order loader fill in the others.",
         step="alone",
         value=[],
         switch="required",
@@ -186,8 +187,9 @@ _CREATION = (
             id=f"language-{code}",
             assumed=f"`language` may be `{code}`.",
             documented=code == "en",
-            otherwise="Checkouts in this language are refused. Map the code to Spayon's own with "
-            f"`LANGUAGE_CODES`, such as `{{'{code}': ...}}`.",
+            otherwise="A creation that is refused is repeated without a language, so that Spayon's "
+            "page speaks its own. Map the code to Spayon's with `LANGUAGE_CODES`, such as "
+            f"`{{'{code}': ...}}`.",
             step="alone",
             value="accepted",
             switch="refused",

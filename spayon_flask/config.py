@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
+from .hidden import Hidden
 from .orders import is_lazy_text
 from .orders import is_link
 
@@ -86,7 +87,7 @@ class ConfigReader:
             self.missing.append(key)
             return ""
 
-        return text
+        return Hidden(text)
 
     def secrets(self, key: str) -> tuple[str, ...]:
         """Return one secret or several, as a tuple."""

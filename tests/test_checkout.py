@@ -232,13 +232,22 @@ class TestTrouble:
             )
             assert pay(shop, email="", full_name="").status_code == 303
 
-    def test_a_refusal_of_what_the_payer_did_not_type_is_no_matter_of_the_form(
-        self,
-    ) -> None:
+    def test_what_spayon_insists_on_is_asked_for_if_it_was_left_empty(self) -> None:
         with Gateway() as gateway, selling_at(gateway) as shop:
             gateway.creations = lambda _: Says(b"{}", 400)
+            page = pay(shop, email="", full_name="")
 
-            assert pay(shop, email="", full_name="").status_code == 502
+            assert page.status_code == 422
+            assert page.text.count("did not accept the order without this") >= 2
+
+    def test_a_refusal_of_an_order_that_lacks_nothing_is_no_matter_of_the_form(self) -> None:
+        with Gateway() as gateway, selling_at(gateway) as shop:
+            gateway.creations = lambda _: Says(b"{}", 400)
+            shop.spayon.order_loader(
+                lambda _: dataclasses.replace(ORDER, email="ani@example.com", full_name="Ani")
+            )
+
+            assert pay(shop).status_code == 502
 
     def test_a_refusal_that_is_not_about_details_is_no_matter_of_the_form(self) -> None:
         with Gateway() as gateway, selling_at(gateway) as shop:

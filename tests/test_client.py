@@ -333,6 +333,26 @@ class TestCreatingASession:
 
         assert caught.value.status_code == 422
 
+    def test_a_language_that_spayon_refuses_does_not_stop_a_checkout(
+        self, sim: Simulator, client: Client, wire: list[str]
+    ) -> None:
+        sim.shape.change(refused=["language-hy"])
+        create(client, dataclasses.replace(ORDER, language="hy"))
+
+        first, second = (json.loads(body) for body in wire[-2:])
+        assert first == {**second, "language": "hy"}
+        assert sim.sessions.created == 1
+
+    def test_a_refusal_without_a_language_is_not_repeated(
+        self, sim: Simulator, client: Client
+    ) -> None:
+        sim.shape.change(required=["email"])
+
+        with pytest.raises(RequestRefusedError):
+            create(client)
+
+        assert sim.requests.count("POST /api/product/session") == 1
+
     def test_urls_beyond_ascii_reach_spayon_in_ascii(self, client: Client, wire: list[str]) -> None:
         client.create_session(
             ORDER,

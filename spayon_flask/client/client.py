@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 #: Seconds a token is good for (Spayon's documentation, authentication), if an answer does not say.
 TOKEN_SECONDS = 3600.0
 
+#: The answers to a creation that may be about one of its fields.
+_REFUSED = (400, 422)
+
 #: No token is believed to live longer than this many seconds.
 _LONGEST_LIFE = 24 * 3600.0
 
@@ -92,12 +95,21 @@ class Client:
     def create_session(
         self, order: Order, *, callback_url: str, return_url: str, cancel_url: str
     ) -> PaymentSession:
-        """Create a payment session for *order*: `POST /api/product/session`."""
+        """Create a payment session for *order*: `POST /api/product/session`.
+
+        If Spayon refuses it, it is asked for once more without a language.
+        """
         # Relies on: creation-status-code, used-order-id
         links = {"callback_url": callback_url, "return_url": return_url, "cancel_url": cancel_url}
         body = session_body(order, self._settings)
         body |= {name: ascii_url(url) for name, url in links.items()}
         answer = self._send("create", "POST", "/api/product/session", json=body)
+
+        # Which codes Spayon knows is unknown, and a payment page in another language is better than
+        # none.
+        if answer.status in _REFUSED and body.pop("language", None) is not None:
+            logger.info("creation refused, asking without a language", extra={"call": "create"})
+            answer = self._send("create", "POST", "/api/product/session", json=body)
 
         if answer.status not in (200, 201):
             raise RequestRefusedError(

@@ -189,8 +189,8 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     except RequestRefusedError as error:
         logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
 
-        # All else is the same for every payer, but Spayon has not seen these details before.
-        if error.status_code in _REFUSED_DETAILS and any(field.value for field in fields):
+        # All else is the same for every payer: it is what this one typed, or left out.
+        if error.status_code in _REFUSED_DETAILS and fields:
             return _show(state, order, not_accepted(fields, language), 422)
 
         return render_error(state, "gateway_unexpected", 502, here, order)

@@ -55,9 +55,17 @@ def read_fields(
 
 
 def not_accepted(fields: list[Field], language: Language) -> list[Field]:
-    """Return *fields* after Spayon has refused the order: what was typed may be the reason."""
+    """Return *fields* after Spayon has refused the order.
+
+    What was typed may be the reason; if nothing was, Spayon may insist on it.
+    """
     _ = language.gettext
     error = _("Spayon did not accept these details. Please correct this, or leave it empty.")
+    wanted = _("Spayon did not accept the order without this. Please fill it in.")
+
+    if not any(field.value for field in fields):
+        return [field._replace(error=wanted) for field in fields]
+
     return [field._replace(error=error) if field.value else field for field in fields]
 
 
