@@ -318,19 +318,14 @@ def test_after_a_loader_has_failed_in_the_database_the_page_can_still_read_it(
 
 
 def test_every_link_back_leads_to_the_key_that_the_payer_came_with(shop: Shop) -> None:
-    simulator = connect(shop.app)
     shop.spayon.order_loader(lambda key: ORDER if key == "k7Qz" else None)
-    client = shop.app.test_client()
-
-    assert client.post("/pay/checkout/k7Qz").status_code == 303
-
-    (session,) = simulator.sessions.of_order("A1")
-    simulator.decline(session.id)
-    page = client.get(f"/pay/return?session_id={session.id}").text
+    payer = Payer(shop.app, connect(shop.app), key_of=lambda _: "k7Qz")
+    session_id = payer.decline("A1").session_id
+    page = payer.client.get(f"/pay/return?session_id={session_id}").text
 
     assert "/pay/checkout/k7Qz" in page
     assert "/pay/checkout/A1" not in page
-    assert shop.payment(session.id).order_key == "k7Qz"
+    assert shop.payment(session_id).order_key == "k7Qz"
 
 
 def test_a_payment_from_before_there_were_keys_leads_back_by_its_number(shop: Shop) -> None:

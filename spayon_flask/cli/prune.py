@@ -8,6 +8,7 @@ from datetime import timedelta
 import click
 from flask.cli import with_appcontext
 
+from ..loading import load_order
 from ..state import AppState
 from ..state import Current
 from ..storage.pruning import Old
@@ -70,7 +71,7 @@ class Pruning:
 
     def __init__(self, state: AppState, batch: int, *, dry_run: bool) -> None:
         self._storage = state.storage
-        self._loader = state.handlers.order_loader
+        self._handlers = state.handlers
         self._batch = batch
         self._dry_run = dry_run
 
@@ -107,8 +108,11 @@ class Pruning:
         if old.status != "paid":
             return True
 
+        # A loader that goes by unguessable codes does not know the order by its number.
+        keys = {old.order_key or old.order_id, old.order_id}
+
         try:
-            return self._loader is not None and self._loader(old.order_id) is None
+            return all(load_order(self._handlers, key) is None for key in keys)
 
         except Exception:  # noqa: BLE001  abort(404) may mean "not yours", and the rest nothing
             return False

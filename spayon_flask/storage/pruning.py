@@ -23,6 +23,7 @@ class Old(NamedTuple):
 
     payment_id: int
     order_id: str
+    order_key: str | None
     status: str
 
 
@@ -44,12 +45,12 @@ class Pruning(Part):
         """
         p = self.payment.c
         query = (
-            select(p.id, p.order_id, p.status)
+            select(p.id, p.order_id, p.order_key, p.status)
             .where(p.id > after_id, *self._quiet(statuses, before))
             .order_by(p.id)
             .limit(limit)
         )
-        return [Old(row.id, row.order_id, row.status) for row in self.session.execute(query)]
+        return [Old(*row) for row in self.session.execute(query)]
 
     @transaction
     def remove(

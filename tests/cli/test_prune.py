@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from spayon_flask import Order
 from tests.cli.conftest import Run
 from tests.conftest import dispose
 from tests.reports import report
@@ -117,6 +119,20 @@ def test_a_paid_payment_whose_order_is_gone_goes(shop: Shop, run: Run) -> None:
     run("prune", "--older-than", "400d", "--paid")
 
     assert remaining(shop) == ([], [])
+
+
+def test_an_order_that_the_shop_knows_by_its_key_alone_keeps_its_payment(
+    shop: Shop, run: Run
+) -> None:
+    order = Order(order_id="A1", key="k7Qz", product_name="Tea", price=Decimal(1), currency="AMD")
+    shop.spayon.order_loader(lambda key: order if key == "k7Qz" else None)
+    shop.add_payment(status="paid", order_key="k7Qz")
+    shop.clock.step(401 * 86400)
+
+    result = run("prune", "--older-than", "400d", "--paid")
+
+    assert "removed 0 payments" in result.output
+    assert "kept 1 whose order" in result.output
 
 
 def test_a_loader_that_raises_keeps_the_payment(shop: Shop, run: Run) -> None:
