@@ -38,6 +38,8 @@ OUTSIDE = _of("work_outside")
 ACCOUNTS = _of("two_accounts")
 RETRIES = _of("retries")
 RECOVERY = _of("recovery")
+CLIENT = "tests/test_client.py"
+TOKENS = "tests/test_tokens.py"
 ONE_WAY = _of("one_way_in")
 ENDED = _of("ended_orders")
 CHANGED = _of("changed_orders")
@@ -528,5 +530,107 @@ SABOTAGES = [
         "payment.held_order_id is None:",
         CHANGED,
         "test_a_change_that_comes_while and sqlite",
+    ),
+    Sabotage(
+        "a connection that was cut while idle costs the payer an error",
+        "client/transport.py",
+        "                if not _hung_up(error):\n",
+        "                if True:\n",
+        CLIENT,
+        "cut_while_idle",
+    ),
+    Sabotage(
+        "a call is repeated for as long as Spayon hangs up",
+        "client/transport.py",
+        "                with self._new_http() as fresh:\n",
+        "                while True:\n"
+        "                    with suppress(requests.ConnectionError):\n"
+        "                        self._exchanged(self._new_http(), request)\n"
+        "                    break\n"
+        "                with self._new_http() as fresh:\n",
+        CLIENT,
+        "hangs_up_each_time",
+    ),
+    Sabotage(
+        "a life of a token that makes no sense stops every checkout",
+        "client/client.py",
+        "    return TOKEN_SECONDS\n",
+        '    raise UnexpectedAnswerError("expires_in")\n',
+        CLIENT,
+        "a_life_that_makes_no_sense",
+    ),
+    Sabotage(
+        "a language that Spayon refuses stops a checkout",
+        "client/client.py",
+        '        if answer.status in _REFUSED and body.pop("language", None) is not None:\n',
+        "        if False:\n",
+        CLIENT,
+        "a_language_that_spayon_refuses",
+    ),
+    Sabotage(
+        "URLs go out as they were typed",
+        "client/payment_sessions.py",
+        '        return str(requests.Request("GET", url).prepare().url)\n',
+        "        return url\n",
+        CLIENT,
+        "beyond_ascii_reach_spayon",
+    ),
+    Sabotage(
+        "what is hidden shows in a traceback with its variables",
+        "hidden.py",
+        '        return "<hidden>"\n',
+        "        return str.__repr__(self)\n",
+        CLIENT,
+        "no_local_variable",
+    ),
+    Sabotage(
+        "a cache that does not answer is asked again and again",
+        "token_cache.py",
+        "        if self._clock() < self._left_alone_until:\n",
+        "        if False:\n",
+        TOKENS,
+        "TestAStuckCache",
+    ),
+    Sabotage(
+        "a cache that does not answer is waited for",
+        "token_cache.py",
+        "    thread.join(seconds)\n",
+        "    thread.join(20)\n",
+        "tests/neighbours/test_token_cache.py",
+        "accepts_and_does_not_answer",
+    ),
+    Sabotage(
+        "a token that another process has just shared is bought once more",
+        "token_cache.py",
+        "            if (found := self._read(margin)) is not None:\n"
+        "                return found\n\n"
+        "            access_token",
+        "            access_token",
+        TOKENS,
+        "shared_meanwhile",
+    ),
+    Sabotage(
+        "a stopped rehearsal asks everything anew",
+        "cli/rehearse/rehearsal.py",
+        "        if name not in self.facts:\n            if says:\n",
+        "        if True:\n            if says:\n",
+        "tests/rehearsal/test_stopped.py",
+        "killed_ahead_of_any_call",
+    ),
+    Sabotage(
+        "a callback of a rehearsal is recorded in the shop's tables",
+        "views/callback.py",
+        "        if nobody_s and state.rehearsals.has_session(report.session_id):\n",
+        "        if False:\n",
+        "tests/rehearsal/test_stopped.py",
+        "recorded_nowhere",
+    ),
+    Sabotage(
+        "a report repeats what stands in an answer",
+        "cli/rehearse/gateway.py",
+        'return [key if _NAME.fullmatch(key) else "(another name)" for key in data]',
+        "return [*data]",
+        "tests/rehearsal/test_no_secrets.py",
+        "no_secret",
     ),
 ]

@@ -274,6 +274,24 @@ class TestSharedCache:
         assert set(at_once(16, lambda: next(services).get())) == {"token-1"}
         assert gateway.requests == 1
 
+    def test_a_token_that_was_shared_meanwhile_is_taken(self, gateway: Gateway) -> None:
+        cache = SimpleCache()
+        late = CachedToken(cache, "key")
+        adding = cache.add
+
+        def share_first(*args: Any, **options: Any) -> Any:
+            # Another process has looked, asked and shared between our look and our lock.
+            cache.add = adding  # type: ignore[method-assign]  # as it was
+            CachedToken(cache, "key").obtain(gateway, margin=lambda _: 0, wait=True)
+            return cache.add(*args, **options)
+
+        cache.add = share_first  # type: ignore[method-assign]  # a stand-in
+
+        token, _ = late.obtain(gateway, margin=lambda _: 0, wait=True) or ("", 0)
+        assert token == "token-1"
+        assert gateway.requests == 1
+        assert not cache.has("key:lock")
+
     def test_a_refused_token_is_dropped_for_all(self, gateway: Gateway) -> None:
         cache = SimpleCache()
         first, second = (TokenService(gateway, cache=cache) for _ in range(2))
