@@ -1,16 +1,20 @@
-"""Runs the simulator: `python -m spayon_flask.simulator`."""
+"""Runs the simulator: `spayon-simulator`, or `python -m spayon_flask.simulator`."""
 
 import argparse
 import contextlib
 import ipaddress
+import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from .clock import FASTEST
 from .simulator import Simulator
+from .story import load
 
 
 #: Where the simulator listens unless told otherwise.
@@ -28,6 +32,38 @@ The Spayon simulator is running. No money moves here.
 Ctrl-C ends it.
 """
 
+TUNNEL_HELP = """\
+How a phone or a colleague reaches the simulator. It opens no tunnel by itself.
+
+A shop sends its payers to the address that the simulator believes to have, so tell it the public
+one. Payers need the simulator; a colleague who walks through the whole purchase needs the shop too.
+
+1. A phone in the same network. Find this machine's address (here 192.168.1.20), and start
+
+     spayon-simulator --host 0.0.0.0 --public-url http://192.168.1.20:5001
+
+   Start the shop so that the phone reaches it as well (flask run --host 0.0.0.0) and set its
+   SPAYON_PUBLIC_URL to http://192.168.1.20:5000. SPAYON_API_URL may stay at 127.0.0.1.
+
+2. A colleague elsewhere, by a server of yours that both reach over SSH. In another terminal:
+
+     ssh -R 8001:127.0.0.1:5001 you@server.example
+
+   and start with --public-url http://server.example:8001 (sshd needs GatewayPorts).
+
+3. A colleague elsewhere, by a tunnel service. Each of them prints a public URL for a local port:
+
+     cloudflared tunnel --url http://127.0.0.1:5001
+     ngrok http 5001
+     tailscale funnel 5001
+
+   Start the simulator again with --public-url and that URL. It must have a port or a host name of
+   its own: the simulator does not work below a path.
+
+Who reaches the simulator can see and change everything in it, and its secrets are known to
+everybody. Let no shop that sells real goods talk to it, and end the tunnel when you are done.
+"""
+
 WARNING = """\
 Warning: the simulator listens on {host}, so others on the network can reach it. Everybody knows
 its secrets: do not let a shop that sells real goods talk to it.
@@ -37,6 +73,10 @@ its secrets: do not let a shop that sells real goods talk to it.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulator until it is told to end."""
     options = _parser().parse_args(arguments)
+    if options.tunnel_help:
+        print(TUNNEL_HELP, end="")
+        return 0
+
     try:
         simulator = Simulator(
             host=options.host,
@@ -45,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
             public_url=options.public_url,
             state=options.state,
+            allow_hosts=options.allow_host,
             like=options.like,
         )
     except (OSError, ValueError) as error:
@@ -52,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
     try:
+        story = _story(options.load)
         simulator.start()
     except OSError as error:
         reason = os.strerror(error.errno or 0)
@@ -61,12 +103,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
 
+    try:
+        replayed = load(simulator, story, options.to or "") if story else []
+    except ValueError as error:
+        simulator.stop()
+        print(f"{options.load}: {error}", file=sys.stderr)
+        return 1
+
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
 
     with contextlib.closing(simulator):
         print(GREETING.format(sim=simulator), flush=True)
+        if story:
+            print(f"{len(replayed)} callbacks of {options.load} are replayed.", flush=True)
+
         for each in simulator.unlike:
             print(f"Not like the report: {each}", file=sys.stderr, flush=True)
 
@@ -82,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m spayon_flask.simulator",
+        prog="spayon-simulator",
         description="A stand-in for the Spayon gateway, for development and tests.",
     )
     add = parser.add_argument
@@ -105,7 +157,28 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="the address under which payers reach the simulator, if another",
     )
+    add(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a further host name under which the pages may be opened; may be repeated",
+    )
+    add("--load", metavar="FILE", help="play back the story of a session, exported as JSON")
+    add("--to", metavar="URL", help="with --load: the shop that is told, if another")
+    add("--tunnel-help", action="store_true", help="explain how a phone or a colleague reaches it")
     return parser
+
+
+def _story(path: str | None) -> Any:
+    """Return what the file at *path* holds; a `ValueError` names a file that cannot be read."""
+    if path is None:
+        return None
+
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
 
 
 def _scale(text: str) -> float:

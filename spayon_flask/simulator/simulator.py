@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -34,7 +35,8 @@ class Simulator(Gateway):
     """Stand in for Spayon on a real port, from `start` (or `with`) until `stop`.
 
     *port* 0 takes a free one; *public_url* is the address to be told to payers if it is not
-    that of *host* and *port*; *state* is a file that keeps everything over a restart. The rest
+    that of *host* and *port*; *state* is a file that keeps everything over a restart;
+    *allow_hosts* are further names under which its pages may be opened. The rest
     goes to `Gateway`: with *time_scale* so many simulated seconds pass in a real one, 0 is for a
     clock that only `clock.step` moves; with *seed* ids and chances repeat themselves; *transport*
     carries the callbacks. *like* is a report of `flask spayon rehearse`, or its file: the gateway
@@ -49,6 +51,7 @@ class Simulator(Gateway):
         port: int = 0,
         public_url: str | None = None,
         state: str | Path | None = None,
+        allow_hosts: Sequence[str] = (),
         like: str | Path | Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
@@ -64,6 +67,7 @@ class Simulator(Gateway):
         self.host = host
         self.port = port
         self.app = create_app(self)
+        self._allowed = frozenset(name.lower() for name in allow_hosts)
         self._public_url = public_url and public_url.rstrip("/")
         self._server: Server | None = None
         self._state = StateFile(Path(state), self) if state else None
@@ -91,7 +95,7 @@ class Simulator(Gateway):
     @property
     def hosts(self) -> frozenset[str]:  # type: ignore[override]  # derived here, set there
         """Return the names beside those of this machine under which its pages may be opened."""
-        return frozenset({self.host.lower(), urlsplit(self.url).hostname or ""})
+        return self._allowed | {self.host.lower(), urlsplit(self.url).hostname or ""}
 
     def start(self) -> "Self":
         """Listen, and return once a request would be answered."""

@@ -1,5 +1,6 @@
 """`python -m spayon_flask.simulator`, as a program of its own, and how it ends."""
 
+import json
 import os
 import re
 import signal
@@ -9,17 +10,44 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
+import spayon_flask.simulator
 from spayon_flask.simulator import PaymentSession
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.__main__ import main
+from spayon_flask.simulator.creation import Creation
+from spayon_flask.simulator.story import as_json
 
 from .bare import Bare
 from .shop import Shop
 
+
+#: Starts the simulator where only Flask and what Flask brings can be imported.
+ONLY_FLASK = """
+import sys, urllib.request
+
+class Refuse:
+    allowed = {"flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "click", "blinker"}
+
+    def find_spec(self, name, path=None, target=None):
+        first = name.partition(".")[0]
+        if first not in self.allowed | set(sys.stdlib_module_names) | {"simulator"}:
+            raise ImportError(f"{name} is not there")
+
+sys.meta_path.insert(0, Refuse())
+sys.path.insert(0, sys.argv[1])
+from simulator import Simulator
+from simulator.__main__ import main
+
+with Simulator() as sim:
+    for path in ("/_simulator/", "/_simulator/health"):
+        print(urllib.request.urlopen(sim.url + path).status)
+"""
 
 COMMAND = [sys.executable, "-m", "spayon_flask.simulator", "--port", "0"]
 
@@ -77,6 +105,79 @@ def test_it_says_how_to_connect_a_shop() -> None:
 
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
         assert "SPAYON_CLIENT_ID         simulator-client" in lines[0]
+
+
+def test_the_package_brings_it_as_a_command() -> None:
+    """Beside `python -m`."""
+    (found,) = entry_points(group="console_scripts", name="spayon-simulator")
+
+    assert found.load() is main
+
+
+def test_it_explains_how_others_reach_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """And starts nothing."""
+    assert main(["--tunnel-help"]) == 0
+
+    text = capsys.readouterr().out
+    assert "--public-url" in text
+    assert "opens no tunnel by itself" in text
+    assert "secrets are known to" in text
+
+
+def test_a_story_is_played_back(tmp_path: Path, shop: Shop) -> None:
+    """To the shop that is named."""
+    path = tmp_path / "story.json"
+    with Simulator() as sim:
+        session = sim.create(
+            Creation("Tea", Decimal(7), "AMD", callback_url="http://127.0.0.1:9/pay/callback")
+        )
+        sim.pay(session.id)
+        path.write_text(json.dumps(as_json(sim, session)))
+
+    with running("--load", str(path), "--to", shop.url) as (program, _):
+        assert program.stdout is not None
+        while "replayed" not in (line := program.stdout.readline()):
+            assert program.poll() is None
+
+        assert line.startswith("1 callbacks of")
+        shop.hold_until(1)
+        assert shop.gate.wait(10)
+
+    assert [received.path for received in shop.received] == ["/pay/callback"]
+
+
+@pytest.mark.parametrize("text", [None, "milk", '{"now": "soon"}'])
+def test_a_story_that_is_none_is_an_error_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None
+) -> None:
+    """Not there, no JSON, or something else."""
+    path = tmp_path / "story.json"
+    if text is not None:
+        path.write_text(text)
+
+    assert main(["--port", "0", "--load", str(path)]) == 1
+    assert "story.json" in capsys.readouterr().err
+
+
+def test_a_further_host_name_is_allowed() -> None:
+    """As other containers call it."""
+    with running("--allow-host", "simulator") as (_, url):
+        api = Bare(url)
+        named = api.ask("GET", "/_simulator/", headers={"Host": "simulator:5001"})
+        other = api.ask("GET", "/_simulator/", headers={"Host": "other:5001"})
+        api.close()
+
+    assert (named.code, other.code) == (200, 403)
+
+
+def test_it_starts_with_flask_alone(tmp_path: Path) -> None:
+    """Its folder is enough: without the package around it, and without what that one needs."""
+    (tmp_path / "simulator").symlink_to(Path(spayon_flask.simulator.__file__).parent)
+    (tmp_path / "only_flask.py").write_text(ONLY_FLASK)
+    command = [sys.executable, "-I", str(tmp_path / "only_flask.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.stdout.split() == ["200", "200"], done.stderr
 
 
 def test_it_does_not_warn_on_loopback() -> None:
