@@ -43,6 +43,7 @@ TOKENS = "tests/test_tokens.py"
 ONE_WAY = _of("one_way_in")
 ENDED = _of("ended_orders")
 CHANGED = _of("changed_orders")
+HOSTS = _of("hosts")
 
 SABOTAGES = [
     Sabotage(
@@ -632,5 +633,113 @@ SABOTAGES = [
         "return [*data]",
         "tests/rehearsal/test_no_secrets.py",
         "no_secret",
+    ),
+    Sabotage(
+        "an async handler is registered",
+        "handlers.py",
+        '        (inspect.iscoroutinefunction, "an async function, which nobody would await"),\n',
+        "",
+        "tests/test_handlers.py",
+        "test_what_would_silently_do_nothing",
+    ),
+    Sabotage(
+        "a handler that returned a generator has done its work",
+        "handlers.py",
+        "inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result)",
+        "inspect.isawaitable(result)",
+        "tests/test_handlers.py",
+        "test_a_result_that_nobody_runs",
+    ),
+    Sabotage(
+        "a module under two names ships twice",
+        "handlers.py",
+        "            if code == other_code and (values == other_values or apps < self.apps):\n",
+        "            if function is other:\n",
+        "tests/test_handlers.py",
+        "test_a_module_that_is_imported",
+    ),
+    Sabotage(
+        "the handlers of every app so far run",
+        "handlers.py",
+        "values == other_values or apps < self.apps",
+        "values == other_values",
+        "tests/test_handlers.py",
+        "test_a_factory_s_handlers",
+    ),
+    Sabotage(
+        "a loop registers the last of its handlers alone",
+        "handlers.py",
+        "(values == other_values or apps < self.apps)",
+        "(values == other_values or apps <= self.apps)",
+        "tests/test_handlers.py",
+        "test_a_loop_registers",
+    ),
+    Sabotage(
+        "a stranger's host is on the customer's payment",
+        "storage/checkouts.py",
+        "    if host is not None and row.host not in (None, host):\n",
+        "    if False:\n",
+        HOSTS,
+        "test_a_payment_session_is_not_shared and sqlite",
+    ),
+    Sabotage(
+        "production takes the address from any Host header",
+        "settings.py",
+        "        if production and not public_url and not bounded:\n",
+        "        if False:\n",
+        "tests/test_settings.py",
+        "test_in_production_the_address",
+    ),
+    Sabotage(
+        "one row is two orders",
+        "loading.py",
+        "    for spelling in _other_spellings(order, asked):\n",
+        "    for spelling in ():\n",
+        "tests/test_loading.py",
+        "test_another_spelling_of_a_number",
+    ),
+    Sabotage(
+        "a payer who came with the number is sent to the secret",
+        "loading.py",
+        "    if asked not in (key, order.order_id):\n",
+        "    if asked != key:\n        yield key\n\n    if asked not in (key, order.order_id):\n",
+        "tests/test_loading.py",
+        "test_a_payer_who_came_with_the_number",
+    ),
+    Sabotage(
+        "what the payer typed is in the log",
+        "checkout.py",
+        '            raise HandlerError(f"{error}{_place(error.__cause__)}") from None\n',
+        "            raise\n",
+        "tests/test_details.py",
+        "test_if_it_fails and sqlite",
+    ),
+    Sabotage(
+        "what the payer typed is handed over outside the transaction",
+        "storage/checkouts.py",
+        "        with handlers_only(self.session, connection):\n"
+        "            for handler in self._handlers.details:\n"
+        "                check_result(handler, handler(payment, dict(details)))\n",
+        "        self.session.commit()\n"
+        "        for handler in self._handlers.details:\n"
+        "            check_result(handler, handler(payment, dict(details)))\n",
+        "tests/test_details.py",
+        "test_if_it_fails and sqlite",
+    ),
+    Sabotage(
+        "the work of a before_request stops a callback",
+        "views/callback.py",
+        "        state.storage.commit_earlier_work()\n",
+        "",
+        "tests/test_earlier_work.py",
+        "test_each_page and sqlite",
+    ),
+    Sabotage(
+        "an order that is known by its key is pruned",
+        "cli/prune.py",
+        "        keys = {old.order_key or old.order_id, old.order_id}\n",
+        "        keys = {old.order_id}\n",
+        "tests/cli/test_prune.py",
+        "test_an_order_that_the_shop_knows and sqlite",
     ),
 ]

@@ -97,7 +97,10 @@ def test_the_shop_of_the_page_takes_a_payment(page: Path, gateway: Gateway) -> N
     order_id = "1"
 
     if page == README:
-        order_id = client.get("/").headers["Location"].rsplit("/", 1)[1]
+        order_id = client.post("/").headers["Location"].rsplit("/", 1)[1]
+
+    # Where "Back to the shop" leads.
+    assert client.get("/").status_code == 200
 
     gateway.pay(gateway.session_at(client.post(f"/pay/checkout/{order_id}")).id)
 

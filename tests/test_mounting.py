@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import replace
@@ -143,6 +144,19 @@ def test_a_language_in_the_prefix_is_in_every_link(
     assert session.creation.callback_url == f"{base}/hy/pay/callback"
     assert session.creation.return_url == f"{base}/hy/pay/return"
     assert session.creation.cancel_url.startswith(f"{base}/hy/pay/cancel/")
+
+
+@pytest.mark.parametrize("mount", WAYS)
+def test_styles_and_scripts_are_found(mounted: Callable[..., Mounted], mount: Any) -> None:
+    client = mounted(mount).app.test_client()
+    page = client.get("/hy/pay/checkout/A1").text
+    files = re.findall(r'(?:href|src)="([^"]+\.(?:css|js)[^"]*)"', page)
+
+    assert files
+
+    for each in files:
+        with client.get(each) as answer:
+            assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("mount", WAYS)

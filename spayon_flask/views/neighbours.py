@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint
 from flask import Flask
+from flask import Response
 from flask import request_started
 from flask.blueprints import BlueprintSetupState
 from flask.typing import RouteCallable
@@ -48,6 +49,10 @@ class LastResortBlueprint(Blueprint):
     Flask asks the app first, and then the blueprints in the order of their registration. A shop
     that overrides our pages in the folder of a blueprint of its own should not have to know that.
     """
+
+    def send_static_file(self, filename: str, **_: object) -> Response:
+        """Return a file of ours; the prefix that we are mounted at may have parts of its own."""
+        return super().send_static_file(filename)
 
     @cached_property
     def jinja_loader(self) -> BaseLoader | None:
