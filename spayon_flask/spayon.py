@@ -29,6 +29,7 @@ from .handlers import HandlerT
 from .handlers import LanguageChooserT
 from .handlers import OrderLoaderT
 from .handlers import check_handler
+from .heartbeat import Heartbeat
 from .models import CallbackMixin
 from .models import PaymentMixin
 from .models import make_models
@@ -152,7 +153,8 @@ class Spayon:
             self.handlers,
             settings.status_interval,
         )
-        reconciler = Reconciler(client, storage, self._clock, app.app_context)
+        heartbeat = Heartbeat(f"{app.instance_path}/{self.name}-reconcile.json")
+        reconciler = Reconciler(client, storage, self._clock, app.app_context, heartbeat)
         return AppState(
             name=self.name,
             config_prefix=self.config_prefix,
@@ -171,6 +173,7 @@ class Spayon:
                 self._clock,
             ),
             reconciler=reconciler,
+            heartbeat=heartbeat,
             rehearsals=Rehearsals(f"{app.instance_path}/spayon-rehearsal/{self.name}"),
             clock=self._clock,
         )

@@ -12,6 +12,7 @@ from .checkout import Checkout
 from .client import Client
 from .errors import ConfigError
 from .handlers import Handlers
+from .heartbeat import Heartbeat
 from .reconcile import Reconciler
 from .rehearsals import Rehearsals
 from .settings import Settings
@@ -42,6 +43,8 @@ class AppState:
     storage: Storage
     checkout: Checkout
     reconciler: Reconciler
+    #: When `reconcile` has last finished on this host.
+    heartbeat: Heartbeat
     #: What `flask spayon rehearse` and the routes share.
     rehearsals: Rehearsals
     #: Returns the present as aware UTC.

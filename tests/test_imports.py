@@ -32,6 +32,7 @@ LAYERS = [
     ["column_types"],
     ["exports"],
     ["settings", "handlers", "rehearsals", "assumptions", "languages", "transitions", "doubts"],
+    ["heartbeat"],
     ["reports", "signing", "config", "missing", "signals", "declines", "formats", "callbacks"],
     ["orders", "callables"],
     ["money"],

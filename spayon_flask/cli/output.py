@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import unicodedata
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -22,9 +24,19 @@ def print_json(value: object) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print *rows* in columns, below *head*."""
+    """Print *rows* in columns, below *head*; on a terminal that is too narrow, line by line."""
     columns = list(zip(head, *rows, strict=True))
     widths = [max(map(_width, column)) for column in columns]
+
+    needed = sum(widths) + 2 * (len(widths) - 1)
+
+    # What is read by another program keeps its columns.
+    if sys.stdout.isatty() and needed > shutil.get_terminal_size().columns:
+        for row in rows:
+            print_pairs(dict(zip((name.lower() for name in head), row, strict=True)))
+            click.echo()
+
+        return
 
     for number, row in enumerate([head, *rows]):
         cells = [

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import NamedTuple
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
 from ..reconcile import JOBS
@@ -17,11 +21,21 @@ from ..reconcile import Step
 from ..reconcile import Summary
 from ..state import AppState
 from ..state import Current
+from ..storage.trouble import database_trouble
 from .command import Command
 from .stopping import stop_on_signals
 
 
 logger = logging.getLogger(__name__)
+
+#: A watch whose runs fail for so long ends, so that its supervisor hears of it.
+GIVE_UP = timedelta(minutes=5)
+
+#: While Spayon is away, a watch waits longer and longer between two runs: at most so many seconds.
+LONGEST_PAUSE = 300.0
+
+#: A terminal with fewer columns has no room for more than the bar itself.
+_NARROW = 80
 
 _HELP = """Ask Spayon about every pending payment that is due.
 
@@ -32,6 +46,14 @@ what is under way.
 """
 
 Show = Callable[[Step], object]
+
+
+class _Wish(NamedTuple):
+    """What the command line asks of each run."""
+
+    jobs: int
+    limit: int | None
+    quiet: bool
 
 
 def create_command(current: Current) -> click.Command:
@@ -45,64 +67,112 @@ def create_command(current: Current) -> click.Command:
         "--jobs", type=click.IntRange(1, 64), default=JOBS, show_default=True, help="Calls at once."
     )
     @click.option("--limit", type=click.IntRange(1), help="At most this many payments a run.")
+    @click.option("--quiet", is_flag=True, help="Say nothing unless something went badly.")
     @with_appcontext
-    def reconcile(watch: float | None, jobs: int, limit: int | None) -> None:
-        state = current()
+    def reconcile(watch: float | None, jobs: int, limit: int | None, quiet: bool) -> None:
+        state, wish = current(), _Wish(jobs, limit, quiet)
 
         with stop_on_signals() as stop:
-            summary = _run(state, jobs, limit, stop)
+            if watch is None:
+                summary = _run(state, wish, stop, watching=False)
 
-            # Wrong credentials stay wrong until a restart: the supervisor is to hear of it.
-            while watch and not summary.refused and not stop.wait(watch):
-                summary = _run_again(state, jobs, limit, stop)
+            else:
+                summary = _watch(state, wish, watch, stop)
 
         raise click.exceptions.Exit(summary.exit_code)
 
     return reconcile
 
 
-def _run(
-    state: AppState,
-    jobs: int,
-    limit: int | None,
-    stop: threading.Event,
-    *,
-    watching: bool = False,
-) -> Summary:
+def _watch(state: AppState, wish: _Wish, seconds: float, stop: threading.Event) -> Summary:
+    """Run every so many *seconds*; raises the error of a run if none has succeeded for minutes."""
+    last_success = state.clock()
+    pause = seconds
+    watching = False
+    said: str | None = None
+    ids = {"account": state.name}
+
+    while True:
+        try:
+            # A context of its own: a run that failed leaves nothing that would fail the next one.
+            with current_app.app_context():
+                summary = _run(state, wish, stop, watching=watching)
+
+            last_success, said, watching = state.clock(), None, True
+
+        except Exception as error:
+            if state.clock() - last_success > GIVE_UP:
+                raise
+
+            trouble = database_trouble(error)
+
+            # The database may be away for a moment, and will be back. Each cause is said once.
+            if trouble is None:
+                logger.exception("reconcile failed; the watch goes on", extra=ids)
+
+            elif trouble != said:
+                logger.error(  # noqa: TRY400  the cause is no bug
+                    "reconcile failed, the watch goes on: %s", trouble, extra=ids
+                )
+
+            summary, said = Summary(failed=1), trouble
+
+        away = summary.asked > 0 and summary.asked == summary.unanswered
+        pause = min(pause * 2, max(LONGEST_PAUSE, seconds)) if away else seconds
+
+        # Wrong credentials stay wrong until a restart: the supervisor is to hear of it.
+        if summary.refused or stop.wait(pause):
+            return summary
+
+
+def _run(state: AppState, wish: _Wish, stop: threading.Event, *, watching: bool) -> Summary:
     due = state.storage.schedule.count_due(now=state.clock())
     state.storage.queries.look_again()
 
-    with _progress(min(due, limit or due)) as show:
-        summary = state.reconciler.run(jobs=jobs, limit=limit, progress=show, stop=stop)
+    with _progress(min(due, wish.limit or due), quiet=wish.quiet) as show:
+        summary = state.reconciler.run(jobs=wish.jobs, limit=wish.limit, progress=show, stop=stop)
 
     # A watch that finds nothing to do, over and over, is not worth a line.
-    if not watching or summary != Summary():
+    if summary.exit_code or not (wish.quiet or (watching and summary == Summary())):
         click.echo(str(summary))
 
     return summary
 
 
-def _run_again(state: AppState, jobs: int, limit: int | None, stop: threading.Event) -> Summary:
-    try:
-        return _run(state, jobs, limit, stop, watching=True)
-
-    except Exception:
-        # The database may be away for a moment, and will be back.
-        logger.exception("reconcile failed; the watch goes on", extra={"account": state.name})
-        return Summary(failed=1)
-
-
 @contextmanager
-def _progress(length: int) -> Iterator[Show]:
+def _progress(length: int, *, quiet: bool) -> Iterator[Show]:
     """Yield what shows each step: a bar on a terminal, else a line where something happened."""
-    if not sys.stdout.isatty():
-        yield _say
+    if quiet or not sys.stdout.isatty():
+        yield _Lines(quiet=quiet)
         return
 
-    with click.progressbar(length=length, label="asking Spayon", show_pos=True) as bar:
+    narrow = shutil.get_terminal_size().columns < _NARROW
+
+    with click.progressbar(
+        length=length,
+        label="" if narrow else "asking Spayon",
+        show_pos=True,
+        show_eta=not narrow,
+        show_percent=False,
+        width=16 if narrow else 36,
+    ) as bar:
         yield lambda _: bar.update(1)
 
 
-def _say(step: Step) -> None:
-    if step.status or step.problem:
-        click.echo(f"{step.session_id or 'no payment session'}: {step.status or step.problem}")
+class _Lines:
+    """Write a line for each payment that changed, and one for each problem, however often."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._said: set[str] = set()
+
+    def __call__(self, step: Step) -> None:
+        name = step.session_id or "no payment session"
+
+        if step.problem is None:
+            if step.status and not self._quiet:
+                click.echo(f"{name}: {step.status}")
+
+        elif step.problem not in self._said:
+            self._said.add(step.problem)
+            click.echo(f"{name}: {step.problem}")

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from ..client import Client
 from ..errors import SessionNotFoundError
+from ..heartbeat import Beat
+from ..heartbeat import Heartbeat
 from ..models import PaymentMixin
 from ..reports import Report
 from ..storage import Storage
@@ -46,15 +48,22 @@ class Reconciler:
     """Ask about payments through *client*, with the times of *clock*.
 
     *context* makes what the storage and the shop's handlers need around them in another thread.
+    *heartbeat* is told of each run that came to its end.
     """
 
     def __init__(
-        self, client: Client, storage: Storage, clock: Callable[[], datetime], context: Context
+        self,
+        client: Client,
+        storage: Storage,
+        clock: Callable[[], datetime],
+        context: Context,
+        heartbeat: Heartbeat,
     ) -> None:
         self._client = client
         self._storage = storage
         self._clock = clock
         self._context = context
+        self._heartbeat = heartbeat
 
     def refresh(self, payment_id: int, *, ended: bool = False) -> PaymentMixin:
         """Return the payment, asked about if it is pending and nobody has asked just now.
@@ -142,6 +151,7 @@ class Reconciler:
         self._hand_over(summary, stop)
         # What the caller has read before may have been changed by another thread's transaction.
         self._storage.queries.look_again()
+        self._heartbeat.write(Beat(self._clock(), summary.exit_code, str(summary)))
         return summary
 
     def _hand_over(self, summary: Summary, stop: threading.Event) -> None:

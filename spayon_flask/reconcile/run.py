@@ -78,6 +78,7 @@ class Run:
         #: Those that were leased, and not asked about in time.
         self._again: deque[Asking] = deque()
         self._failures = 0
+        self._said: set[str] = set()
         self._ended = False
         self._all_leased = False
         self._resume_at: datetime | None = None
@@ -211,10 +212,15 @@ class Run:
 
     def _leave(self, due: Due, error: GatewayError) -> None:
         """Leave a payment for another run, since there was no usable answer."""
-        logger.warning("no status: %s", error, extra={"payment_id": due.payment_id})
+        problem = str(error)
         self.summary.unanswered += 1
         self._failures += 1
-        self._done(due, problem=str(error))
+        self._done(due, problem=problem)
+
+        # The summary counts them; the same words for each payment would tell nothing more.
+        if problem not in self._said:
+            self._said.add(problem)
+            logger.warning("no status: %s", error, extra={"payment_id": due.payment_id})
 
         if seconds := seconds_to_wait(error):
             self._resume_at = self._clock() + timedelta(seconds=seconds)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from contextlib import suppress
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from tests.cli.conftest import Run
 from tests.conftest import dispose
@@ -171,3 +181,195 @@ def test_a_terminal_shows_a_bar(shop: Shop, gateway: Gateway) -> None:
     assert process.wait(30) == 0
     assert b"3/3" in shown
     assert b"S1: paid" not in shown
+
+
+def test_a_watch_outlives_a_database_that_is_away_for_a_while(
+    shop: Shop, gateway: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = count(1)
+    stops = _Stops(shop, 8)
+    monkeypatch.setattr("spayon_flask.cli.reconcile.stop_on_signals", stops.given)
+    add_many(shop, 1)
+
+    def break_some(*_: object) -> None:
+        # The first statement of a round; 2 to 4 fail, in the middle of the session's transaction.
+        if 2 <= next(rounds) <= 4:
+            raise OperationalError("SELECT", {}, OSError("server closed the connection"))
+
+    with shop.app.app_context():
+        engine = shop.db.engine
+
+    gateway.statuses = lambda each: Says(report(each, "pending"))
+    event.listen(engine, "before_cursor_execute", break_some)
+    result = run("reconcile", "--watch", "10")
+    event.remove(engine, "before_cursor_execute", break_some)
+
+    assert result.exit_code == 0
+    assert stops.waits == [10.0] * 8
+
+
+def test_a_watch_that_never_succeeds_ends_with_1_after_five_minutes(
+    shop: Shop, gateway: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops = _Stops(shop, 100)
+    monkeypatch.setattr("spayon_flask.cli.reconcile.stop_on_signals", stops.given)
+
+    def fail(*_: object) -> None:
+        raise OperationalError("SELECT", {}, OSError("server closed the connection"))
+
+    with shop.app.app_context():
+        engine = shop.db.engine
+
+    event.listen(engine, "before_cursor_execute", fail)
+    result = run("reconcile", "--watch", "60")
+    event.remove(engine, "before_cursor_execute", fail)
+
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith("Error: the database does not answer")
+    assert len(stops.waits) == 6
+
+
+def test_a_watch_waits_longer_while_spayon_is_away(
+    shop: Shop, gateway: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops = _Stops(shop, 7)
+    monkeypatch.setattr("spayon_flask.cli.reconcile.stop_on_signals", stops.given)
+    gateway.statuses = lambda _: Says(code=503)
+    add_many(shop, 100)
+
+    assert run("reconcile", "--watch", "20").exit_code == 2
+    assert stops.waits == [40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 300.0]
+
+
+def test_quiet_says_nothing_unless_something_went_badly(
+    shop: Shop, gateway: Gateway, run: Run
+) -> None:
+    add_many(shop, 1)
+    assert run("reconcile", "--quiet").output == ""
+    assert shop.payment().status == "paid"
+
+    shop.add_payment("S9", "A9")
+    gateway.statuses = lambda _: Says(code=503)
+    result = run("reconcile", "--quiet")
+
+    assert result.output.splitlines() == [
+        "S9: Spayon is not available (HTTP 503)",
+        "asked 1; changed none; unanswered 1",
+    ]
+
+
+def test_each_problem_is_said_once(
+    shop: Shop, gateway: Gateway, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.statuses = lambda _: Says(code=503)
+    add_many(shop, 20)
+
+    result = run("reconcile")
+
+    assert result.output.count("HTTP 503") == 1
+    assert caplog.text.count("HTTP 503") == 1
+
+
+@pytest.mark.parametrize("columns", [40, 120])
+def test_a_bar_fits_into_its_terminal(
+    shop: Shop, gateway: Gateway, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The variable would be believed rather than the terminal.
+    monkeypatch.delenv("COLUMNS", raising=False)
+    add_many(shop, 3)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = start(shop.app.config["SQLALCHEMY_DATABASE_URI"], gateway, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+
+    with suppress(OSError):  # the end of a terminal
+        while more := os.read(ours, 4096):
+            shown += more
+
+    os.close(ours)
+    assert process.wait(30) == 0
+    lines = [line for line in re.split(rb"[\r\n]|\x1b\[\??\d*[A-Za-z]", shown) if b"3/3" in line]
+    assert lines
+    assert max(map(len, lines)) <= columns
+
+
+class TestHeartbeat:
+    """Where there is an instance folder, `doctor` tells when reconcile has last finished."""
+
+    @pytest.fixture
+    def shop(self, gateway: Gateway, tmp_path: Path) -> Iterator[Shop]:
+        shop = make_shop(
+            f"sqlite:///{tmp_path / 'shop.db'}",
+            SPAYON_API_URL=gateway.url,
+        )
+        state = shop.app.extensions["spayon"]["spayon"]
+        state.heartbeat._path = str(tmp_path / "beat.json")
+        yield shop
+        dispose(shop)
+
+    def _found(self, run: Run) -> tuple[str, str]:
+        findings = json.loads(run("doctor", "--offline", "--json").output)["findings"]
+        (found,) = [each for each in findings if each["check"] == "reconcile"]
+        return found["state"], found["says"]
+
+    def test_a_run_is_seen(self, shop: Shop, run: Run) -> None:
+        assert self._found(run) == ("ok", "has not been seen to finish on this host")
+
+        run("reconcile")
+
+        assert self._found(run) == ("ok", "last finished 2026-11-22 12:00:00 on this host")
+
+    def test_silence_is_wrong_if_payments_are_overdue(
+        self, shop: Shop, gateway: Gateway, run: Run
+    ) -> None:
+        gateway.statuses = lambda each: Says(report(each, "pending"))
+        run("reconcile")
+        shop.clock.step(11 * 60)
+        assert self._found(run)[0] == "ok"
+
+        add_many(shop, 2)
+        shop.clock.step(11 * 60)
+
+        state, says = self._found(run)
+        assert state == "wrong"
+        assert says.startswith("last finished 2026-11-22 12:00:00 on this host, and ")
+        assert says.endswith(" payments wait for it")
+
+    def test_a_run_that_ended_with_1_is_wrong(self, shop: Shop, gateway: Gateway, run: Run) -> None:
+        gateway.tokens = lambda _: Says(code=401)
+        add_many(shop, 1)
+        run("reconcile")
+
+        state, says = self._found(run)
+        assert (state, "with 1: asked" in says) == ("wrong", True)
+
+    def test_a_file_that_cannot_be_written_or_read_changes_nothing(
+        self, shop: Shop, run: Run, tmp_path: Path
+    ) -> None:
+        (tmp_path / "beat.json").mkdir()
+
+        assert run("reconcile").exit_code == 0
+        assert self._found(run)[0] == "ok"
+
+
+class _Stops:
+    """Time passes while a watch waits, in a shop's clock; the watch ends after so many waits."""
+
+    def __init__(self, shop: Shop, count: int) -> None:
+        self._shop = shop
+        self._left = count
+        self.waits: list[float] = []
+
+    @contextmanager
+    def given(self) -> Iterator[Any]:
+        yield self
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self._shop.clock.step(seconds)
+        self._left -= 1
+        return self._left <= 0

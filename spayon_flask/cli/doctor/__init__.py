@@ -29,6 +29,7 @@ from .policy import check_policy
 from .records import check_database
 from .records import check_encoding
 from .records import check_hand_over
+from .records import check_heartbeat
 from .records import check_pending
 from .records import check_reviews
 from .records import check_rotation
@@ -61,6 +62,7 @@ _HERE: dict[str, Check] = {
     "encoding": check_encoding,
     "form-action": check_policy,
     "pending payments": check_pending,
+    "reconcile": check_heartbeat,
     "reviews": check_reviews,
     "dispatcher": check_hand_over,
     "unknown reports": check_unknown,

@@ -18,6 +18,9 @@ from .finding import wrong
 #: A payment session lives 15 minutes; twice that, and nobody seems to ask.
 _LATE = timedelta(minutes=30)
 
+#: Reconcile should run every minute or two.
+_SILENT = timedelta(minutes=10)
+
 #: How long a hand-over may wait for the next reconcile.
 _HAND_OVER = timedelta(minutes=10)
 
@@ -87,6 +90,33 @@ def check_pending(state: AppState) -> Iterator[Finding]:
 
     else:
         yield ok("pending payments", "none is overdue")
+
+
+def check_heartbeat(state: AppState) -> Iterator[Finding]:
+    """Look when reconcile has last finished on this host."""
+    beat = state.heartbeat.read()
+    now = state.clock()
+
+    if beat is None:
+        # It may run on another host. Payments that wait too long are what `check_pending` finds.
+        yield ok("reconcile", "has not been seen to finish on this host")
+        return
+
+    last = f"last finished {when(beat.finished_at)} on this host"
+    late = state.storage.schedule.count_due(now=now - _SILENT)
+
+    if late and now - beat.finished_at > _SILENT:
+        yield wrong(
+            "reconcile",
+            f"{last}, and {late} payments wait for it",
+            f"let `flask {state.name} reconcile` run every minute, on at least one host",
+        )
+
+    elif beat.exit_code == 1:
+        yield wrong("reconcile", f"{last}, with 1: {beat.summary}", "look into its log")
+
+    else:
+        yield ok("reconcile", last)
 
 
 def check_reviews(state: AppState) -> Iterator[Finding]:
