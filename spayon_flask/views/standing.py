@@ -69,9 +69,13 @@ def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing
 
     attempts = state.storage.queries.attempts(order_id)
     mine = next((each for each in attempts if each.id == payment_id), None)
-    word, other = _judge(mine, attempts, state.clock())
+    now = state.clock()
+    word, other = _judge(mine, attempts, now)
     sure = word in ("pending", "failed", "expired") and all(
-        each.id in heard or not _may_hold_money(each, state.clock()) for each in attempts
+        each.id in heard
+        or _has_just_failed(each, now - state.settings.status_interval)
+        or not _may_hold_money(each, now)
+        for each in attempts
     )
     return Standing(word, mine, other, sure, reached)
 
@@ -157,6 +161,17 @@ def _under_way(attempts: Sequence[Any], now: datetime) -> Any:
 def is_closed(payment: Any) -> bool:
     """Return True if a person has refused *payment*: its money may be with the shop or not."""
     return bool(payment.status == "failed" and payment.reviewed_at is not None)
+
+
+def _has_just_failed(payment: Any, since: datetime) -> bool:
+    """Return True if Spayon has said later than *since* that *payment* failed.
+
+    A payer who loads the page again at once should read the same. While a payment is pending this
+    does not do: the payer can pay within the interval, and be back.
+    """
+    return bool(
+        payment.status == "failed" and not is_closed(payment) and payment.updated_at > since
+    )
 
 
 def _may_hold_money(payment: Any, now: datetime) -> bool:

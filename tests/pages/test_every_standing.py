@@ -79,11 +79,20 @@ class Scene:
         paid = [each for each in self.sim.sessions.of_order("A1") if each.status == "paid"]
         return sum((each.creation.price for each in paid), Decimal(0))
 
+    @property
+    def has_just_failed(self) -> bool:
+        """Whether Spayon has said within the interval that a payment failed."""
+        with self.shop.app.app_context():
+            state = self.shop.spayon.state
+            since = self.shop.clock() - state.settings.status_interval
+            failed = state.storage.queries.payments(order_id="A1", status="failed")
+            return any(each.updated_at > since for each in failed)
+
     def look(self, path: str) -> str:
         """Return what the page at *path* says, once it was held against the ledger."""
         before = self.sim.requests.count(STATUS_CALL)
         answer = self.shop.app.test_client().get(path)
-        asked = self.sim.requests.count(STATUS_CALL) > before
+        asked = self.sim.requests.count(STATUS_CALL) > before or self.has_just_failed
         assert answer.status_code == 200, answer.status_code
         words = words_of(answer.text)
 

@@ -80,7 +80,10 @@ class OneOrder(RuleBasedStateMachine):
     @precondition(has_sessions)
     @rule(number=ANY, late=st.booleans())
     def pay(self, number: int, late: bool) -> None:
-        """Pay on the hosted page; a slow bank pays what had failed."""
+        """Pay on the hosted page; a slow bank pays what had failed, and takes its time."""
+        if late:
+            self.scene.pass_time(5)
+
         with suppress(SessionOverError):
             self.scene.sim.pay(self.session(number), late=late)
 
