@@ -104,12 +104,18 @@ def load_order(order_id: str) -> Order | None:
     if (order := own_order(order_id)) is None:
         return None
 
+    code = visitor_language().code
+    lines = [
+        (GOODS[slug]["name"][code], n, GOODS[slug]["price"]) for slug, n in order.quantities.items()
+    ]
     return Order(
         order_id=order.id,
         product_name=order.title,
         price=order.total,
         currency="AMD",
-        language=visitor_language().code,
+        language=code,
+        url=url_for("shop.order", order_id=order.id),
+        lines=lines,
     )
 
 
@@ -174,6 +180,16 @@ def own_orders() -> Sequence[ShopOrder]:
     return db.session.scalars(mine.order_by(ShopOrder.placed_at.desc())).all()
 
 
+def state_of(order: ShopOrder) -> str:
+    """Say how an order stands: while a payment is under way, nobody knows yet how it ends."""
+    payment = spayon.payment_of(order.id)
+
+    if order.state != "paid" and payment is not None and payment.status == "pending":
+        return "pending"
+
+    return order.state
+
+
 def stock() -> dict[str, int]:
     """Count what is left of everything."""
     return {shelf.slug: shelf.left for shelf in db.session.scalars(select(Stock))}
@@ -196,7 +212,13 @@ def price(quantities: dict[str, int]) -> Decimal:
 @shop.app_context_processor
 def frame() -> dict[str, Any]:
     """Give every page what the store's frame shows; a payment page brings its own `language`."""
-    return {"language": visitor_language(), "texts": TEXTS, "names": NAMES, "goods": GOODS}
+    return {
+        "language": visitor_language(),
+        "texts": TEXTS,
+        "names": NAMES,
+        "goods": GOODS,
+        "state_of": state_of,
+    }
 
 
 @shop.after_app_request
@@ -303,7 +325,9 @@ def behind() -> str:
         select(spayon.Payment).where(mine).order_by(spayon.Payment.created_at.desc())
     ).all()
     theirs = spayon.Callback.session_id.in_([payment.session_id for payment in payments])
-    callbacks = db.session.scalars(select(spayon.Callback).where(theirs)).all()
+    callbacks = db.session.scalars(
+        select(spayon.Callback).where(theirs).order_by(spayon.Callback.id)
+    ).all()
 
     return render_template("demo/behind.html", payments=payments, callbacks=callbacks)
 
@@ -313,7 +337,8 @@ def create_app(instance_path: str | None = None, **config: Any) -> Flask:
     app = Flask(__name__, instance_path=instance_path, static_folder=DATA / "static")
     app.config.update(
         SQLALCHEMY_DATABASE_URI="sqlite:///demo.db",
-        SPAYON_SHOP_NAME="Maran",
+        SPAYON_SHOP_NAME={code: texts["brand"] for code, texts in TEXTS.items()},
+        SPAYON_SUPPORT="hello@maran.example",
         SPAYON_TIMEZONE="Asia/Yerevan",
     )
     app.config.update(SESSION_COOKIE_NAME="maran", SESSION_COOKIE_SAMESITE="Lax")

@@ -281,7 +281,7 @@ CUT = (
 )
 
 #: Width in CSS pixels and size of the text: a small phone, and text twice as large.
-SPACES = [(320, "100%"), (640, "200%"), (1280, "200%")]
+SPACES = [(320, "100%"), (390, "200%"), (640, "200%"), (1280, "200%")]
 
 
 @dataclass

@@ -183,7 +183,7 @@ def test_the_return_page_leads_to_the_order(payer: Payer, opened: Opened) -> Non
     order = payer.order(apricot="1")
     payer.go_to_pay()
     payer.send(payer.url, number=APPROVED)
-    payer.follow("Order M-")
+    payer.follow("See your order")
 
     assert payer.url == order
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,6 +19,7 @@ from demo_app import TEXTS
 from demo_app import ShopOrder
 from demo_app import Stock
 from demo_app import db
+from demo_app import spayon
 
 from .conftest import OpenStore
 
@@ -114,7 +120,7 @@ def test_every_text_is_there_in_every_language() -> None:
 def test_every_text_is_used_and_no_other() -> None:
     source = "".join(path.read_text("utf-8") for path in TEMPLATES.rglob("*.html"))
     used = set(re.findall(r"\bt\.(\w+)", source)) | {"and_more"}
-    made = re.compile("(state|note)_(new|paid|failed|expired|review)|error_40[0345]")
+    made = re.compile("(state|note)_(new|pending|paid|failed|expired|review)|error_40[0345]")
     by_endpoint = {"catalogue", "basket", "orders", "behind"}
 
     assert used <= TEXTS["en"].keys()
@@ -239,3 +245,91 @@ def test_an_order_keeps_its_price_to_the_dram(store: Flask) -> None:
 
     with store.app_context():
         assert str(db.session.scalars(db.select(ShopOrder)).one().total) == "316000"
+
+
+def test_an_order_whose_payment_is_under_way_is_not_to_be_paid_again(store: Flask) -> None:
+    client = store.test_client()
+    path = order_of(client, thyme="1")
+    order_id = path.rpartition("/")[2]
+    assert TEXTS["en"]["state_new"] in client.get(path).text
+    begin(store, order_id)
+    page = client.get(path).text
+
+    assert TEXTS["en"]["note_pending"] in page
+    assert TEXTS["en"]["see_payment"] in page
+    assert "Pay 1,800" not in page
+    assert TEXTS["en"]["state_pending"] in client.get("/orders").text
+
+
+def test_the_callbacks_are_listed_in_the_order_in_which_they_came(store: Flask) -> None:
+    client = store.test_client()
+    begin(store, order_of(client, thyme="1").rpartition("/")[2])
+
+    with store.app_context():
+        for status in ("failed", "expired", "paid"):
+            row: Any = spayon.Callback
+            db.session.add(
+                row(
+                    account="spayon",
+                    session_id="S1",
+                    status=status,
+                    source="callback",
+                    verdict="applied",
+                    body=b"{}",
+                    received_at=datetime.now(timezone.utc),
+                )
+            )
+
+        db.session.commit()
+
+    assert re.findall(r'badge \w+">(\w+)</span> Source', client.get("/behind-the-scenes").text) == [
+        *("failed", "expired", "paid"),
+    ]
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "Maran"), ("ru", "Маран"), ("hy", "Մառան")])
+def test_a_title_names_the_store_once_and_in_its_language(
+    store: Flask, language: str, name: str
+) -> None:
+    client = store.test_client()
+    client.get(f"/?language={language}")
+    order_id = order_of(client, thyme="1").rpartition("/")[2]
+
+    for path in ("/", "/orders", f"/pay/checkout/{order_id}"):
+        title = re.search("<title>(.*)</title>", client.get(path).text)
+        assert title is not None
+        assert title[1].count(name) == 1
+
+
+def test_the_tab_key_follows_what_the_eye_reads(store: Flask) -> None:
+    html = store.test_client().get("/").text
+    css = (TEMPLATES / "demo/static/store.css").read_text("utf-8")
+
+    assert html.index('class="menu"') < html.index('class="languages"')
+    assert not re.search(r"[\s{;]order:", css)
+
+
+def begin(store: Flask, order_id: str) -> None:
+    """Have a payment of the order under way."""
+    now = datetime.now(timezone.utc)
+
+    row: Any = spayon.Payment
+
+    with store.app_context():
+        db.session.add(
+            row(
+                account="spayon",
+                order_id=order_id,
+                held_order_id=order_id,
+                reference="reference",
+                session_id="S1",
+                session_url="http://127.0.0.1:9/pay/S1",
+                status="pending",
+                price=Decimal(1800),
+                currency="AMD",
+                created_at=now,
+                updated_at=now,
+                expires_at=now + timedelta(minutes=15),
+            )
+        )
+        db.session.commit()
