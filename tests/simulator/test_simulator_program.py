@@ -134,13 +134,13 @@ def test_a_story_is_played_back(tmp_path: Path, shop: Shop) -> None:
         sim.pay(session.id)
         path.write_text(json.dumps(as_json(sim, session)))
 
+    shop.hold_until(1)
     with running("--load", str(path), "--to", shop.url) as (program, _):
         assert program.stdout is not None
         while "replayed" not in (line := program.stdout.readline()):
             assert program.poll() is None
 
         assert line.startswith("1 callbacks of")
-        shop.hold_until(1)
         assert shop.gate.wait(10)
 
     assert [received.path for received in shop.received] == ["/pay/callback"]
