@@ -42,12 +42,13 @@ def create_app() -> Flask:
         Path(os.environ["SPAYON_CHAOS_CLOCK"]),
         os.environ["SPAYON_CHAOS_SEED"],
         SPAYON_API_URL=os.environ["SPAYON_CHAOS_GATEWAY"],
-        SPAYON_PUBLIC_URL=os.environ["SPAYON_CHAOS_SHOP"],
     ).app
 
 
 def open_shop(database_url: str, clock: Path, seed: str, **config: Any) -> Shop:
     """Return the shop, whose handlers and dispatcher fail now and then."""
+    # The links come from the request, so that a stranger can try to have them lead elsewhere.
+    config["SPAYON_PUBLIC_URL"] = None
     config["SQLALCHEMY_ENGINE_OPTIONS"] = (
         {"connect_args": {"timeout": 30}} if database_url.startswith("sqlite") else {}
     )

@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from spayon_flask.simulator import Simulator
 from tests.chaos.app import ARTICLES
+from tests.chaos.payers import Payers
+from tests.interleavings.promises import ALLOWED
 from tests.shop import Shop
 
 
@@ -18,17 +20,23 @@ OK = 200
 
 @dataclass(frozen=True)
 class Ledger:
-    """The comparison at the end of a run: only the last seven may be other than zero.
+    """The comparison at the end of a run: only the last eight may be other than zero.
 
     *lost*: orders that were paid for and not given, and not under review either. *doubled*: given
     more than once. *invented*: given without a payment. *unaccounted*: payment sessions that were
     paid, and that no row of ours shows as paid or under review. *stuck*: payments still pending.
     *unqueued*: changes of status that the dispatcher was never given. *miscounted*: articles whose
-    number sold is not that of the shipments.
+    number sold is not that of the shipments. *misdirected*: payment sessions that a payer was sent
+    to, and whose URLs are a stranger's. *outdated*: payments of an old price that are paid although
+    the order had a new one. *undecided*: statuses that the database's own log shows, and that no
+    payment is given by a decision.
 
     *untold*: payment sessions of which nobody could know. The gateway's answer that named them was
-    lost, and so were all the callbacks that said `paid`. *told* is what came of each callback that
-    said `paid`, for those that are unaccounted or untold.
+    lost, and so were all the callbacks that said `paid`. *unowned*: the same, but a callback came,
+    and is kept as `unknown` for a person to see. That is so if a connection was cut after the
+    gateway had made the payment session, and the question was repeated: one payment of ours, two
+    payment sessions. *told* is what came of each callback that said `paid`, for those that are
+    unaccounted, untold or unowned.
     """
 
     lost: int
@@ -38,7 +46,11 @@ class Ledger:
     stuck: int
     unqueued: int
     miscounted: int
+    misdirected: int
+    outdated: int
+    undecided: int
     untold: int
+    unowned: int
     told: dict[str, list[int]]
     paid_sessions: int
     given: int
@@ -57,11 +69,16 @@ class Ledger:
             or self.stuck
             or self.unqueued
             or self.miscounted
+            or self.misdirected
+            or self.outdated
+            or self.undecided
         )
 
 
-def compare(gateway: Simulator, shop: Shop, told: Mapping[str, list[int]]) -> Ledger:
-    """Compare the books of *gateway* with the database of *shop*.
+def compare(
+    gateway: Simulator, shop: Shop, told: Mapping[str, list[int]], payers: Payers
+) -> Ledger:
+    """Compare the books of *gateway* and what *payers* saw with the database of *shop*.
 
     *told* are the status codes of the shop's answers to each callback that said `paid`.
     """
@@ -76,12 +93,18 @@ def compare(gateway: Simulator, shop: Shop, told: Mapping[str, list[int]]) -> Le
         times = {row.id: row.paid_times for row in read(text("SELECT * FROM shop_order"))}
         sold = {row.id: row.sold for row in read(text("SELECT * FROM article"))}
         jobs = set(read(text("SELECT job FROM queue")).scalars())
-        callbacks = read(text("SELECT id, session_id, verdict FROM spayon_callback")).all()
+        log = read(text("SELECT event, was, became FROM status_log")).all()
+        callbacks = read(text("SELECT id, session_id, status, verdict FROM spayon_callback")).all()
 
     known = {row.session_id: row.status for row in rows}
     untold = {each for each in paid if each not in known and OK not in told.get(each, ())}
-    unaccounted = {each for each in paid if known.get(each) not in {"paid", "review"}} - untold
-    paid = {each: order_id for each, order_id in paid.items() if each not in untold}
+    kept = {
+        row.session_id for row in callbacks if row.verdict == "unknown" and row.status == "paid"
+    }
+    unowned = {each for each in paid if each not in known and each in kept}
+    nobodys = untold | unowned
+    unaccounted = {each for each in paid if known.get(each) not in {"paid", "review"}} - nobodys
+    paid = {each: order_id for each, order_id in paid.items() if each not in nobodys}
     reviewed = {row.order_id for row in rows if row.status == "review"}
     orders = set(paid.values())
     by_article = Counter(int(order_id[1:]) % ARTICLES for order_id in shipments.elements())
@@ -94,9 +117,17 @@ def compare(gateway: Simulator, shop: Shop, told: Mapping[str, list[int]]) -> Le
         stuck=sum(row.status == "pending" for row in rows),
         unqueued=len(changed - jobs),
         miscounted=sum(sold[each] != by_article[each] for each in sold),
+        misdirected=len(payers.misdirected),
+        outdated=sum(known.get(each) == "paid" for each in payers.outdated),
+        undecided=sum(
+            (each.was, each.became)
+            not in (ALLOWED if each.event == "status" else {(None, "pending")})
+            for each in log
+        ),
         untold=len(untold),
-        told={each: told.get(each, []) for each in untold | unaccounted},
-        paid_sessions=len(paid) + len(untold),
+        told={each: told.get(each, []) for each in nobodys | unaccounted},
+        paid_sessions=len(paid) + len(nobodys),
+        unowned=len(unowned),
         given=sum(times.values()),
         under_review=len([row for row in rows if row.status == "review"]),
         statuses=dict(Counter(row.status for row in rows)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import random
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
@@ -46,14 +47,32 @@ FAULTS = (
 )
 
 
+#: Who opens orders of others, with a `Host` of his own.
+STRANGER = "evil.example"
+
+#: How often a stranger opens an order before its payer does, and how often once more after that.
+STRANGER_COMES, STRANGER_COMES_AGAIN = 0.1, 0.05
+
+#: How often the shop changes an order whose payer is on the hosted page already.
+CHANGES = 0.1
+
+
 class Payers:
     """Send payers to the shop on *port*, who pay at *gateway*; *seed* decides what they do.
 
-    *seen* counts what happened to them.
+    *change* makes the shop ask for another price for the order with a number. *seen* counts what
+    happened to payers. *misdirected* are the payment sessions that a payer was sent to, and whose
+    URLs are not the shop's. *outdated* are those that were paid at a price which a newer payment
+    session had replaced.
     """
 
-    def __init__(self, gateway: Simulator, port: int, seed: int) -> None:
+    def __init__(
+        self, gateway: Simulator, port: int, seed: int, change: Callable[[int], object]
+    ) -> None:
         self.seen: Counter[str] = Counter()
+        self.misdirected: set[str] = set()
+        self.outdated: set[str] = set()
+        self._change = change
         self._gateway = gateway
         self._port = port
         self._seed = seed
@@ -68,34 +87,82 @@ class Payers:
         luck = random.Random(f"{self._seed}/{number}")
         ending = luck.choices(list(ENDINGS), list(ENDINGS.values()))[0]
 
-        for _ in range(TRIES):
-            location = self._ask("POST", f"/pay/checkout/O{number}")
+        if luck.random() < STRANGER_COMES:
+            self._ask("POST", f"/pay/checkout/O{number}", host=STRANGER)
+            self.seen["a stranger came first"] += 1
 
-            if location is not None:
-                break
+        location = self._check_out(number)
 
-            self.seen["checkout failed"] += 1
-
-        else:
+        if location is None:
             self.seen["gave up"] += 1
             return
 
+        session_id = _session_in(location)
+
         if "/pay/return" in location:
             self.seen["was paid before the answer"] += 1
-            session_id = parse_qs(urlsplit(location).query)["session_id"][0]
 
         else:
-            session_id = location.rpartition("/")[2]
-
             if luck.random() < 0.1:
                 again = self._ask("POST", f"/pay/checkout/O{number}")
                 self.seen["two tabs, one session"] += again == location
+
+            if luck.random() < STRANGER_COMES_AGAIN:
+                self._ask("POST", f"/pay/checkout/O{number}", host=STRANGER)
+                self.seen["a stranger came after"] += 1
+
+            if luck.random() < CHANGES:
+                session_id = self._change_order(number, session_id, luck)
 
             self.seen[ending] += 1
             self._end(session_id, ending)
 
         if luck.random() < 0.3:
             self._ask("GET", f"/pay/return?session_id={session_id}")
+
+    def _check_out(self, number: int) -> str | None:
+        """Return where the shop sends the payer of an order, None if the payer gave up."""
+        for _ in range(TRIES):
+            location = self._ask("POST", f"/pay/checkout/O{number}")
+
+            if location is not None:
+                self._check_links(location)
+                return location
+
+            self.seen["checkout failed"] += 1
+
+        return None
+
+    def _check_links(self, location: str) -> None:
+        """Note a payment session by which the payer or the callback would go elsewhere."""
+        # The gateway can be told to have a session paid before anybody knows it: a stranger's, too.
+        if "/pay/return" in location:
+            return
+
+        session = self._gateway.sessions.get(_session_in(location))
+
+        if session is not None:
+            links = (session.creation.callback_url, session.creation.return_url)
+
+            if any(urlsplit(each or "").netloc != f"127.0.0.1:{self._port}" for each in links):
+                self.misdirected.add(session.id)
+
+    def _change_order(self, number: int, session_id: str, luck: random.Random) -> str:
+        """Change the order, check out anew, and return the payment session that is paid."""
+        self._change(number)
+        self.seen["the order changed"] += 1
+        location = self._check_out(number)
+
+        if location is None or "/pay/return" in location or _session_in(location) == session_id:
+            return session_id
+
+        # Two tabs are open now, of which the payer takes either.
+        if luck.random() < 0.5:
+            return _session_in(location)
+
+        self.outdated.add(session_id)
+        self.seen["the old tab was taken"] += 1
+        return session_id
 
     def _end(self, session_id: str, ending: str) -> None:
         gateway = self._gateway
@@ -116,12 +183,13 @@ class Payers:
             if ending in {"is declined, and is paid after all", "is paid after it expired"}:
                 gateway.pay(session_id, late=True, wait=False)
 
-    def _ask(self, method: str, path: str) -> str | None:
+    def _ask(self, method: str, path: str, *, host: str | None = None) -> str | None:
         """Return where the shop sends the payer, None where it failed or died."""
+        headers = {} if host is None else {"Host": host}
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
 
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers=headers)
             answer = connection.getresponse()
             answer.read()
             return answer.getheader("Location") if answer.status == 303 else None
@@ -131,3 +199,10 @@ class Payers:
 
         finally:
             connection.close()
+
+
+def _session_in(location: str) -> str:
+    """Return the payment session that a location leads to: the hosted page, or the return page."""
+    parts = urlsplit(location)
+    found = parse_qs(parts.query).get("session_id")
+    return found[0] if found else parts.path.rpartition("/")[2]

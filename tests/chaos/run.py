@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from sqlalchemy import insert
 from sqlalchemy import text
@@ -27,8 +28,10 @@ from tests.chaos.app import TABLES
 from tests.chaos.app import open_shop
 from tests.chaos.ledger import Ledger
 from tests.chaos.ledger import compare
+from tests.chaos.payers import STRANGER
 from tests.chaos.payers import Payers
 from tests.crashes.server import Server
+from tests.interleavings.log import create_log
 from tests.shop import Shop
 from tests.shop import make_shop
 
@@ -70,7 +73,7 @@ class Chaos:
             shop = open_shop(self._url, clock, f"{self._seed}/own", SPAYON_API_URL=gateway.url)
 
             with self._serve(gateway, clock) as server:
-                payers = Payers(gateway, server.port, self._seed)
+                payers = Payers(gateway, server.port, self._seed, lambda each: _change(shop, each))
                 payers.arm()
                 self._pay(payers, gateway, server, shop)
                 gateway.faults.clear()
@@ -78,7 +81,7 @@ class Chaos:
 
             self.seen = payers.seen
             self.seconds = time.monotonic() - began
-            ledger = compare(gateway, shop, self._told)
+            ledger = compare(gateway, shop, self._told, payers)
 
         with shop.app.app_context():
             shop.db.engine.dispose()
@@ -86,6 +89,10 @@ class Chaos:
         return ledger
 
     def _carry(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        # The stranger's own host: nobody is there, and nothing leaves this machine.
+        if urlsplit(url).hostname == STRANGER:
+            return Answer(None, b"")
+
         answer = post(url, body, headers)
         report = json.loads(body)
 
@@ -107,6 +114,10 @@ class Chaos:
 
             shop.db.session.execute(insert(shop.orders), orders)
             shop.db.session.commit()
+
+            with shop.db.engine.begin() as connection:
+                create_log(connection)
+
             shop.db.engine.dispose()
 
     @contextmanager
@@ -117,7 +128,6 @@ class Chaos:
             "SPAYON_CHAOS_CLOCK": str(clock),
             "SPAYON_CHAOS_SEED": str(self._seed),
             "SPAYON_CHAOS_GATEWAY": gateway.url,
-            "SPAYON_CHAOS_SHOP": f"http://127.0.0.1:{server.port}",
         }
 
         with server:
@@ -175,3 +185,12 @@ class Chaos:
         self.reconciled["unanswered"] += summary.unanswered
         self.reconciled["handler failed"] += summary.failed
         self.reconciled["handed over"] += summary.handed_over
+
+
+def _change(shop: Shop, number: int) -> None:
+    """Let the shop ask for more money for an order."""
+    statement = text("UPDATE shop_order SET price = :price WHERE id = :id")
+
+    with shop.app.app_context():
+        shop.db.session.execute(statement, {"price": str(number % 50 + 1000), "id": f"O{number}"})
+        shop.db.session.commit()
