@@ -19,6 +19,7 @@ from tests.interleavings.states import STATES
 from tests.interleavings.turns import HungError
 from tests.interleavings.turns import Operation
 from tests.interleavings.world import Moment
+from tests.interleavings.world import Rows
 from tests.interleavings.world import World
 from tests.interleavings.world import fingerprint
 
@@ -138,15 +139,16 @@ class Explorer:
 
         if not wrong:
             done = [first.result, second.result]
-            wrong = broken(world, moment.rows, done)
-            wrong += self._rest(pair, moment, done)
+            rows = world.rows()
+            wrong = broken(rows, moment.rows, done)
+            wrong += self._rest(pair, moment, rows, done)
 
         findings = [Finding(pair, at, until, what, trail) for what in dict.fromkeys(wrong)]
         return _Played(played.stood, played.cut, first.passed, second.passed, findings)
 
-    def _rest(self, pair: Pair, moment: Moment, done: list[Done]) -> list[str]:
+    def _rest(self, pair: Pair, moment: Moment, rows: Rows, done: list[Done]) -> list[str]:
         """Let it come to rest, unless the same end has come to rest before."""
-        key = pair.state, fingerprint(self.world) + str([each.what for each in done])
+        key = pair.state, fingerprint(self.world, rows) + str([each.what for each in done])
 
         if key not in self._at_rest:
             self._at_rest[key] = broken_at_rest(self.world, moment.rows, done)

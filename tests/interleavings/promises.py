@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 from tests.interleavings.operations import MINUTE
 from tests.interleavings.operations import Done
 from tests.interleavings.operations import post
 from tests.interleavings.operations import reconcile
+from tests.interleavings.world import Rows
 from tests.interleavings.world import World
 
-
-Rows = dict[str, list[dict[str, Any]]]
 
 #: Promise 3, and a person's word.
 ALLOWED = {
@@ -35,9 +33,8 @@ BY_A_PERSON = {("review", "paid"), ("review", "failed")}
 _OK = 200
 
 
-def broken(world: World, before: Rows, done: list[Done]) -> list[str]:
-    """Return what is wrong after the operations *done*, which began with the rows *before*."""
-    rows = world.rows()
+def broken(rows: Rows, before: Rows, done: list[Done]) -> list[str]:
+    """Return what is wrong with *rows* after the operations *done*, which began with *before*."""
     return [
         *_answers(done),
         *_statuses(rows, done),
