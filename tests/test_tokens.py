@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from traceback import TracebackException
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from spayon_flask.token_cache import CachedToken
 from spayon_flask.tokens import RETRY_AFTER
 from spayon_flask.tokens import Token
 from spayon_flask.tokens import TokenService
+from tests.errors import frames_of
 
 
 class Gateway:
@@ -447,7 +447,6 @@ def test_no_local_variable_of_ours_shows_a_token(
     with pytest.raises(KeyboardInterrupt) as caught:
         tokens.get()
 
-    told = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
-    ours = [part for part in told.split("  File ") if "/spayon_flask/" in part.split("\n")[0]]
+    ours = frames_of(caught.value)
     assert len(ours) >= 4
     assert not [part for part in ours if "hush" in part]

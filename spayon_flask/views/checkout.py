@@ -20,6 +20,7 @@ from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..errors import OrderNotPayableError
 from ..errors import RequestRefusedError
+from ..hidden import HiddenDict
 from ..languages import Language
 from ..loading import load_order
 from ..money import plain
@@ -155,8 +156,8 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
     if any(field.error for field in fields):
         return _show(state, order, fields, 422)
 
-    details = {field.name: field.value for field in fields if field.value}
-    typed: dict[str, Any] = dict(details)
+    details = HiddenDict({field.name: field.value for field in fields if field.value})
+    typed = HiddenDict(details)
 
     # The hosted page speaks as this page did, unless the shop has decided on one for all payers.
     if order.language is None and (state.settings.language is None or chosen_by_shop(state)):

@@ -33,6 +33,9 @@ class Field(NamedTuple):
     value: str = ""
     error: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Field({self.name!r})"
+
 
 def read_fields(
     state: AppState, order: Order, language: Language, form: Mapping[str, str] | None = None

@@ -16,6 +16,7 @@ from flask import request
 from werkzeug.serving import make_server
 
 from spayon_flask.cli.rehearse import gateway as gateways
+from spayon_flask.cli.rehearse.receivers import skeleton
 from tests.conftest import dispose
 from tests.listening import listening
 from tests.live import shop_at
@@ -118,9 +119,27 @@ def test_no_secret_of_any_answer_is_in_the_report(
     said = json.dumps(report) + " ".join(stage.told)
     callback = report["facts"]["pay"]["callback"]
 
+    assert callback["bytes"].startswith('{"sessionId": "xx0xxxx-00", "status": "xx0xxxx", ')
+
     # It was seen, and signed rightly; and nothing of it is repeated.
     assert callback["signature"] == "hex"
     assert "X-More" in callback["headers"]
     assert "(another name)" in report["facts"]["token"]["keys"]
     assert report["facts"]["pay"]["return_parameter"] == "session_id"
     assert not [secret for secret in (PLANTED, "hush-hush", SECRET) if secret in said]
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"price" : "10", "a":-1.5e3}', '{"price" : "00", "a":-0.0x0}'),
+        (b'{"a": "\\u0531\\" b"}', '{"a": "\\u0000\\" x"}'),
+        ('{"a": "\u0531"}'.encode(), '{"a": "x"}'),
+        (b'{"two words": true}', '{"xxx xxxxx": xxxx}'),
+        (b"no JSON at all: 17", "xx xxxx xx xxx: 00"),
+        (b'{"a": "cut o', '{"a": "xxx x'),
+        (b"\xff", "\ufffd"),
+    ],
+)
+def test_the_bytes_of_a_callback_are_shown_without_what_they_say(body: bytes, shown: str) -> None:
+    assert skeleton(body) == shown

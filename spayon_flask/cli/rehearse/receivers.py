@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 from base64 import b64encode
 from collections.abc import Callable
@@ -24,6 +25,17 @@ from .gateway import url_of
 from .steps import Facts
 from .steps import report_facts
 
+
+#: A key of a JSON object that may stand in a report.
+_KEY = re.compile(r'"[A-Za-z][A-Za-z0-9_]{0,39}"')
+
+#: A text in JSON, with the colon after it if it is a key; or a word or a number outside of texts.
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*"|[\w.+-]+)(\s*:)?', re.DOTALL)
+
+#: A letter, a digit or an escape within a text.
+_CHARACTER = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\W_]", re.DOTALL)
+
+_LONGEST_SKELETON = 2000
 
 #: Seconds between two looks at what has come.
 _LOOK = 1.0
@@ -112,6 +124,8 @@ class Receivers:
             "signature_header": header,
             "signature": form,
             "form": "compact" if compact else "with spaces",
+            "bytes": skeleton(event.body),
+            "seconds_after": _seconds_after(data.get("updatedAt"), event.at),
             "json_type": any(
                 name.lower() == "content-type" and value.startswith("application/json")
                 for name, value in event.headers
@@ -151,6 +165,44 @@ def body_of(event: Event) -> dict[str, Any]:
         data = None
 
     return data if isinstance(data, dict) else {}
+
+
+def skeleton(body: bytes) -> str:
+    """Return *body* byte for byte, but for what its values say: letters are `x`, digits are `0`.
+
+    Keys that are plain names stay, so that their order and all punctuation can be seen.
+    """
+
+    def masked(found: re.Match[str]) -> str:
+        text, colon = found.group(1), found.group(2) or ""
+        is_key = colon and _KEY.fullmatch(text)
+        return found.group() if is_key else _CHARACTER.sub(_mask, text) + colon
+
+    text = body.decode("utf-8", "replace")[:_LONGEST_SKELETON]
+    return _TOKEN.sub(masked, text)
+
+
+def _mask(found: re.Match[str]) -> str:
+    character = found.group()
+
+    if character.startswith("\\"):
+        return "\\u0000" if len(character) > 2 else character  # noqa: PLR2004  an escape
+
+    return "0" if character.isdigit() else "x"
+
+
+def _seconds_after(updated_at: object, came_at: datetime) -> float | None:
+    """Return how long after the change that it tells of a callback came, if that can be told."""
+    if not isinstance(updated_at, str):
+        return None
+
+    try:
+        # Python 3.10 does not read the Z.
+        changed = datetime.fromisoformat(updated_at.replace("Z", "+00:00"))
+        return round((came_at - changed).total_seconds(), 1)
+
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def parameter_with(event: Event, session_id: str) -> str:

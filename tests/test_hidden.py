@@ -1,0 +1,92 @@
+"""What an error report shows: local variables of our frames, which Sentry sends by default."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from spayon_flask.hidden import Hidden
+from spayon_flask.hidden import HiddenDict
+from tests.errors import frames_of
+from tests.shop import SECRET
+from tests.shop import Shop
+from tests.signing import signed
+
+
+TYPED = {"email": "payer@example.com", "full_name": "John Doe"}
+
+
+class Reports(logging.Handler):
+    """Keep our frames of each error in the log, with their variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            self.frames += frames_of(record.exc_info[1])
+
+
+@pytest.fixture
+def reports() -> Iterator[Reports]:
+    handler, logger = Reports(), logging.getLogger("spayon_flask")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def test_what_is_hidden_is_the_same_to_all_but_repr() -> None:
+    text, mapping = Hidden("hush"), HiddenDict(email="payer@example.com")
+
+    assert (text, f"{text}", str(text), text + "!") == ("hush", "hush", "hush", "hush!")
+    assert mapping == {"email": "payer@example.com"}
+    assert "hush" not in repr([text])
+    assert "payer" not in repr((mapping,))
+
+
+def test_an_error_in_a_checkout_shows_no_secret_and_not_who_pays(
+    live_shop: Shop, reports: Reports
+) -> None:
+    live_shop.add_order()
+
+    @live_shop.spayon.on_details
+    def keep(payment: Any, details: Any) -> None:
+        # What the shop is given is plain.
+        assert dict(details) == TYPED
+        raise RuntimeError("no room")
+
+    page = live_shop.app.test_client().post("/pay/checkout/A1", data=TYPED)
+
+    assert page.status_code == 503
+    assert len(reports.frames) >= 3
+    assert not [
+        frame
+        for frame in reports.frames
+        for secret in ("simulator-secret", SECRET, *TYPED.values())
+        if secret in frame
+    ]
+
+
+def test_an_error_in_a_callback_shows_no_signature_and_no_secret(
+    shop: Shop, reports: Reports
+) -> None:
+    from tests.reports import report  # noqa: PLC0415  another `reports`
+
+    shop.add_order()
+    shop.add_payment()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no stock")
+
+    shop.handle = fail
+    body = report()
+
+    assert shop.deliver(body) == 500
+    assert len(reports.frames) >= 3
+    assert not [
+        frame for frame in reports.frames if SECRET in frame or signed(body, SECRET) in frame
+    ]
