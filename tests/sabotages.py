@@ -367,8 +367,8 @@ SABOTAGES = [
     Sabotage(
         "changes of the caller are committed along",
         "storage/transactions.py",
-        "    if has_written(session) or session.new or session.dirty or session.deleted:\n",
-        "    if False:\n",
+        "    if holds_changes(session):\n        raise",
+        "    if False:\n        raise",
         ONCE,
         "test_changes_of_the_caller and sqlite",
     ),
@@ -519,7 +519,7 @@ SABOTAGES = [
     Sabotage(
         "a slow request displaces a newer session",
         "storage/checkouts.py",
-        "            if is_newer and not order.is_asked_by(row):\n",
+        "            if is_newer and not row.superseded and not order.is_asked_by(row):\n",
         "            if False:\n",
         CHANGED,
         "test_a_request_that_was_slow and sqlite",
