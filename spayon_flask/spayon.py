@@ -10,6 +10,7 @@ from datetime import timezone
 from typing import Any
 from typing import cast
 
+from flask import Blueprint
 from flask import Flask
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
@@ -229,6 +230,27 @@ class Spayon:
     def on_review(self, function: HandlerT = _NOTHING) -> HandlerT:
         """Register *function* for payments that a person has to look at."""
         return self.handlers.add("review", function)
+
+    def staff(
+        self,
+        *,
+        allowed: Callable[[], object],
+        may_settle: Callable[[], object] | None = None,
+        who: Callable[[], str] | None = None,
+    ) -> Blueprint:
+        """Return the desk: pages for the shop's people, to mount where they work.
+
+        *allowed* is asked on every request: True lets the present person in, a response (a redirect
+        to the login, say) is sent instead, and all else is a 404; it may also `abort`. *may_settle*
+        is asked, in the same way, for everything that writes; without it nobody writes. *who*
+        returns the person's name, which is kept with each decision. Raises `RegistrationError`.
+        """
+        # Imported here: a worker that takes callbacks need not have it.
+        from .staff import create_staff  # noqa: PLC0415  on demand
+
+        return create_staff(
+            self.name, lambda: self.state, allowed=allowed, may_settle=may_settle, who=who
+        )
 
     # What a shop does inside an app context.
 

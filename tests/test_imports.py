@@ -45,7 +45,7 @@ HEIGHT = {name: -position for position, layer in enumerate(LAYERS) for name in l
 ALLOWED = {
     "flask": {"spayon", "urls", "views", "staff", "cli", "admin", "testing", "simulator"},
     "flask_sqlalchemy": {"spayon"},
-    "werkzeug": {"spayon", "urls", "views", "languages", "testing", "simulator"},
+    "werkzeug": {"spayon", "urls", "views", "staff", "languages", "testing", "simulator"},
     "sqlalchemy": {"models", "column_types", "storage"},
     "requests": {"client"},
 }

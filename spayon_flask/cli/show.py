@@ -39,7 +39,7 @@ def create_command(current: Current) -> click.Command:
         state = current()
         queries = state.storage.queries
         payment = queries.find(session_id=name) or queries.find(reference=name)
-        attempts = [payment] if payment else state.storage.ledger.attempts(name)
+        attempts = [payment] if payment else queries.attempts(name)
 
         if attempts:
             _show(state, attempts, as_json=as_json)

@@ -204,30 +204,39 @@ class Ledger(Part):
         last = rows[limit - 1] if rows[limit:] else None
         return Found(rows[:limit], Key(last.created_at, last.id) if last else None)
 
-    def attempts(self, order_id: str) -> Sequence[Any]:
-        """Return every payment of an order, the oldest first."""
-        p = self.payment.c
-        query = select(self.payment).where(p.order_id == order_id, self.is_mine).order_by(p.id)
-        return self.connect().execute(query).all()
+    def find(self, payment_id: int) -> Any:
+        """Return the payment with this id, with all its columns, or None."""
+        query = select(self.payment).where(self.payment.c.id == payment_id, self.is_mine)
+        return self.connect().execute(query).first()
 
     def totals(self, wanted: Filter) -> list[Total]:
         """Add up the payments of *wanted* by status and currency."""
         p = self.payment.c
-        is_refunded = p.refunded_at.is_not(None)
-        refunded = case((is_refunded, self._amount))
-        query = (
+        # As a subquery: PostgreSQL takes two texts of one expression with values for two.
+        t = (
             select(
                 p.status,
+                p.refunded_at,
                 self._currency.label("currency"),
-                func.count().label("number"),
-                *self._sums(self._amount, "amount"),
-                (func.count() - func.count(self._amount)).label("unpriced"),
-                func.count(p.refunded_at).label("refunded"),
-                *self._sums(refunded, "refunded_amount"),
+                self._amount.label("amount"),
             )
             .where(*self._conditions(wanted))
-            .group_by(p.status, self._currency)
-            .order_by(p.status, self._currency)
+            .subquery("taken")
+            .c
+        )
+        refunded = case((t.refunded_at.is_not(None), t.amount))
+        query = (
+            select(
+                t.status,
+                t.currency,
+                func.count().label("number"),
+                *self._sums(t.amount, "amount"),
+                (func.count() - func.count(t.amount)).label("unpriced"),
+                func.count(t.refunded_at).label("refunded"),
+                *self._sums(refunded, "refunded_amount"),
+            )
+            .group_by(t.status, t.currency)
+            .order_by(t.status, t.currency)
         )
         return [
             Total(

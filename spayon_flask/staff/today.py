@@ -1,0 +1,105 @@
+"""Today: how the day stands, and what somebody should look after."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from flask.typing import ResponseReturnValue
+
+from ..storage import Filter
+from .days import Day
+from .days import Days
+from .desk import Desk
+from .period import Period
+
+
+#: A payment session lives 15 minutes; twice that, and nobody seems to ask.
+_LATE = timedelta(minutes=30)
+
+#: How long a hand-over may wait for the next reconcile.
+_HAND_OVER = timedelta(minutes=10)
+
+#: The chart: the height of its tallest bar, and the width of a bar with its gap.
+_HEIGHT, _STEP, _BAR = 100, 20, 14
+
+
+class Bar(NamedTuple):
+    """One day of the chart, in units of the picture."""
+
+    day: Day
+    x: int
+    y: int
+    height: int
+
+
+def show(desk: Desk, *, days: Days) -> ResponseReturnValue:
+    """Show what was paid today, what is open, and the last 30 days."""
+    storage = desk.state.storage
+    count = storage.ledger.count
+    since = Period(desk.today, desk.today, desk.zone).since
+    last = days.last(storage, desk.today, desk.zone, desk.now)
+    return desk.page(
+        "today.html",
+        paid=[each for each in last[-1].totals if each.status == "paid"],
+        not_paid=sum(count(Filter(status=each, since=since)) for each in ("failed", "expired")),
+        in_progress=count(Filter(status="pending")),
+        under_review=count(Filter(status="review")),
+        warnings=_warnings(desk),
+        bars=_bars(last),
+        most=max(day.number for day in last),
+        width=len(last) * _STEP,
+        height=_HEIGHT,
+        bar_width=_BAR,
+    )
+
+
+def _bars(days: list[Day]) -> list[Bar]:
+    most = max(day.number for day in days) or 1
+    heights = [round(day.number * _HEIGHT / most) for day in days]
+
+    # A day with a single payment must not look like a day with none.
+    heights = [
+        max(height, 2 if day.number else 0) for height, day in zip(heights, days, strict=True)
+    ]
+    return [
+        Bar(day, number * _STEP + (_STEP - _BAR) // 2, _HEIGHT - height, height)
+        for number, (day, height) in enumerate(zip(days, heights, strict=True))
+    ]
+
+
+def _warnings(desk: Desk) -> list[tuple[str, str | None]]:
+    """Return sentences about what needs care, each with the endpoint that shows more."""
+    storage, language = desk.state.storage, desk.language
+    warnings: list[tuple[str, str | None]] = []
+    number, oldest = storage.queries.unanswered(before=desk.now - _LATE)
+
+    if number and oldest is not None:
+        sentence = language.ngettext(
+            "%(n)d payment has had no answer from Spayon for more than 30 minutes, since %(when)s. "
+            "Perhaps nobody asks: have somebody look whether “reconcile” runs.",
+            "%(n)d payments have had no answer from Spayon for more than 30 minutes, the oldest "
+            "since %(when)s. Perhaps nobody asks: have somebody look whether “reconcile” runs.",
+            number,
+            when=desk.when(oldest),
+        )
+        warnings.append((sentence, None))
+
+    if number := storage.queries.undispatched(now=desk.now - _HAND_OVER):
+        sentence = language.ngettext(
+            "%(n)d report was not handed over to the shop’s queue: mails and the like may be late.",
+            "%(n)d reports were not handed over to the shop’s queue: mails and the like may be "
+            "late.",
+            number,
+        )
+        warnings.append((sentence, None))
+
+    if number := storage.notes.unseen_paid():
+        sentence = language.ngettext(
+            "%(n)d report says that something was paid, but this shop does not know the payment.",
+            "%(n)d reports say that something was paid, but this shop does not know the payments.",
+            number,
+        )
+        warnings.append((sentence, "unknown"))
+
+    return warnings

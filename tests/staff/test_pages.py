@@ -1,0 +1,397 @@
+"""What the pages of the desk answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import abort
+
+from spayon_flask import Order
+from spayon_flask import Spayon
+from spayon_flask.storage import Filter
+from tests.conftest import dispose
+from tests.reports import report
+from tests.shop import Shop
+from tests.shop import make_shop
+from tests.staff.conftest import Desk
+
+
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"
+
+
+@pytest.fixture
+def yerevan() -> Iterator[Desk]:
+    """A desk whose shop is four hours ahead of UTC."""
+    desk = Desk(make_shop(SPAYON_TIMEZONE="Asia/Yerevan"))
+    yield desk
+    dispose(desk.shop)
+
+
+def words(html: str) -> str:
+    """Return the text of a page in one line."""
+    return " ".join(re.sub(r"<[^>]*>", " ", html[html.index("<main") :]).split())
+
+
+def orders(html: str) -> list[str]:
+    """Return the orders of a list, in order."""
+    return re.findall(r'spayon-item-link"[^>]*>Order ([^<]+)</a>', html)
+
+
+def pay(shop: Shop, order_id: str, session_id: str, **fields: Any) -> None:
+    """Let an order be paid."""
+    shop.add_order(order_id)
+    shop.add_payment(session_id, order_id=order_id)
+    assert shop.deliver(report(session_id, orderId=order_id, **fields)) == 200
+
+
+def test_today_counts_by_the_day_of_the_shop(yerevan: Desk) -> None:
+    shop = yerevan.shop
+    shop.clock.now = datetime(2026, 11, 22, 20, 30, tzinfo=timezone.utc)
+    # Half an hour past midnight in Yerevan: one was paid yesterday there, one today.
+    pay(shop, "A1", "S1", updatedAt="2026-11-22T19:59:00.000Z")
+    pay(shop, "A2", "S2", updatedAt="2026-11-22T20:01:00.000Z")
+    pay(shop, "A3", "S3", price="1")
+    shop.add_payment("S4", "A4")
+    shop.add_payment("S5", "A5")
+    shop.deliver(report("S5", "failed", orderId="A5"))
+
+    text = words(yerevan.get().text)
+
+    assert "Today, 23 November 2026" in text
+    assert "Paid today 1 1,000 AMD" in text
+    assert "Begun today and not paid 1" in text
+    assert "In progress 1" in text
+    assert "Under review 1" in text
+    assert "22 November 2026 1 1,000 AMD" in text
+
+
+def test_today_says_in_plain_words_what_needs_care(desk: Desk) -> None:
+    desk.shop.spayon.dispatcher(lambda _: 1 / 0)
+    desk.shop.add_payment("S1", "A1")
+    pay(desk.shop, "A2", "S2")
+    desk.shop.deliver(report("S9", orderId="A9"))
+    desk.shop.clock.step(3600)
+
+    text = words(desk.get().text)
+
+    assert "1 payment has had no answer from Spayon for more than 30 minutes" in text
+    assert "1 report was not handed over to the shop’s queue" in text
+    assert "1 report says that something was paid, but this shop does not know" in text
+    assert desk.post("/unknown/2", reason="another shop's").status_code == 303
+    assert "1 report says that something was paid" not in words(desk.get().text)
+
+
+def test_a_quiet_day_needs_no_care(desk: Desk) -> None:
+    assert "Needs care" not in desk.get().text
+
+
+def test_the_chart_has_a_text_alternative_and_no_inline_style(desk: Desk) -> None:
+    pay(desk.shop, "A1", "S1")
+
+    page = desk.get().text
+
+    assert page.count("<rect ") == 30
+    assert 'role="img" aria-labelledby="spayon-chart-title"' in page
+    assert "At most 1 payments a day" in page
+    assert "style=" not in page
+
+
+def test_a_day_that_is_over_is_counted_anew_after_a_while(desk: Desk) -> None:
+    desk.get()
+    pay(desk.shop, "A1", "S1", updatedAt="2026-11-20T12:00:00.000Z")
+
+    assert "20 November 2026 0" in words(desk.get().text)
+    desk.shop.clock.step(601)
+    assert "20 November 2026 1" in words(desk.get().text)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["B-3", "A-2", "A-1"]),
+        ("?q=A-", ["A-2", "A-1"]),
+        ("?q=a-1", ["A-1"]),
+        ("?q=S-two", ["A-2"]),
+        ("?q=wo", ["A-2"]),
+        ("?q=reference-of-S-three", ["B-3"]),
+        ("?q=%25", []),
+        ("?q=_", []),
+        ("?q=%00", []),
+        ("?status=failed", ["A-2"]),
+        ("?status=nonsense", ["B-3", "A-2", "A-1"]),
+        ("?from=2026-11-23", ["B-3", "A-2"]),
+        ("?to=2026-11-22", ["A-1"]),
+        ("?from=2026-11-23&to=2026-11-23", ["A-2"]),
+        ("?from=nonsense&to=9999-12-31", ["B-3", "A-2", "A-1"]),
+        ("?after=nonsense", ["B-3", "A-2", "A-1"]),
+    ],
+)
+def test_payments_are_found(any_desk: Desk, query: str, expected: list[str]) -> None:
+    shop = any_desk.shop
+    shop.add_payment("S-one", "A-1")
+    shop.clock.step(86400)
+    shop.add_payment("S-two", "A-2")
+    shop.deliver(report("S-two", "failed", orderId="A-2"))
+    shop.clock.step(86400)
+    shop.add_payment("S-three", "B-3")
+
+    assert orders(any_desk.get(f"/list{query}").text) == expected
+
+
+def test_pages_of_a_list_show_each_payment_once(any_desk: Desk) -> None:
+    # Many begin at the same moment: then the id decides.
+    for number in range(120):
+        if number % 50 == 0:
+            any_desk.shop.clock.step(1)
+
+        any_desk.shop.add_payment(f"S{number}", f"A{number}")
+
+    seen: list[str] = []
+    url: str | None = "/list"
+
+    while url is not None:
+        page = any_desk.get(url).text
+        seen += orders(page)
+        found = re.search(r'href="/staff/payments(/list\?after=[^"]+)">Older', page)
+        url = found[1] if found else None
+
+    assert seen == [f"A{number}" for number in reversed(range(120))]
+
+
+def test_an_old_payment_is_found_by_its_whole_order_at_once_and_by_a_part_further_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spayon_flask.storage.ledger.LOOK_THROUGH", 10)
+
+    for number in range(30):
+        desk.shop.clock.step(60)
+        desk.shop.add_payment(f"S{number}", f"order-{number}-x")
+
+    assert orders(desk.get("/list?q=order-0-x").text) == ["order-0-x"]
+    page = desk.get("/list?q=r-0-x").text
+    assert orders(page) == []
+    assert "A part of a text was searched for back to" in page
+
+    for _ in range(2):
+        found = re.search(r'href="/staff/payments(/list\?[^"]+)">Look further back', page)
+        assert found is not None
+        page = desk.get(found[1].replace("&amp;", "&")).text
+
+    assert orders(page) == ["order-0-x"]
+
+
+def test_what_is_shown_is_added_up(desk: Desk) -> None:
+    pay(desk.shop, "A1", "S1")
+    pay(desk.shop, "A2", "S2", price="1")
+    desk.shop.add_payment("S3", "A3")
+
+    text = words(desk.get("/list").text)
+
+    assert "3 payments on this page; paid: 1, together 1,000 AMD." in text
+
+
+def test_a_payment_shows_what_was_asked_for_beside_what_was_reported(desk: Desk) -> None:
+    desk.shop.add_payment()
+    desk.shop.deliver(report(price="7.5", orderId="Z9"))
+
+    text = words(desk.get("/1").text)
+
+    assert "Amount 1,000 AMD 7.50 AMD differs" in text
+    assert "Order A1 Z9 differs" in text
+    assert "Spayon named another order than the one that was asked for." in text
+
+
+def test_the_story_of_a_payment_is_told_in_sentences(desk: Desk) -> None:
+    desk.shop.add_payment()
+    desk.shop.deliver(report(status="failed"))
+    desk.shop.clock.step(60)
+    desk.shop.deliver(report(status="expired"))
+    desk.shop.clock.step(60)
+    desk.shop.deliver(report(price="7"))
+    desk.post("/1/decide", decision="refuse", reason="given back, ticket 7")
+
+    text = words(desk.get("/1").text)
+
+    told = [
+        "The buyer began to pay. Asked for: 1,000 AMD.",
+        "Report 1 of 3, by callback: Spayon says “failed”. This decided the payment.",
+        "Report 2 of 3, by callback: Spayon says “expired”. This came too late",
+        "Report 3 of 3, by callback: Spayon says “paid”. The payment was held back: another",
+        "Ani refused the payment: “given back, ticket 7”.",
+    ]
+    places = [text.index(sentence) for sentence in told]
+    assert places == sorted(places)
+
+
+def test_the_exact_bytes_are_folded_away(desk: Desk) -> None:
+    desk.shop.add_order()
+    desk.shop.add_payment()
+    desk.shop.deliver(report())
+
+    page = desk.get("/1").text
+
+    assert re.search(r"<details>\s*<summary>The exact report</summary>\s*<pre[^>]*>{&#34;s", page)
+
+
+def test_other_attempts_to_pay_the_order_are_shown(desk: Desk) -> None:
+    desk.shop.add_payment("S1", "A1", held_order_id=None, status="expired")
+    desk.shop.add_payment("S2", "A1")
+    desk.shop.add_payment("S3", "A3")
+
+    page = desk.get("/2").text
+
+    assert "Other payments of this order" in page
+    assert 'href="/staff/payments/1"' in page
+    assert 'href="/staff/payments/3"' not in page
+
+
+def test_the_order_in_the_shop_is_linked_if_the_loader_tells(desk: Desk) -> None:
+    desk.shop.add_payment()
+    links = {"url": "/orders/A1"}
+
+    @desk.shop.spayon.order_loader
+    def load(order_id: str) -> Order | None:
+        if links["url"] == "abort":
+            abort(403)
+
+        return Order(
+            order_id=order_id,
+            product_name="Tea",
+            price=Decimal(1),
+            currency="AMD",
+            url=links["url"],
+        )
+
+    assert '<a href="/orders/A1">The order in the shop</a>' in desk.get("/1").text
+    links["url"] = "abort"
+    page = desk.get("/1")
+    assert page.status_code == 200
+    assert "The order in the shop" not in page.text
+
+
+def test_no_page_shows_a_link_to_pay(desk: Desk) -> None:
+    desk.shop.add_payment()
+
+    for path in ("", "/list", "/1", "/export"):
+        assert "/pay/S1" not in desk.get(path).text
+
+
+def test_the_payments_of_another_account_are_never_shown() -> None:
+    shop = make_shop()
+    other = Spayon(shop.db, name="museum", clock=shop.clock)
+    other.init_app(shop.app)
+    desk = Desk(shop)
+    shop.add_payment("S1", "secret-order", account="museum")
+    shop.add_payment("S2", "secret-paid", account="museum", status="paid", paid_at=shop.clock())
+    shop.add_payment(
+        "S3", "secret-review", account="museum", status="review", review="price_differs"
+    )
+
+    with shop.app.app_context():
+        row: Any = shop.spayon.Callback()
+        row.account, row.session_id, row.status, row.source = "museum", "S9", "paid", "callback"
+        row.verdict, row.body, row.received_at = "unknown", b"{}", shop.clock()
+        shop.db.session.add(row)
+        shop.db.session.commit()
+
+    for path in ("", "/list", "/list?q=secret", "/list?q=S1", "/reviews", "/unknown", "/export"):
+        page = desk.get(path).text
+        assert "secret" not in page.replace('value="secret"', "")
+        assert "S9" not in page
+
+    for path in ("/1", "/2", "/3", "/unknown/1", "/3/decide?decision=accept", "/2/refund"):
+        assert desk.get(path).status_code == 404
+
+    for path in ("/1/ask", "/3/decide", "/2/refund", "/unknown/1"):
+        assert desk.post(path, decision="accept", reason="x").status_code == 404
+
+    desk.post("/reports/1/hand-over")
+    assert "secret" not in desk.get("/export.csv?from=2026-11-01&to=2026-11-30").text
+    assert shop.payment("S3").status == "review"
+    assert shop.payment("S2").refunded_at is None
+    dispose(shop)
+
+
+@pytest.mark.parametrize("language", ["en", "ru", "hy"])
+def test_no_text_becomes_markup(language: str) -> None:
+    desk = Desk(make_shop(SPAYON_SHOP_NAME=HOSTILE))
+    shop = desk.shop
+    desk.person.name = HOSTILE
+    values: dict[str, Any] = {
+        "order_id": HOSTILE,
+        "reference": HOSTILE,
+        "product_name": HOSTILE,
+        "reviewed_by": HOSTILE,
+        "reviewed_because": HOSTILE,
+        "reviewed_at": shop.clock(),
+        "refunded_by": HOSTILE,
+        "refunded_because": HOSTILE,
+        "refunded_at": shop.clock(),
+        "paid_at": shop.clock(),
+        "decline_reasons": [{"responseCode": HOSTILE, "responseReasonEn": HOSTILE}],
+    }
+    shop.add_payment("S1" + HOSTILE, status="paid", **values)
+    values |= {"reference": "r2", "held_order_id": None, "review": HOSTILE}
+    shop.add_payment("S2" + HOSTILE, status="review", **values)
+    hostile = report("S9" + HOSTILE, HOSTILE[:60], orderId=HOSTILE, productName=HOSTILE)
+    assert shop.deliver(hostile) == 200
+    desk.post("/unknown/1", reason=HOSTILE)
+
+    paths = [
+        *("", f"/list?q={HOSTILE}", "/1", "/2", "/reviews", "/unknown", "/unknown/1", "/export"),
+        *("/2/decide?decision=accept", "/1/refund", f"/list?from={HOSTILE}&status={HOSTILE}"),
+        f"?done={HOSTILE}",
+        f"/1?said={HOSTILE}",
+    ]
+
+    for path in paths:
+        page = desk.get(path, headers={"Accept-Language": language}).text
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "49" not in words(page).replace("2049", "")
+        assert not re.search(r"<[^>]+\sstyle=", page)
+        assert "<script" not in page
+
+    dispose(shop)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/99", "/99999999999999999999", "/unknown/99", "/unknown/99999999999999999999"),
+        *("/99/decide?decision=accept", "/1/decide", "/1/decide?decision=x", "/1/refund"),
+        *("/style/../models.py", "/style/return.js"),
+    ],
+)
+def test_what_is_not_there_is_a_404(any_desk: Desk, path: str) -> None:
+    any_desk.shop.add_payment()
+
+    assert any_desk.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("after", ["9999999999999999.1", "0.0", "1.999999999999999999", "-1.1"])
+def test_a_made_up_place_in_a_list_is_no_error(any_desk: Desk, after: str) -> None:
+    assert any_desk.get(f"/list?after={after}").status_code == 200
+    assert any_desk.get(f"/reviews?after={after}").status_code == 200
+    assert any_desk.get(f"/unknown?before={after}").status_code == 200
+    assert any_desk.get("/unknown?before=99999999999999999999").status_code == 200
+
+
+def test_the_sums_of_pages_and_commands_come_from_one_place(desk: Desk) -> None:
+    pay(desk.shop, "A1", "S1")
+    now = desk.shop.clock()
+
+    with desk.shop.app.app_context():
+        ledger = desk.shop.spayon.state.storage.ledger
+        wanted = Filter(paid_since=now - timedelta(days=1), paid_until=now + timedelta(days=1))
+        (total,) = ledger.totals(wanted)
+
+    assert (total.number, total.amount) == (1, Decimal(1000))
+    assert "Paid 1 1,000 AMD" in words(desk.get("/export?from=2026-11-01&to=2026-11-30").text)
