@@ -10,6 +10,7 @@ from tests.benchmarks import documents
 from tests.benchmarks import gateway_figures
 from tests.benchmarks import growth
 from tests.benchmarks import imports
+from tests.benchmarks import inspector
 from tests.benchmarks import machine
 from tests.benchmarks import pages
 from tests.benchmarks import shares
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[..., Figures]] = {
     "tokens": token_renewal.run,
     "imports": imports.run,
     "pages": pages.run,
+    "simulator": inspector.run,
 }
 
 

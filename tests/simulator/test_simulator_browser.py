@@ -252,3 +252,70 @@ def test_the_shape_of_answers_is_chosen_on_the_page(sim: Simulator, page: Page) 
 
     assert sim.shape.price == "padded"
     assert page.get_by_label("Price in reports").input_value() == "padded"
+
+
+def test_a_callback_is_edited_and_sent_from_its_page(
+    sim: Simulator, shop: Shop, session: PaymentSession, page: Page
+) -> None:
+    """What is being edited is not replaced by a fresher page."""
+    sim.pay(session.id)
+    page.goto(f"{sim.url}/_simulator/deliveries/1")
+    body = page.get_by_label("Exact bytes")
+    body.fill(body.input_value().replace('"1000"', '"7"'))
+    page.get_by_role("heading", name="By curl").click()
+    sim.deliver(session.id)
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Send as edited").click()
+    page.get_by_text("Callback: 200.").wait_for()
+
+    assert b'"price":"7"' in shop.received[-1].body
+
+
+def test_times_are_shown_in_the_zone_of_the_viewer(
+    sim: Simulator, session: PaymentSession, browser: Browser
+) -> None:
+    """If asked to, and from then on."""
+    context = browser.new_context(timezone_id="Asia/Yerevan")
+    page = context.new_page()
+    page.goto(f"{sim.url}/_simulator/sessions/{session.id}")
+    utc = page.locator(".timeline .hour").first.inner_text()
+    page.get_by_role("button", name="Show Asia/Yerevan").click()
+    local = page.locator(".timeline .hour").first.inner_text()
+    page.goto(f"{sim.url}/_simulator/requests")
+
+    assert (int(local[:2]) - int(utc[:2])) % 24 == 4
+    assert page.locator(".clock .zone").inner_text() == "Asia/Yerevan"
+    context.close()
+
+
+SMALL = """() => [...document.querySelectorAll('a, button, input, select, textarea, summary')]
+    .filter(part => part.checkVisibility() && part.type !== 'hidden')
+    .filter(part => !part.closest('.skip, .unseen'))
+    .filter(part => part.getBoundingClientRect().height < 24)
+    .map(part => part.outerHTML.slice(0, 120))"""
+
+
+def test_every_target_is_large_enough_for_a_finger(
+    sim: Simulator, busy: PaymentSession, page: Page
+) -> None:
+    """24 pixels at least."""
+    small = {}
+    for path in PAGES:
+        page.goto(f"{sim.url}/_simulator/{path.format(busy.id)}")
+        small[path] = page.evaluate(SMALL)
+
+    assert not any(small.values()), small
+
+
+def test_the_current_tab_is_seen_in_forced_colours(sim: Simulator, browser: Browser) -> None:
+    """Where the system's own colours take the place of ours."""
+    context = browser.new_context(forced_colors="active")
+    page = context.new_page()
+    page.goto(f"{sim.url}/_simulator/faults")
+    style = "part => getComputedStyle(part).outlineStyle + getComputedStyle(part).outlineWidth"
+    current = page.get_by_role("link", name="Faults", exact=True)
+    other = page.get_by_role("link", name="Setup", exact=True)
+
+    assert current.evaluate(style) == "solid2px"
+    assert other.evaluate(style) != "solid2px"
+    context.close()
