@@ -44,6 +44,9 @@ ONE_WAY = _of("one_way_in")
 ENDED = _of("ended_orders")
 CHANGED = _of("changed_orders")
 HOSTS = _of("hosts")
+HIDDEN = _of("hidden_endings")
+UNCOMMITTED = _of("uncommitted")
+ELSEWHERE = _of("elsewhere")
 
 SABOTAGES = [
     Sabotage(
@@ -398,9 +401,9 @@ SABOTAGES = [
     ),
     Sabotage(
         "a transaction that PostgreSQL gave up is committed",
-        "storage/handler_guard.py",
-        "            return bool(status == _IN_ERROR)\n",
-        "            return False\n",
+        "storage/drivers.py",
+        "connection.connection.dbapi_connection) == _IN_ERROR)\n",
+        "connection.connection.dbapi_connection) == -1)\n",
         HANDLERS,
         "test_a_swallowed_error_of_a_statement and postgresql",
     ),
@@ -579,8 +582,8 @@ SABOTAGES = [
     Sabotage(
         "what is hidden shows in a traceback with its variables",
         "hidden.py",
-        '    __slots__ = ()\n\n    def __repr__(self) -> str:\n        return "<hidden>"\n',
-        "    __slots__ = ()\n",
+        '        return "<hidden>"\n',
+        "        return str.__repr__(self)\n",
         CLIENT,
         "no_local_variable",
     ),
@@ -741,5 +744,101 @@ SABOTAGES = [
         "        keys = {old.order_id}\n",
         "tests/cli/test_prune.py",
         "test_an_order_that_the_shop_knows and sqlite",
+    ),
+    Sabotage(
+        "a handler may say COMMIT",
+        "storage/handler_guard.py",
+        "        if ends_transaction(statement, connection.dialect.name):\n",
+        "        if False:\n",
+        HIDDEN,
+        "test_a_text_that_ends and sqlite",
+    ),
+    Sabotage(
+        "MariaDB may commit by itself",
+        "storage/statements.py",
+        "    return word in _COMMITTING and not _TEMPORARY.match(statement.lstrip())\n",
+        "    return False\n",
+        HIDDEN,
+        "test_a_text_that_ends and mariadb and (TRUNCATE or ALTER or DROP)",
+    ),
+    Sabotage(
+        "what a procedure did is not looked at",
+        "storage/handler_guard.py",
+        "            if lacks_savepoint(error):\n",
+        "            if False:\n",
+        HIDDEN,
+        "test_a_procedure_that_ends_the_transaction and hidden",
+    ),
+    Sabotage(
+        "a driver is not asked if its transaction is over",
+        "storage/handler_guard.py",
+        "        if not is_open(self.connection):\n",
+        "        if False:\n",
+        HIDDEN,
+        "test_a_driver_that_is_called_directly and sqlite",
+    ),
+    Sabotage(
+        "a server is not asked if its transaction is over",
+        "storage/drivers.py",
+        "        return number is not None\n",
+        "        return True\n",
+        HIDDEN,
+        "test_another_driver and pg8000",
+    ),
+    Sabotage(
+        "what was written by text is dropped without a word",
+        "storage/writes.py",
+        "        owner.has_written = writes(statement)\n",
+        "        owner.has_written = False\n",
+        UNCOMMITTED,
+        "test_a_call_that_commits_refuses and sqlite and by_text",
+    ),
+    Sabotage(
+        "who had the connection before is taken for its owner",
+        "storage/writes.py",
+        "        known.is_open = False\n",
+        "        session.info[_OPEN] = known\n",
+        UNCOMMITTED,
+        "test_what_was_only_read and sqlite and somebody_else",
+    ),
+    Sabotage(
+        "a part that writes is not looked for",
+        "storage/statements.py",
+        " if word in _COMPOUND else word not in _READS\n",
+        " if word not in _READS and word not in _COMPOUND else False\n",
+        UNCOMMITTED,
+        "test_a_call_that_commits_refuses and sqlite and by_a_common_table",
+    ),
+    Sabotage(
+        "what was written elsewhere is lost in silence",
+        "storage/handler_guard.py",
+        "        if self.elsewhere.loses_something():\n",
+        "        if False:\n",
+        ELSEWHERE,
+        "test_a_handler_that_writes_through_the_session and sqlite and unflushed",
+    ),
+    Sabotage(
+        "what a closed session forgot is lost in silence",
+        "storage/elsewhere.py",
+        "            self._forgot_changes = True\n",
+        "            pass\n",
+        ELSEWHERE,
+        "test_a_handler_that_forgets_to_commit and sqlite",
+    ),
+    Sabotage(
+        "what a closed session wrote is lost in silence",
+        "storage/elsewhere.py",
+        "                self._closed.add(owner)\n",
+        "                pass\n",
+        ELSEWHERE,
+        "test_a_session_that_is_closed and postgresql",
+    ),
+    Sabotage(
+        "a second connection to SQLite waits for the first",
+        "storage/handler_guard.py",
+        "            raise HandlerError(_ONE_WRITER)\n",
+        "            pass\n",
+        ELSEWHERE,
+        "test_a_handler_that_writes_through_a_second and sqlite",
     ),
 ]

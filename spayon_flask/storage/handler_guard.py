@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,34 +17,19 @@ from sqlalchemy.orm import SessionTransaction
 
 from ..errors import HandlerError
 from ..errors import NeedsReview
-from .transactions import is_transient
-from .transactions import loses_transaction
+from .drivers import is_in_error
+from .drivers import is_open
+from .drivers import is_transient
+from .drivers import lacks_savepoint
+from .drivers import loses_transaction
+from .elsewhere import Elsewhere
+from .statements import ends_transaction
+from .statements import may_end_transaction
+from .statements import writes
 from .writes import belongs_to
-from .writes import first_word
-from .writes import writes
 
-
-#: What psycopg calls `INERROR`: PostgreSQL answers the COMMIT of such a transaction with a ROLLBACK
-#: and no error.
-_IN_ERROR = 3
-
-#: Statements that end a transaction on every database.
-_ENDING = ("COMMIT", "ROLLBACK", "BEGIN", "START", "END", "ABORT")
-
-#: Statements for which MariaDB commits first (its documentation, SQL statements that cause an
-#: implicit commit). Temporary tables are excepted.
-_COMMITTING = (
-    *("CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME", "GRANT", "REVOKE"),
-    *("LOCK", "UNLOCK", "ANALYZE", "OPTIMIZE", "REPAIR"),
-)
-
-#: Statements that can hide a COMMIT or ROLLBACK from us.
-_OPAQUE = ("CALL", "EXECUTE")
 
 _SAVEPOINT = "spayon_before_call"
-
-_TO_SAVEPOINT = re.compile(r"ROLLBACK\s+(WORK\s+|TRANSACTION\s+)?TO\b", re.IGNORECASE)
-_TEMPORARY = re.compile(r"\w+\s+(OR\s+REPLACE\s+)?TEMPORARY\b", re.IGNORECASE)
 
 _ENDED = (
     "the handler ended the transaction: it must neither commit, roll back nor close db.session, "
@@ -75,12 +59,12 @@ class HandlerGuard:
     def __init__(self, session: Session, connection: Connection) -> None:
         self.session = session
         self.connection = connection
+        self.elsewhere = Elsewhere(session)
         self.ended = False
         self.lost = False
         self.error: BaseException | None = None
-        self._called = False
-        self._other_sessions: WeakSet[Session] = WeakSet()
-        self._other_connections: WeakSet[Connection] = WeakSet()
+        self._has_failed = False
+        self._is_called = False
         self._transaction = session.get_transaction()
         self._root = connection.get_transaction()
 
@@ -89,18 +73,19 @@ class HandlerGuard:
         if self.has_ended():
             raise HandlerError(_ENDED)
 
-        self.session.flush()
+        # Before anything is written: it might wait for what was written elsewhere.
+        if self.elsewhere.loses_something():
+            raise HandlerError(_ELSEWHERE)
 
-        if self._has_lost():
+        self.session.flush()
+        is_active = self._transaction is not None and self._transaction.is_active
+
+        if self.lost or not is_active or is_in_error(self.connection):
             raise HandlerError(_LOST) from self.error
 
-        if self._called:
-            self._check_call()
-
-        if self._other_connections or any(
-            each.new or each.dirty or each.deleted for each in self._other_sessions
-        ):
-            raise HandlerError(_ELSEWHERE)
+        if not is_open(self.connection):
+            # SQLite rolls back by itself after some errors, a full disk for one.
+            raise HandlerError(_LOST if self._has_failed else _ENDED) from self.error
 
     def has_ended(self) -> bool:
         """Return True if a handler has ended the transaction, by whatever call."""
@@ -126,42 +111,53 @@ class HandlerGuard:
         if transaction is self._transaction:
             self.refuse_end()
 
-    def note_session(self, session: Session) -> None:
-        """Note that a handler began to use *session*."""
-        if session is not self.session:
-            self._other_sessions.add(session)
-
-    def note_end(self, connection: Connection) -> None:
-        """Note that what was written through *connection* is committed or rolled back."""
-        self._other_connections.discard(connection)
-
-    def note_error(self, error: BaseException | None) -> None:
+    def note_error(self, connection: Connection | None, error: BaseException | None) -> None:
         """Note an error of the database, which the handler may not let out."""
+        if connection is not self.connection:
+            self.elsewhere.note_error(connection)
+            return
+
+        self._has_failed = True
+
         if is_transient(error):
             self.error = error
             self.lost = self.lost or loses_transaction(error)
 
-    def look_at(self, connection: Connection, statement: str) -> None:
-        """Refuse *statement* if it would end the transaction; note it if it may."""
-        word = first_word(statement)
-
+    def before(self, connection: Connection, statement: str) -> None:
+        """Refuse *statement* if it would end the transaction."""
         if connection is not self.connection:
             if writes(statement) and not belongs_to(connection, self.session):
                 self._note_write(connection)
 
             return
 
-        if word in _ENDING and not _TO_SAVEPOINT.search(statement):
+        if ends_transaction(statement, connection.dialect.name):
             self.refuse_end()
 
-        if connection.dialect.name in ("mysql", "mariadb"):
-            if word in _COMMITTING and not _TEMPORARY.match(statement.lstrip()):
+        if may_end_transaction(statement, connection.dialect.name):
+            # A savepoint does not outlive its transaction.
+            connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
+            self._is_called = True
+
+    def after(self, connection: Connection, statement: str) -> None:
+        """Stop the handler if *statement* has ended the transaction after all."""
+        if (
+            connection is not self.connection
+            or not self._is_called
+            or not may_end_transaction(statement, connection.dialect.name)
+        ):
+            return
+
+        self._is_called = False
+
+        try:
+            connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+        except DBAPIError as error:
+            if lacks_savepoint(error):
                 self.refuse_end()
 
-            # PostgreSQL lets no procedure end a transaction around it, and SQLite has none.
-            if word in _OPAQUE and not self._called:
-                self._called = True
-                connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
+            raise
 
     def _note_write(self, connection: Connection) -> None:
         if (
@@ -170,38 +166,7 @@ class HandlerGuard:
         ):
             raise HandlerError(_ONE_WRITER)
 
-        self._other_connections.add(connection)
-
-    def _check_call(self) -> None:
-        # A savepoint does not outlive its transaction.
-        try:
-            self.connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
-
-        except DBAPIError as error:
-            self.ended = True
-            raise HandlerError(_ENDED) from error
-
-    def _has_lost(self) -> bool:
-        """Return True if the database has given up the transaction, or would not commit it."""
-        if self.lost or self._transaction is None or not self._transaction.is_active:
-            return True
-
-        driver = self.connection.connection.dbapi_connection
-        dialect = self.connection.dialect.name
-
-        if dialect == "sqlite":
-            return not getattr(driver, "in_transaction", True)
-
-        if dialect == "postgresql":
-            status = getattr(getattr(driver, "info", None), "transaction_status", None)
-
-            if status is None:
-                # The driver does not tell. In such a transaction every statement but COMMIT fails.
-                self.connection.exec_driver_sql("SELECT 1")
-
-            return bool(status == _IN_ERROR)
-
-        return False
+        self.elsewhere.note_write(connection)
 
 
 _guard: ContextVar[HandlerGuard | None] = ContextVar("spayon_handler_guard", default=None)
@@ -249,6 +214,7 @@ def _watch(engine: Engine) -> None:
 
     for name, listener in (
         ("before_cursor_execute", _see_statement),
+        ("after_cursor_execute", _see_its_end),
         ("commit", _see_commit),
         ("rollback", _see_rollback),
         ("handle_error", _see_error),
@@ -260,7 +226,12 @@ def _watch(engine: Engine) -> None:
 
 def _see_statement(connection: Connection, _: object, statement: str, *__: object) -> None:
     if (guard := _guard.get()) is not None:
-        guard.look_at(connection, statement)
+        guard.before(connection, statement)
+
+
+def _see_its_end(connection: Connection, _: object, statement: str, *__: object) -> None:
+    if (guard := _guard.get()) is not None:
+        guard.after(connection, statement)
 
 
 def _see_commit(connection: Connection) -> None:
@@ -268,25 +239,29 @@ def _see_commit(connection: Connection) -> None:
         if connection is guard.connection:
             guard.refuse_end()
 
-        guard.note_end(connection)
+        guard.elsewhere.note_end(connection, committed=True)
 
 
 def _see_rollback(connection: Connection) -> None:
     if (guard := _guard.get()) is not None:
-        guard.note_end(connection)
+        guard.elsewhere.note_end(connection, committed=False)
 
 
 def _see_error(context: ExceptionContext) -> None:
-    guard = _guard.get()
-
-    if guard is not None and context.connection is guard.connection:
-        guard.note_error(context.sqlalchemy_exception)
+    if (guard := _guard.get()) is not None:
+        guard.note_error(context.connection, context.sqlalchemy_exception)
 
 
 @event.listens_for(Session, "after_transaction_create")
 def _see_session(session: Session, _: SessionTransaction) -> None:
     if (guard := _guard.get()) is not None:
-        guard.note_session(session)
+        guard.elsewhere.note_session(session)
+
+
+@event.listens_for(Session, "after_rollback")
+def _see_undoing(session: Session) -> None:
+    if (guard := _guard.get()) is not None:
+        guard.elsewhere.note_rollback(session)
 
 
 @event.listens_for(Session, "before_commit")

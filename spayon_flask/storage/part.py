@@ -25,7 +25,6 @@ from sqlalchemy.orm.attributes import set_committed_value
 from ..models import CallbackMixin
 from ..models import PaymentMixin
 from ..models import table_of
-from .writes import watch
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,7 @@ class Part:
     @property
     def session(self) -> Session:
         """The shop's session of this app context."""
-        scoped = self.source.get_session()
-        watch(scoped)
-        session: Session = scoped()
+        session: Session = self.source.get_session()()
         return session
 
     def connect(self) -> Connection:

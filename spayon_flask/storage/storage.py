@@ -26,7 +26,6 @@ from .reviews import Reviews
 from .schedule import Schedule
 from .status import StatusWriter
 from .transactions import holds_changes
-from .writes import watch
 
 
 logger = logging.getLogger(__name__)
@@ -72,8 +71,6 @@ class Storage:
         #: Old rows.
         self.pruning = Pruning(source)
         self._part: Part = self.queries
-        # Before the shop's first statement, so that none of its writes is overlooked.
-        watch(get_session())
 
     def commit_earlier_work(self) -> None:
         """Commit what the shop has written in this request before it came to a view of ours.

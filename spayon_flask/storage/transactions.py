@@ -12,11 +12,11 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.orm import Session
 
 from ..errors import HandlerError
 from ..errors import UncommittedChangesError
+from .drivers import is_transient
 from .part import Part
 from .writes import has_written
 
@@ -30,16 +30,6 @@ MAX_TRIES = 5
 
 #: No further try begins after this many seconds: a worker must not wait for a lock again and again.
 MAX_SECONDS = 5.0
-
-#: PostgreSQL: serialization failure, deadlock, lock not available.
-_SQLSTATES = ("40001", "40P01", "55P03")
-
-#: MariaDB: lock wait time-out.
-_STATEMENT_ERRNOS = (1205,)
-
-#: MariaDB: deadlock, record has changed since last read. MariaDB rolls back the whole transaction,
-#: and begins another one with the next statement.
-_TRANSACTION_ERRNOS = (1213, 1020)
 
 
 class LostRaceError(Exception):
@@ -107,29 +97,6 @@ def holds_changes(session: Session) -> bool:
     return bool(has_written(session) or session.new or session.dirty or session.deleted)
 
 
-def is_transient(error: BaseException | None) -> bool:
-    """Return True if the same transaction may well succeed when it is run again."""
-    if isinstance(error, PendingRollbackError):
-        return is_transient(error.__context__)
-
-    if not isinstance(error, DBAPIError):
-        return False
-
-    return (
-        loses_transaction(error)
-        or _sqlstate(error) in _SQLSTATES
-        or _errno(error) in _STATEMENT_ERRNOS
-        or "database is locked" in str(error.orig)
-    )
-
-
-def loses_transaction(error: BaseException | None) -> bool:
-    """Return True if the database has dropped what was written before *error*."""
-    return isinstance(error, DBAPIError) and (
-        error.connection_invalidated or _errno(error) in _TRANSACTION_ERRNOS
-    )
-
-
 def _commit(session: Session) -> None:
     try:
         session.commit()
@@ -145,24 +112,3 @@ def _commit(session: Session) -> None:
 def _may_win(error: Exception) -> bool:
     cause = error.__cause__ if isinstance(error, HandlerError) else error
     return isinstance(error, LostRaceError) or is_transient(cause)
-
-
-def _sqlstate(error: DBAPIError) -> object:
-    # psycopg has `sqlstate`, psycopg2 has `pgcode`, pg8000 has the server's message as a dict.
-    said = _first_argument(error)
-    return (
-        getattr(error.orig, "sqlstate", None)
-        or getattr(error.orig, "pgcode", None)
-        or (said.get("C") if isinstance(said, dict) else None)
-    )
-
-
-def _errno(error: DBAPIError) -> object:
-    # MySQL's own connector and MariaDB's have `errno`; other drivers have the number as the first
-    # argument.
-    return getattr(error.orig, "errno", None) or _first_argument(error)
-
-
-def _first_argument(error: DBAPIError) -> object:
-    arguments: tuple[object, ...] = getattr(error.orig, "args", ())
-    return arguments[0] if arguments else None

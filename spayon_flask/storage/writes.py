@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
 from weakref import WeakSet
 
 from sqlalchemy import Connection
@@ -11,67 +9,53 @@ from sqlalchemy import Engine
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import SessionTransaction
-from sqlalchemy.orm import scoped_session
+
+from .statements import writes
 
 
-#: In `session.info`: True while the open transaction has written something.
-_WRITTEN = "spayon.written"
+#: In `session.info`: what is known of the open transaction.
+_OPEN = "spayon.transaction"
 
-#: In `connection.info`: the `info` of the session that uses the connection.
+#: In `connection.info`: the same, of the session that uses the connection, or used it last.
 _OWNER = "spayon.owner"
 
-#: Statements that begin with one of these words write nothing that a commit would keep.
-_READS = (
-    *("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "ANALYZE"),
-    *("PRAGMA", "SET", "USE", "DECLARE", "FETCH", "CLOSE"),
-    *("BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END", "ABORT", "XA"),
-)
-
-#: The first word of a statement, behind comments and parentheses.
-_FIRST_WORD = re.compile(r"(?:\s|\(|/\*.*?\*/|--[^\n]*\n)*([a-zA-Z]+)", re.DOTALL)
-
-#: A statement with a common table expression writes if one of its parts does. Locking reads say
-#: FOR UPDATE or FOR NO KEY UPDATE.
-_WRITING_PART = re.compile(r"\b(INSERT|DELETE|MERGE|(?<!FOR )(?<!KEY )UPDATE)\b", re.IGNORECASE)
-
-_sessions: WeakSet[scoped_session[Any]] = WeakSet()
 _engines: WeakSet[Engine] = WeakSet()
 
 
-def watch(session: scoped_session[Any]) -> None:
-    """Notice from now on what is written through *session*. Watching twice does no harm."""
-    if session in _sessions:
-        return
+class _Transaction:
+    """A transaction of a session: is it open, and has it written anything?"""
 
-    event.listen(session, "after_begin", _note_begin)
-    event.listen(session, "after_transaction_end", _note_end)
-    _sessions.add(session)
+    def __init__(self) -> None:
+        self.is_open = True
+        self.has_written = False
 
 
 def has_written(session: Session) -> bool:
     """Return True if the open transaction of *session* has written anything, by whatever call."""
-    return bool(session.info.get(_WRITTEN))
+    known = session.info.get(_OPEN)
+    return known is not None and known.has_written
+
+
+def owner_of(connection: Connection) -> object | None:
+    """Return what stands for the open transaction that *connection* is part of, or None."""
+    owner = connection.info.get(_OWNER)
+    return owner if owner is not None and owner.is_open else None
+
+
+def open_transaction(session: Session) -> object | None:
+    """Return what stands for the open transaction of *session*, or None."""
+    return session.info.get(_OPEN)
 
 
 def belongs_to(connection: Connection, session: Session) -> bool:
     """Return True if *session* uses *connection*."""
-    return connection.info.get(_OWNER) is session.info
+    return owner_of(connection) is not None and owner_of(connection) is open_transaction(session)
 
 
-def first_word(statement: str) -> str:
-    """Return the first word of *statement*, in upper case."""
-    found = _FIRST_WORD.match(statement)
-    return found[1].upper() if found else ""
-
-
-def writes(statement: str) -> bool:
-    """Return True if *statement* writes something, as far as its text tells."""
-    word = first_word(statement)
-    return bool(_WRITING_PART.search(statement)) if word == "WITH" else word not in _READS
-
-
+# Every session, whenever it was made: a shop may replace `db.session` after `init_app`.
+@event.listens_for(Session, "after_begin")
 def _note_begin(session: Session, _: SessionTransaction, connection: Connection) -> None:
-    connection.info[_OWNER] = session.info
+    connection.info[_OWNER] = session.info.setdefault(_OPEN, _Transaction())
     engine = connection.engine
 
     # SQLAlchemy takes longer to tell if we listen already.
@@ -80,9 +64,11 @@ def _note_begin(session: Session, _: SessionTransaction, connection: Connection)
         _engines.add(engine)
 
 
+@event.listens_for(Session, "after_transaction_end")
 def _note_end(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.parent is None:
-        session.info.pop(_WRITTEN, None)
+    if transaction.parent is None and (known := session.info.pop(_OPEN, None)) is not None:
+        # The pool may hand the connection to somebody else.
+        known.is_open = False
 
 
 def _note_statement(
@@ -90,5 +76,5 @@ def _note_statement(
 ) -> None:
     owner = connection.info.get(_OWNER)
 
-    if owner is not None and not owner.get(_WRITTEN) and writes(statement):
-        owner[_WRITTEN] = True
+    if owner is not None and owner.is_open and not owner.has_written:
+        owner.has_written = writes(statement)
