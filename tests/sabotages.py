@@ -582,8 +582,8 @@ SABOTAGES = [
     Sabotage(
         "what is hidden shows in a traceback with its variables",
         "hidden.py",
-        '        return "<hidden>"\n',
-        "        return str.__repr__(self)\n",
+        '    __slots__ = ()\n\n    def __repr__(self) -> str:\n        return "<hidden>"\n',
+        "    __slots__ = ()\n",
         CLIENT,
         "no_local_variable",
     ),
