@@ -54,7 +54,7 @@ class ConfigReader:
         return None if value == "" else value
 
     def text(self, key: str) -> str | None:
-        """Return the text under *key*, or None where it is unset or empty."""
+        """Return the text under *key*, or None if it is unset or empty."""
         return self._text(key, self._get(key))
 
     def _text(self, key: str, value: object) -> str | None:
@@ -212,7 +212,7 @@ class ConfigReader:
         return tuple(value)
 
     def one_of(self, key: str, names: tuple[str, ...] | None) -> str | None:
-        """Return a text that is one of *names*, where there are any."""
+        """Return a text that is one of *names*, if there are any."""
         value = self.text(key)
 
         if value is not None and names is not None and value not in names:

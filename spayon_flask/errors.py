@@ -83,8 +83,8 @@ class GatewayError(SpayonError):
 class GatewayUnavailableError(GatewayError):
     """Spayon could not be reached, timed out, or answered 429 or 5xx; try again later.
 
-    *retry_after* is the number of seconds Spayon asked to wait, where it named one. *sent* is
-    false where the request certainly never reached Spayon.
+    *retry_after* is the number of seconds Spayon asked to wait, if it named one. *sent* is
+    false if the request certainly never reached Spayon.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ def catalogue(code: str) -> GNUTranslations:
 class Language(NamedTuple):
     """Speak one of the languages of the pages.
 
-    Times are shown in *zone*, or in UTC where none is known; times in UTC say so.
+    Times are shown in *zone*, or in UTC if none is known; times in UTC say so.
     """
 
     code: str

@@ -12,11 +12,11 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from typing import NamedTuple
 
 
 #: What the order ids of a rehearsal begin with.
@@ -28,11 +28,10 @@ MAX_EVENTS = 60
 #: Seconds for which a receiver keeps Spayon waiting at most: less than the 30 of gunicorn.
 MAX_WAIT = 25.0
 
-_KEY = re.compile(r"[0-9a-f]{32}")
+_KEY = r"[0-9a-f]{32}"
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """A request that a session of a rehearsal has led to."""
 
     #: `callback`, `return` or `cancel`.
@@ -48,8 +47,7 @@ class Event:
         return f"Event({self.what!r}, at={self.at:%H:%M:%S})"
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """How the receiver answers a callback: with *status*, after *wait* seconds."""
 
     status: int = 200
@@ -95,7 +93,7 @@ class Rehearsals:
 
     def is_open(self, key: str) -> bool:
         """Return True if there is a receiver *key*."""
-        return bool(_KEY.fullmatch(key)) and self._receiver(key).is_dir()
+        return re.fullmatch(_KEY, key) is not None and self._receiver(key).is_dir()
 
     def note(self, key: str, event: Event) -> Reply:
         """Keep *event* of the open receiver *key*; return how to answer, if it is a callback."""

@@ -34,9 +34,14 @@ celery.conf.update(
     task_default_queue=os.environ.get("CELERY_QUEUE", "shop"),
     # A task is done when it is done, not when it is begun: a killed worker loses nothing.
     task_acks_late=True,
-    # With Redis away the callback must not wait: it is answered, and reconcile hands over later.
+    # With Redis away, or silent, the callback must not wait: it is answered, and reconcile hands
+    # over later.
     task_publish_retry=False,
-    broker_transport_options={"socket_connect_timeout": 1, "max_retries": 1},
+    broker_transport_options={
+        "socket_connect_timeout": 1,
+        "socket_timeout": 2,
+        "max_retries": 1,
+    },
     broker_connection_retry_on_startup=True,
 )
 
