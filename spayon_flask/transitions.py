@@ -8,6 +8,8 @@ from typing import Any
 from typing import NamedTuple
 from typing import Protocol
 
+from .orders import MAX_TEXT_LENGTH
+from .orders import has_control_characters
 from .reports import Report
 
 
@@ -86,6 +88,12 @@ def decide(payment: Asked, report: Report, *, order_is_paid: bool = False) -> Tr
 def hold_back(reason: str) -> Transition:
     """Return the transition of a payment that a person must look at, for *reason*."""
     return Transition(REVIEW, "review", reason)
+
+
+def readable_reason(reason: object) -> str:
+    """Return the *reason* of a handler as text that every database can hold."""
+    letters = (each for each in str(reason) if not has_control_characters(each))
+    return "".join(letters)[:MAX_TEXT_LENGTH].strip() or "needs_review"
 
 
 def held_order(payment: Any, status: str) -> str | None:

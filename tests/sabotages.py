@@ -47,6 +47,8 @@ HOSTS = _of("hosts")
 HIDDEN = _of("hidden_endings")
 UNCOMMITTED = _of("uncommitted")
 ELSEWHERE = _of("elsewhere")
+NEEDS_REVIEW = _of("needs_review")
+STORABLE = _of("storable")
 
 SABOTAGES = [
     Sabotage(
@@ -840,5 +842,61 @@ SABOTAGES = [
         "            pass\n",
         ELSEWHERE,
         "test_a_handler_that_writes_through_a_second and sqlite",
+    ),
+    Sabotage(
+        "a reason is kept as the handler wrote it",
+        "transitions.py",
+        "if not has_control_characters(each))",
+        "if each)",
+        NEEDS_REVIEW,
+        "test_a_reason_is_any_text and sqlite",
+    ),
+    Sabotage(
+        "nobody paid, and yet it says when",
+        "storage/status.py",
+        '    if status in BARRING and report.status == "paid":\n',
+        "    if status in BARRING:\n",
+        NEEDS_REVIEW,
+        "test_a_handler_of_an_end and sqlite",
+    ),
+    Sabotage(
+        "a handler of the review that asks for a review fails for ever",
+        "storage/recording.py",
+        "        except NeedsReview:\n",
+        "        except KeyError:\n",
+        NEEDS_REVIEW,
+        "test_a_handler_of_the_review_that_asks and sqlite",
+    ),
+    Sabotage(
+        "a review loses its reason to its handler's",
+        "storage/recording.py",
+        'transition.status not in (None, "review"):',
+        "transition.status is not None:",
+        NEEDS_REVIEW,
+        "test_a_review_by_the_money_guard and sqlite",
+    ),
+    Sabotage(
+        "a handler that fails for days fails for ever",
+        "storage/recording.py",
+        "            if not self._has_failed_for_long(report, now):\n",
+        "            if True:\n",
+        NEEDS_REVIEW,
+        "test_after_days_of_failures and sqlite",
+    ),
+    Sabotage(
+        "a failing handler is given up at once",
+        "storage/recording.py",
+        "            and row.created_at + GIVE_UP_AFTER <= now\n",
+        "",
+        NEEDS_REVIEW,
+        "test_until_then_it_is_tried_again and sqlite",
+    ),
+    Sabotage(
+        "a failing handler of the review hides the payment for ever",
+        "storage/recording.py",
+        "            if reason != _FAILED:\n",
+        "            if True:\n",
+        NEEDS_REVIEW,
+        "test_a_failing_handler_of_the_review_keeps and sqlite",
     ),
 ]

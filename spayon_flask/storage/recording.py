@@ -21,13 +21,13 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import HandlerError
 from ..errors import NeedsReview
-from ..orders import MAX_TEXT_LENGTH
 from ..reports import Report
 from ..transitions import BARRING
 from ..transitions import UNKNOWN
 from ..transitions import Transition
 from ..transitions import decide
 from ..transitions import hold_back
+from ..transitions import readable_reason
 from .outbox import Outbox
 from .part import Part
 from .part import Source
@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 #: A payment whose handler has failed for so long, and so often, needs a person.
 GIVE_UP_AFTER = timedelta(days=3)
 GIVE_UP_ATTEMPTS = 5
+_FAILED = "handler_failed"
 
 #: What is written anew in the row of an unknown report, once its payment is known.
 _ADOPTED = ("account", "source", "verdict", "body", "secret_index", "dispatch_at")
@@ -111,7 +112,7 @@ class Recorder(Part):
             return self._record(report, row, now)
 
         except NeedsReview as doubt:
-            reason = str(doubt.reason)[:MAX_TEXT_LENGTH]
+            reason = readable_reason(doubt.reason)
 
         except HandlerError:
             if not self._has_failed_for_long(report, now):
@@ -121,17 +122,20 @@ class Recorder(Part):
                 "the handler has failed for days; the payment goes to review",
                 extra={"account": self.account, "session_id": report.session_id},
             )
-            reason = "handler_failed"
+            reason = _FAILED
 
         try:
             return self._record(report, row, now, held_back=reason)
 
+        except NeedsReview:
+            logger.warning("on_review asks for a review, which there is already")
+
         except HandlerError:
-            if reason != "handler_failed":
+            if reason != _FAILED:
                 raise
 
-            # No handler of this shop works, and a person must hear of the payment all the same.
-            return self._record(report, row, now, held_back=reason, run_handlers=False)
+        # A person must hear of the payment, whatever the handler for that does.
+        return self._record(report, row, now, held_back=reason, run_handlers=False)
 
     @transaction
     def _record(
@@ -152,7 +156,7 @@ class Recorder(Part):
 
         transition = self._decide(connection, found, report)
 
-        if held_back is not None and transition.status is not None:
+        if held_back is not None and transition.status not in (None, "review"):
             transition = hold_back(held_back)
 
         dispatch_at = self._outbox.dispatch_at(now) if transition.status is not None else None

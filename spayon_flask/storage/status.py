@@ -217,7 +217,7 @@ def _taken_over(found: Any, status: str, report: Report, now: datetime) -> dict[
         "decline_reasons": list(report.decline_reasons) or None,
     }
 
-    if status in BARRING:
+    if status in BARRING and report.status == "paid":
         taken |= {
             "paid_at": report.updated_at or now,
             "reported_price": report.price,
@@ -228,7 +228,7 @@ def _taken_over(found: Any, status: str, report: Report, now: datetime) -> dict[
         if found.product_id is not None:
             taken |= {"price": report.price, "currency": report.currency}
 
-    else:
+    elif status in ENDED:
         # A `paid` may still follow, and its callback may be lost.
         taken["due_at"] = now + LAST_LOOK
 

@@ -1,0 +1,291 @@
+"""Promise 2 for goods that cannot be given out: a person hears of it, and nothing else is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any
+
+import pytest
+
+from spayon_flask import NeedsReview
+from spayon_flask import ReviewError
+from tests.gateway import Gateway
+from tests.gateway import Says
+from tests.promises.helpers import Fleet
+from tests.reports import report
+from tests.shop import Shop
+
+
+def _refuse(shop: Shop, reason: str = "order cancelled", on: str = "paid") -> None:
+    """Have the handler of *on* write something, and ask for a review."""
+
+    def handle(status: str, payment: Any) -> None:
+        if status == on:
+            shop.db.session.get_one(shop.orders, payment.order_id).price = "9"
+            shop.db.session.flush()
+            raise NeedsReview(reason)
+
+    shop.handle = handle
+
+
+def _settle(shop: Shop, *, accept: bool) -> None:
+    with shop.app.app_context():
+        shop.spayon.state.storage.reviews.settle(
+            shop.payment().id, accept=accept, by="Ani", because="seen", now=shop.clock()
+        )
+
+
+def _price(shop: Shop) -> str:
+    with shop.app.app_context():
+        return str(shop.db.session.get_one(shop.orders, "A1").price)
+
+
+class TestNeedsReview:
+    """`raise NeedsReview("order cancelled")`."""
+
+    def test_what_the_handler_wrote_is_undone_and_a_person_is_asked(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        _refuse(any_shop)
+
+        assert any_shop.deliver(report()) == 200
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.review) == ("review", "order cancelled")
+        assert (payment.reported_price, payment.reported_currency) == (1000, "AMD")
+        assert payment.paid_at is not None
+        assert (any_shop.paid_times(), _price(any_shop)) == (0, "1000")
+        assert any_shop.handled == [("A1", "paid"), ("A1", "review")]
+        assert [row.verdict for row in any_shop.callbacks()] == ["review"]
+
+    def test_the_next_delivery_asks_nobody_again(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        _refuse(any_shop)
+        any_shop.deliver(report())
+        any_shop.handled.clear()
+
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.handled == []
+
+    def test_on_review_writes_in_the_same_transaction(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        def handle(status: str, _: object) -> None:
+            if status == "paid":
+                raise NeedsReview("no stock")
+
+            any_shop.db.session.get_one(any_shop.orders, "A1").price = "5"
+
+        any_shop.handle = handle
+        any_shop.deliver(report())
+
+        assert _price(any_shop) == "5"
+
+    @pytest.mark.parametrize(
+        ("reason", "kept"),
+        [
+            ("x" * 300, "x" * 255),
+            ("պատվերը չեղարկված է " * 30, ("պատվերը չեղարկված է " * 30)[:255].strip()),
+            ("no\x00 stock\n", "no stock"),
+            ("\ud800lone", "lone"),
+            ("", "needs_review"),
+            (" \t", "needs_review"),
+        ],
+        ids=["long", "Armenian", "control characters", "surrogate", "empty", "blank"],
+    )
+    def test_a_reason_is_any_text(self, any_shop: Shop, reason: str, kept: str) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        _refuse(any_shop, reason)
+
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.payment().review == kept
+
+    @pytest.mark.parametrize("status", ["failed", "expired"])
+    def test_a_handler_of_an_end_may_ask_for_a_person_too(
+        self, any_shop: Shop, status: str
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        _refuse(any_shop, on=status)
+
+        assert any_shop.deliver(report(status=status)) == 200
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.review) == ("review", "order cancelled")
+        # Nobody has paid.
+        assert (payment.paid_at, payment.reported_price) == (None, None)
+
+    def test_a_status_check_asks_for_a_person_too(self, any_shop: Shop, fleet: Fleet) -> None:
+        with Gateway() as gateway:
+            gateway.statuses = lambda each: Says(report(each))
+            asking = fleet.join(any_shop, SPAYON_API_URL=gateway.url)
+            any_shop.add_order()
+            any_shop.add_payment()
+            _refuse(asking)
+
+            with asking.app.app_context():
+                assert asking.spayon.reconcile().changed == {"review": 1}
+
+    def test_a_handler_of_the_review_that_asks_for_a_review_has_it_already(
+        self, any_shop: Shop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        # One function for both, as shops have it.
+        def handle(*_: object) -> None:
+            any_shop.db.session.get_one(any_shop.orders, "A1").price = "9"
+            raise NeedsReview("order cancelled")
+
+        any_shop.handle = handle
+
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.payment().review == "order cancelled"
+        assert _price(any_shop) == "1000"
+        assert "on_review" in caplog.text
+
+    def test_a_review_by_the_money_guard_stays_one_whatever_its_handler_asks_for(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        _refuse(any_shop, on="review")
+
+        assert any_shop.deliver(report(price="1")) == 200
+        assert any_shop.payment().review == "price_differs"
+
+    def test_a_failing_handler_of_the_review_undoes_all(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        def handle(status: str, _: object) -> None:
+            raise NeedsReview("no stock") if status == "paid" else RuntimeError
+
+        any_shop.handle = handle
+        assert any_shop.deliver(report()) == 500
+        assert (any_shop.payment().status, any_shop.callbacks()) == ("pending", [])
+
+    @pytest.mark.parametrize("end", ["commit", "rollback"])
+    def test_a_handler_that_meddles_first_is_a_failed_one(
+        self, any_shop: Shop, end: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+
+        def handle(*_: object) -> None:
+            with contextlib.suppress(Exception):
+                getattr(any_shop.db.session, end)()
+
+            raise NeedsReview("order cancelled")
+
+        any_shop.handle = handle
+
+        with caplog.at_level(logging.ERROR):
+            assert any_shop.deliver(report()) == 500
+
+        assert "must neither commit, roll back nor close" in caplog.text
+        assert (any_shop.payment().status, any_shop.callbacks()) == ("pending", [])
+
+    @pytest.mark.parametrize("accept", [True, False], ids=["accepted", "refused"])
+    def test_a_person_is_told_if_the_goods_still_cannot_be_given_out(
+        self, any_shop: Shop, *, accept: bool
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment()
+        any_shop.deliver(report(price="1"))
+        _refuse(any_shop, on="paid" if accept else "failed")
+
+        with pytest.raises(ReviewError, match="order cancelled"):
+            _settle(any_shop, accept=accept)
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.review) == ("review", "price_differs")
+        assert (payment.reviewed_by, _price(any_shop)) == (None, "1000")
+
+        any_shop.handle = None
+        _settle(any_shop, accept=accept)
+        assert any_shop.payment().status == ("paid" if accept else "failed")
+
+
+class TestHandlersThatFailForDays:
+    """The money is there, the goods are not: a person hears of it."""
+
+    def _fail(self, shop: Shop, *statuses: str) -> None:
+        def handle(status: str, _: object) -> None:
+            if status in statuses:
+                raise RuntimeError("no such order")
+
+        shop.handle = handle
+
+    def test_after_days_of_failures_the_payment_goes_to_review(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(attempts=5)
+        self._fail(any_shop, "paid")
+        any_shop.clock.step(3 * 24 * 3600)
+
+        assert any_shop.deliver(report()) == 200
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.review) == ("review", "handler_failed")
+        assert any_shop.handled == [("A1", "paid"), ("A1", "review")]
+        assert any_shop.paid_times() == 0
+
+    def test_a_failing_handler_of_the_review_keeps_nobody_from_hearing_of_it(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(attempts=5)
+        self._fail(any_shop, "paid", "review")
+        any_shop.clock.step(3 * 24 * 3600)
+
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.payment().review == "handler_failed"
+
+    @pytest.mark.parametrize(
+        ("days", "attempts"), [(2.9, 50), (30, 4)], ids=["not for long", "not often"]
+    )
+    def test_until_then_it_is_tried_again(self, any_shop: Shop, days: float, attempts: int) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(attempts=attempts)
+        self._fail(any_shop, "paid")
+        any_shop.clock.step(days * 24 * 3600)
+
+        assert any_shop.deliver(report()) == 500
+        assert any_shop.payment().status == "pending"
+
+        any_shop.handle = None
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.paid_times() == 1
+
+    def test_it_is_settled_like_any_other(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(attempts=5)
+        self._fail(any_shop, "paid")
+        any_shop.clock.step(3 * 24 * 3600)
+        any_shop.deliver(report())
+        any_shop.handle = None
+
+        _settle(any_shop, accept=True)
+
+        assert any_shop.payment().status == "paid"
+        assert any_shop.paid_times() == 1
+
+    def test_reconcile_gets_there_by_itself(self, any_shop: Shop, fleet: Fleet) -> None:
+        with Gateway() as gateway:
+            gateway.statuses = lambda each: Says(report(each))
+            asking = fleet.join(any_shop, SPAYON_API_URL=gateway.url)
+            any_shop.add_order()
+            any_shop.add_payment()
+            self._fail(asking, "paid")
+
+            for _hour in range(4 * 24):
+                asking.clock.step(3600)
+
+                with asking.app.app_context():
+                    asking.spayon.reconcile(jobs=1)
+
+            assert any_shop.payment().review == "handler_failed"
