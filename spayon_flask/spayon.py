@@ -299,18 +299,7 @@ class Spayon:
         newest.
         """
         state = self.state
-        found = state.storage.queries.payments(order_id=str(order_id))
-        now = state.clock()
-
-        def counts(payment: PaymentMixin) -> int:
-            if payment.status == "pending":
-                live = payment.session_url and payment.expires_at and now < payment.expires_at
-                return 1 if live and not payment.superseded else 0
-
-            return {"paid": 3, "review": 2}.get(payment.status, 0)
-
-        # The newest comes first, and stays ahead of its equals.
-        return max(found, key=counts, default=None)
+        return state.storage.queries.standing(str(order_id), now=state.clock())
 
     def reconcile(
         self,

@@ -104,7 +104,7 @@ def _all_that_is_executed(shop: Shop) -> dict[str, Any]:
         storage.checkouts.settle(second.payment_id, *address, asked_at=now, now=now)
         storage.checkouts.claim(order, now=now)
         shop.deliver(report("S-new", "failed", orderId="B1"))
-        storage.queries.standing("B1")
+        storage.queries.standing("B1", now=now)
         storage.queries.find(session_id="S-new")
         storage.queries.find(reference="reference-77")
 

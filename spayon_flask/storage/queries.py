@@ -15,13 +15,12 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy import bindparam
 from sqlalchemy import func
 from sqlalchemy import inspect
-from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import text
 
 from ..models import PaymentMixin
-from ..transitions import BARRING
 from ..transitions import UNKNOWN
+from ..transitions import can_be_paid
 from .part import Part
 from .part import Source
 from .part import as_dict
@@ -54,17 +53,23 @@ class Queries(Part):
 
         return self._find(self._by_reference, reference)
 
-    def standing(self, order_id: str) -> PaymentMixin | None:
-        """Return the payment that holds an order or is under review, or None."""
-        rows = self.connect().execute(self._standing, {"the_key": order_id}).all()
-        order = (*BARRING, "pending")
-        row = min(rows, key=lambda each: order.index(each.status), default=None)
-        return None if row is None else self.load(as_dict(row))
+    def standing(self, order_id: str, *, now: datetime) -> PaymentMixin | None:
+        """Return the payment that says how an order stands at *now*, or None if there is none.
+
+        The one that is paid; else one under review; else the one that can be paid now; else the
+        newest.
+        """
+
+        def counts(payment: PaymentMixin) -> tuple[bool, bool, bool, int]:
+            live = can_be_paid(payment, now)
+            return payment.status == "paid", payment.status == "review", live, payment.id
+
+        return max(self.attempts(order_id), key=counts, default=None)
 
     def attempts(self, order_id: str) -> Sequence[PaymentMixin]:
         """Return every payment of an order as it is in the database now, the oldest first."""
         rows = self.connect().execute(self._of_order, {"the_key": order_id}).all()
-        return [self.load(as_dict(row)) for row in rows]
+        return [self.load(as_dict(row)) for row in sorted(rows, key=lambda row: row.id)]
 
     def _find(self, statement: Any, key: object) -> PaymentMixin | None:
         row = self.connect().execute(statement, {"the_key": key}).first()
@@ -87,17 +92,7 @@ class Queries(Part):
     @cached_property
     def _of_order(self) -> Any:
         p = self.payment.c
-        mine = select(self.payment).where(p.order_id == bindparam("the_key"), self.is_mine)
-        return mine.order_by(p.id)
-
-    @cached_property
-    def _standing(self) -> Any:
-        p = self.payment.c
-        return select(self.payment).where(
-            p.order_id == bindparam("the_key"),
-            self.is_mine,
-            or_(p.held_order_id.is_not(None), p.status.in_(BARRING)),
-        )
+        return select(self.payment).where(p.order_id == bindparam("the_key"), self.is_mine)
 
     def look_again(self) -> None:
         """See the present from now on, and not the snapshot that was read before."""

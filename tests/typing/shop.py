@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import mapped_column
 from spayon_flask import CallbackMixin
 from spayon_flask import GatewayError
 from spayon_flask import Order
+from spayon_flask import OrderLine
 from spayon_flask import OrderNotPayableError
 from spayon_flask import PaymentMixin
 from spayon_flask import Spayon
@@ -74,7 +76,34 @@ def load_order(order_id: str) -> Order | None:
     if row.paid:
         abort(410)
 
-    return Order(order_id=row.id, product_name="Tea", price=row.total, currency="AMD")
+    return Order(
+        order_id=row.id,
+        product_name="Tea",
+        price=row.total,
+        currency="AMD",
+        key=row.id,
+        url=f"/orders/{row.id}",
+        thanks_url="/thanks",
+        lines=[("Tea", 1, row.total), OrderLine("Gift wrap", 1, Decimal(0))],
+    )
+
+
+@spayon.on_details
+def keep(payment: PaymentMixin, details: Mapping[str, str]) -> None:
+    """Keep what the payer typed."""
+    print(payment.id, details.get("email"))
+
+
+@spayon.language
+def speak() -> str | None:
+    """Say what the payer speaks."""
+    return "hy"
+
+
+def is_paid(order_id: str) -> bool:
+    """Ask how an order stands."""
+    payment = spayon.payment_of(order_id)
+    return payment is not None and payment.status == "paid"
 
 
 @spayon.on_paid
