@@ -33,12 +33,17 @@ def main() -> None:
         sim.settle()
         sim.clock.step(300)
         sim.deliver(told.id, damaged=True)
+        sim.deliver(told.id, times=10, concurrently=True)
+        sim.deliver(told.id, price="1")
         sim.attempt(sessions[5].id, sim.card("51"))
 
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=SWITCHES)
         inspector = f"{sim.url}/_simulator"
         take(browser, f"{inspector}/", "sessions", 960)
         take(browser, f"{inspector}/sessions/{told.id}", "session", 960)
+        take(browser, f"{inspector}/deliveries", "callbacks", 960)
+        take(browser, f"{inspector}/deliveries/3", "callback", 960)
+        take(browser, f"{inspector}/faults?kind=error", "faults", 960)
         take(browser, f"{sim.url}/pay/{sessions[4].id}", "payment", 960)
         take(browser, f"{sim.url}/pay/{sessions[5].id}?card=funds", "payment-declined", 390)
         browser.close()

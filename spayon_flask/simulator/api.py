@@ -121,7 +121,7 @@ def create_session(gateway: Gateway) -> Response:
 
 @imitated("status", "/api/product/session/<session_id>", "GET")
 def status(gateway: Gateway, session_id: str) -> Response:
-    """Tell how a payment session stands."""
+    """Answer how a payment session stands."""
     refused = _unauthorized(gateway)
     if refused:
         return refused

@@ -45,7 +45,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 @blueprint.get("/health")
 def health() -> ResponseReturnValue:
-    """Answer 200 as long as the simulator is up, under whatever name it is asked."""
+    """Answer 200 as long as the simulator is up, under any host name."""
     return jsonify(status="ok")
 
 
@@ -57,7 +57,7 @@ def openapi() -> ResponseReturnValue:
 
 @blueprint.get("/version")
 def version() -> ResponseReturnValue:
-    """Tell in short how things are; `version` is another text once anything has happened."""
+    """Return the time and some counts; `version` changes once anything has happened."""
     gateway = current_gateway()
     return jsonify(
         version=gateway.version,

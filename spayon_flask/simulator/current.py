@@ -26,7 +26,7 @@ PAGES = "/_simulator/"
 #: Names of this machine itself, which no web site can be served under.
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
-#: The hosted page sends payers back to the shop, wherever that is and redirects to.
+#: The hosted page sends payers back to the shop, which may redirect to any host.
 PAYERS_FORMS = "form-action 'self' http: https:"
 OWN_FORMS = "form-action 'self'"
 

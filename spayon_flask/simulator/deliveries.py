@@ -29,7 +29,7 @@ class Attempt:
     status_code: int | None
     seconds: float
     answer: str
-    #: Why it failed, in words; empty if it did not.
+    #: Why the attempt failed, in words; "" if it did not.
     cause: str = ""
     #: What was lost on purpose, in words: the callback, or the shop's answer to it.
     lost: str = ""
@@ -59,7 +59,7 @@ class Delivery:
     #: What was done to it on purpose, in words.
     tampering: str = ""
     order_id: str | None = None
-    #: Where it comes from, in words: "first" for the gateway's own report.
+    #: Who made the callback and how, in words: "first" for the gateway's own report.
     origin: str = "first"
     state: str = "waiting"
     due_at: datetime | None = None

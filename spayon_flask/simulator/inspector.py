@@ -59,7 +59,7 @@ ANSWERS = {"good": True, "bad": False, "open": None}
 
 @blueprint.get("/")
 def root() -> ResponseReturnValue:
-    """Lead to the inspector."""
+    """Redirect to the inspector."""
     return redirect(url_for(".sessions"))
 
 

@@ -43,7 +43,7 @@ SIGNS = {"USD": "$", "EUR": "€", "RUB": "₽"}
 
 
 class Words:
-    """Say things in the language *code*."""
+    """The words of the hosted page in the language *code*."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -110,7 +110,7 @@ def pay(session_id: str) -> ResponseReturnValue:
             if gateway.attempt(session_id, card) is not None and not session.over:
                 return redirect(url_for(".show", session_id=session_id, card=card.key), 303)
     except SessionOverError:
-        pass  # A second click: the payment is where the first one has brought it.
+        pass  # A second click; the first one has ended the payment already.
 
     back = return_address(gateway, session)
     return redirect(back or url_for(".show", session_id=session_id), 303)

@@ -89,7 +89,7 @@ def outcome(delivery: Delivery) -> str:
 
 
 def origin(delivery: Delivery) -> str:
-    """Return in words where *delivery* comes from: `first`, `retry 2 of 3`, `forged`."""
+    """Return the origin of *delivery* in words: `first`, `retry 2 of 3`, `forged`."""
     tried = len(delivery.attempts)
     if delivery.origin == "first" and tried > 1:
         return f"retry {tried} of {max(delivery.allowed, tried)}"

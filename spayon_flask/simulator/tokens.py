@@ -16,7 +16,7 @@ KEPT = 10_000
 
 
 class Tokens:
-    """Issue tokens and tell the living from the dead; a *seed* makes them repeatable."""
+    """Issue tokens and know which of them are good; a *seed* makes them repeatable."""
 
     def __init__(self, *, seed: int | None = None) -> None:
         self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  repeatable where a test wants it
