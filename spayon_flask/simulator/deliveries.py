@@ -116,6 +116,9 @@ class Deliveries(Log[Delivery]):
         super().__init__(KEPT)
         #: Another number after anything has changed here.
         self.changes = 0
+        #: Every origin and every status that a delivery has had.
+        self.origins: set[str] = set()
+        self.statuses: set[str] = set()
 
     def __len__(self) -> int:
         return self.total
@@ -124,6 +127,12 @@ class Deliveries(Log[Delivery]):
     def made(self) -> int:
         """Return how many deliveries were made in all."""
         return self.total
+
+    def add(self, entry: Delivery) -> None:
+        """Remember *entry*."""
+        super().add(entry)
+        self.origins.add(entry.origin)
+        self.statuses.add(entry.status)
 
     def touch(self, number: int) -> None:
         """Note that the delivery with *number* has changed."""

@@ -127,8 +127,7 @@ def requests(form: str) -> ResponseReturnValue:
     if form == "json":
         return jsonify(_listed(shown, requests=[request_out(each) for each in shown["entries"]]))
 
-    codes = sorted({str(call.status_code or "none") for call in log})
-    return _page("requests", wanted=wanted, kinds=ENDPOINTS, codes=codes, **shown)
+    return _page("requests", wanted=wanted, kinds=ENDPOINTS, codes=sorted(log.codes), **shown)
 
 
 @blueprint.get("/_simulator/requests/<int:number>", defaults={"form": "html"})
@@ -168,8 +167,8 @@ def deliveries(form: str) -> ResponseReturnValue:
         "deliveries",
         groups=grouped(shown["entries"]),
         wanted=wanted,
-        kinds=sorted({delivery.origin for delivery in log}),
-        statuses=sorted({delivery.status for delivery in log}),
+        kinds=sorted(log.origins),
+        statuses=sorted(log.statuses),
         **shown,
     )
 

@@ -146,6 +146,8 @@ class RequestLog(Log[ApiRequest]):
         super().__init__(REQUESTS_KEPT)
         self._secrets = secrets
         self._counts: Counter[str] = Counter()
+        #: Every code that was answered, as text; "none" for no answer.
+        self.codes: set[str] = set()
         self._connections: Callable[[], int] = lambda: 0
 
     @property
@@ -169,6 +171,7 @@ class RequestLog(Log[ApiRequest]):
         with self._lock:
             super().add(entry)
             self._counts[entry.endpoint] += 1
+            self.codes.add(str(entry.status_code or "none"))
 
     def reset(self) -> None:
         """Forget requests and counts, as before a test's own part begins."""
