@@ -49,6 +49,7 @@ UNCOMMITTED = _of("uncommitted")
 ELSEWHERE = _of("elsewhere")
 NEEDS_REVIEW = _of("needs_review")
 STORABLE = _of("storable")
+STANDING = "tests/pages/test_every_standing.py"
 
 SABOTAGES = [
     Sabotage(
@@ -898,5 +899,37 @@ SABOTAGES = [
         "            if True:\n",
         NEEDS_REVIEW,
         "test_a_failing_handler_of_the_review_keeps and sqlite",
+    ),
+    Sabotage(
+        "a page is sure though nobody was asked",
+        "views/standing.py",
+        "        each.id in heard\n        or _has_just_failed",
+        "        True\n        or _has_just_failed",
+        STANDING,
+        "pending-cancel or unreachable",
+    ),
+    Sabotage(
+        "a page forgets what another payment of the order may hold",
+        "views/standing.py",
+        "    if paid is not None:",
+        "    if False:",
+        STANDING,
+        "other and paid",
+    ),
+    Sabotage(
+        "a refused payment is one that failed",
+        "views/standing.py",
+        'return bool(payment.status == "failed" and payment.reviewed_at is not None)',
+        "return False",
+        STANDING,
+        "refused",
+    ),
+    Sabotage(
+        "an order that has changed is still offered at the old price",
+        "views/cancel_page.py",
+        "if payment.superseded or (order is not None and not order.is_asked_by(payment)):",
+        "if False:",
+        STANDING,
+        "changed or superseded",
     ),
 ]

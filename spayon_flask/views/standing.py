@@ -6,6 +6,7 @@ The pages speak for the order and not for one attempt: a payer decides by them w
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 #: So many attempts of an order are asked about for one page, the newest first.
 _MOST_ASKED = 3
+
+#: Seconds after which no further attempt is asked about for one page.
+_PATIENCE = 5.0
 
 #: An attempt whose creation Spayon never answered counts for as long as its session may live.
 _UNANSWERED = timedelta(minutes=15)
@@ -55,7 +59,7 @@ def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing
     state.storage.commit_earlier_work()
     attempts = state.storage.queries.attempts(order_id)
     heard: set[int] = set()
-    reached = True
+    reached, began = True, time.monotonic()
 
     for each in _worth_asking(attempts, payment_id):
         answered, reached = _ask(state, each)
@@ -63,8 +67,8 @@ def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing
         if answered:
             heard.add(each)
 
-        # A gateway that is away would keep the payer waiting once more for each attempt.
-        if not reached:
+        # A gateway that is away or slow would keep the payer waiting once more for each attempt.
+        if not reached or time.monotonic() - began > _PATIENCE:
             break
 
     attempts = state.storage.queries.attempts(order_id)
@@ -84,13 +88,18 @@ def _worth_asking(attempts: Sequence[Any], payment_id: int | None) -> list[int]:
     """Return the ids of the attempts to ask about: that of the page, then the others.
 
     A bank may be slow: of an attempt that failed or expired Spayon may yet say that it was paid.
-    The checkout page claims nothing, so it asks about those alone that are pending.
+    The checkout page claims nothing, so it asks about those alone that are pending. Once the order
+    is paid there is nothing to find out but how the payment of this page ends.
     """
-    statuses = ("pending",) if payment_id is None else ("pending", "failed", "expired")
+    is_paid = any(each.status == "paid" for each in attempts)
+    statuses = ("pending",) if payment_id is None or is_paid else ("pending", "failed", "expired")
     open_ = [
         each
         for each in attempts
-        if each.session_id is not None and each.status in statuses and not is_closed(each)
+        if each.session_id is not None
+        and each.status in statuses
+        and not is_closed(each)
+        and (each.id == payment_id or not is_paid)
     ]
     open_.sort(key=lambda each: (each.id != payment_id, each.status != "pending", -each.id))
     return [each.id for each in open_[:_MOST_ASKED]]
