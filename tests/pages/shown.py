@@ -154,7 +154,10 @@ def context_of(
         "expires_at": HALF_PAST_TWO,
         "over": state == "pending",
         "minutes_left": 12,
-        "return_url": "/pay/return?session_id=1",
+        # Nothing has been begun yet: there is no payment to see.
+        "return_url": None
+        if page == "checkout" and word not in {"resume", "paid", "review"}
+        else "/pay/return?session_id=1",
         "resume_url": "/pay/checkout/A-1042",
         "retry_url": "/pay/checkout/A-1042" if known else None,
         "other_url": "/pay/return?session_id=2"
