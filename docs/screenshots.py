@@ -40,6 +40,8 @@ def open_store(simulator: Simulator, folder: str) -> Iterator[str]:
     with listen(5000) as listener:
         host, port = listener.getsockname()
         server = make_server(host, port, app, threaded=True, fd=listener.fileno())
+        # `http.server` notes it only when it binds the socket itself.
+        server.server_port = port
 
         with listening(server) as url:
             yield url
