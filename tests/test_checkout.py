@@ -99,6 +99,18 @@ class TestThePage:
 
 
 class TestGoingToSpayon:
+    def test_an_address_beyond_ascii_reaches_spayon_in_ascii(self, sim: Simulator) -> None:
+        address = "http://\u056d\u0561\u0576\u0578\u0582\u0569.example/\u057e\u0573\u0561\u0580"
+        shop = make_shop(SPAYON_API_URL=sim.url, SPAYON_PUBLIC_URL=address)
+        shop.add_order()
+
+        assert pay(shop).status_code == 303
+        (session,) = sim.sessions
+        assert session.creation.callback_url == (
+            "http://xn--y9aqk1bk4d.example/%D5%BE%D5%B3%D5%A1%D6%80/pay/callback"
+        )
+        dispose(shop)
+
     def test_the_payer_is_sent_to_the_session_url_with_303(
         self, shop: Shop, sim: Simulator
     ) -> None:

@@ -43,6 +43,7 @@ def test_what_is_hidden_is_the_same_to_all_but_repr() -> None:
     text, mapping = Hidden("hush"), HiddenDict(email="payer@example.com")
 
     assert (text, f"{text}", str(text), text + "!") == ("hush", "hush", "hush", "hush!")
+    assert type(str(text)) is str
     assert mapping == {"email": "payer@example.com"}
     assert "hush" not in repr([text])
     assert "payer" not in repr((mapping,))

@@ -64,6 +64,7 @@ def test_the_locale_of_flask_babel_comes_next(babel_shop: Shop) -> None:
         ("hy-AM", "hy"),
         ("RU-ru, en;q=0.9", "ru"),
         ("ru;q=0, hy;q=0.1", "hy"),
+        ("ru;q=0", "en"),
         ("de-AT, fr;q=0.8", "en"),
         ("<script>", "en"),
         ("ru;q=x", "en"),

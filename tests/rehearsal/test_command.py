@@ -188,3 +188,14 @@ def test_the_doctor_mentions_it_until_there_is_a_report_and_never_as_a_failure(s
     assert (before["state"], after["state"]) == ("ok", "ok")
     assert "flask spayon rehearse" in before["do"]
     assert "rehearsal-simulator-" in after["says"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(stage: Any, tmp_path: Path) -> None:
+    staged: Stage = stage()
+    (tmp_path / "file").write_text("in the way")
+    apart(staged.shop, tmp_path / "file")
+    result = run(staged.shop, "--yes")
+
+    assert result.exit_code == 1
+    assert "cannot be written" in result.output
+    assert staged.sim.requests.count() == 0

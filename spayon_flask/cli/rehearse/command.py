@@ -69,7 +69,16 @@ def create_command(current: Current) -> click.Command:
             click.confirm("This is production: the card is charged. Go on?", abort=True)
 
         rehearsal = Rehearsal(state, _Terminal(), lambda says: click.echo(f"- {says}"))
-        rehearsal.begin(resume=resume)
+
+        try:
+            rehearsal.begin(resume=resume)
+
+        except OSError as error:
+            raise ConfigError(
+                f"{state.rehearsals.folder} cannot be written ({error.strerror}): the report and "
+                "what the running shop receives go into the app's instance folder"
+            ) from error
+
         stopped = _walk(rehearsal, pay=pay, redelivery=redelivery)
         found = reports.lines(rehearsal.facts)
         report = reports.as_json(found, rehearsal.facts, environment_of(state), state.clock())

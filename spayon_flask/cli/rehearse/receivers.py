@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from ...client.payment_sessions import ascii_url
 from ...errors import ConfigError
 from ...rehearsals import Event
 from ...rehearsals import Reply
@@ -67,7 +68,7 @@ class Receivers:
             )
 
         return {
-            f"{what}_url": base + self._state.urls.path("rehearsal", key=key, what=what)
+            f"{what}_url": ascii_url(base + self._state.urls.path("rehearsal", key=key, what=what))
             for what in ("callback", "return", "cancel")
         }
 
