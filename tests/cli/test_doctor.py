@@ -222,6 +222,14 @@ def test_plant_the_simulators_secrets_with_the_real_gateway(make: Make) -> None:
     assert "everybody knows" in offline(shop).only("secrets")
 
 
+def test_the_work_of_a_before_request_is_said_to_be_committed_first(make: Make) -> None:
+    shop = make()
+    shop.app.before_request(lambda: None)
+    (told,) = [says for name, says in offline(shop).of("ok") if name == "before_request"]
+
+    assert told.startswith("1 of the app's functions run before our views")
+
+
 def test_plant_a_simulator_in_production(make: Make) -> None:
     shop = make(
         **PRODUCTION

@@ -43,6 +43,7 @@ from .settings import check_settings
 from .settings import check_token_cache
 from .wiring import check_callback_route
 from .wiring import check_cookie
+from .wiring import check_earlier_work
 from .wiring import check_handlers
 
 
@@ -55,6 +56,7 @@ _HERE: dict[str, Check] = {
     "environment": check_environment,
     "public URL": check_public_url,
     "handlers": check_handlers,
+    "before_request": check_earlier_work,
     "callback route": check_callback_route,
     "session cookie": check_cookie,
     "database": check_database,

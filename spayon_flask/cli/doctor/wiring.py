@@ -40,6 +40,16 @@ def check_handlers(state: AppState) -> Iterator[Finding]:
         yield ok("handlers", ", ".join(["order_loader", *registered]))
 
 
+def check_earlier_work(_: AppState) -> Iterator[Finding]:
+    """Say what becomes of what the shop writes before our views run."""
+    if number := len(current_app.before_request_funcs.get(None, ())):
+        yield ok(
+            "before_request",
+            f"{number} of the app's functions run before our views; what they write through "
+            "db.session is committed first (start_checkout in your own code refuses to do that)",
+        )
+
+
 def check_callback_route(state: AppState) -> Iterator[Finding]:
     """Post an unsigned callback within this process, past all that the app puts before it."""
     response = current_app.test_client().post(
