@@ -25,7 +25,7 @@ from .gateway import Gateway
 from .log import ApiRequest
 from .server import NUMBER
 from .server import WIRE_HEADER
-from .shape import timestamp
+from .sessions import timestamp
 
 
 blueprint = Blueprint("api", __name__)
@@ -79,9 +79,11 @@ def tokens(gateway: Gateway) -> Response:
         alone=bool(_struck("old_tokens_die", "tokens")) or shape.old_tokens == "die",
         says=shape.token_lifetime / (2 if shape.jwt_lifetime == "half" else 1),
     )
-    answer = shape.token(token)
-    if _struck("expires_in_text", "tokens"):
+    answer = {"access_token": token, "token_type": "Bearer", "expires_in": shape.token_lifetime}
+    if _struck("expires_in_text", "tokens") or shape.expires_in == "text":
         answer["expires_in"] = str(shape.token_lifetime)
+    elif shape.expires_in == "missing":
+        del answer["expires_in"]
 
     return _answer(answer, shape.token_code)
 
@@ -113,7 +115,9 @@ def create_session(gateway: Gateway) -> Response:
         ends = {"paid": gateway.pay, "failed": gateway.decline, "expired": gateway.expire}
         ends[early.status](session.id)
 
-    answer = gateway.shape.created(session.id, f"{gateway.url}/pay/{session.id}")
+    camel = gateway.shape.creation_keys == "camel"
+    keys = ("sessionId", "sessionUrl") if camel else ("session_id", "session_url")
+    answer = dict(zip(keys, (session.id, f"{gateway.url}/pay/{session.id}"), strict=True))
     response = _answer(answer, gateway.shape.creation_code)
     response.headers["X-Simulator-Session"] = session.id
     return response

@@ -18,6 +18,18 @@ URLS = ("callback_url", "return_url", "cancel_url")
 CUSTOM = ("product_name", "price", "currency")
 KNOWN = {*TEXTS, *URLS, *CUSTOM, "product_id", "availablePaymentMethods"}
 
+#: Fields of a creation that Spayon may insist on.
+REQUIRABLE = (
+    "callback_url", "return_url", "cancel_url", "email", "username", "full_name", "order_id",
+    "language", "availablePaymentMethods", "defaultPaymentMethod",
+)  # fmt: skip
+
+#: What a creation may be refused for, though nothing in it is malformed.
+REFUSABLE = (
+    "decimal-price", "lower-case-currency", "upper-case-currency", "language-hy", "language-ru",
+    "language-en", "unknown-payment-method", "long-product-name",
+)  # fmt: skip
+
 MAX_TEXT = 2000
 
 #: The payment methods that the documentation names, and one more.

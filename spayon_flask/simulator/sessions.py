@@ -95,6 +95,15 @@ class Decline:
     code: str
     reason: str
 
+    @property
+    def told(self) -> dict[str, object]:
+        """Return the attempt as an entry of a report's `declineReasons`."""
+        return {
+            "transactionId": self.transaction_id,
+            "responseCode": self.code,
+            "responseReasonEn": self.reason,
+        }
+
 
 @dataclass
 class PaymentSession:
@@ -257,3 +266,8 @@ class Sessions:
 
         if not order:
             self._orders.pop(session.order_id or "", None)
+
+
+def timestamp(moment: datetime) -> str:
+    """Write *moment* as Spayon does: ISO 8601 in UTC, with milliseconds."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

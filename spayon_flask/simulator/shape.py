@@ -14,7 +14,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from .creation import REFUSABLE
+from .creation import REQUIRABLE
 from .sessions import PaymentSession
+from .sessions import timestamp
 
 
 #: The two key orders of the documented example callbacks.
@@ -31,19 +34,6 @@ ORDERS = {
 
 #: A header or a query parameter: a name without spaces.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-
-#: Fields of a creation that Spayon may insist on.
-REQUIRABLE = (
-    "callback_url", "return_url", "cancel_url", "email", "username", "full_name", "order_id",
-    "language", "availablePaymentMethods", "defaultPaymentMethod",
-)  # fmt: skip
-
-
-#: What a creation may be refused for, though nothing in it is malformed.
-REFUSABLE = (
-    "decimal-price", "lower-case-currency", "upper-case-currency", "language-hy", "language-ru",
-    "language-en", "unknown-payment-method", "long-product-name",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,7 +76,7 @@ class Switch:
             if type(value) in {type(allowed), str} and str(value) == str(allowed):
                 return allowed
 
-        raise ValueError(f"{name} must be one of {_listed(self.values)}, not {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(str, self.values))}, not {value!r}")
 
     def _number(self, name: str, value: Any) -> float | int:
         try:
@@ -103,7 +93,9 @@ class Switch:
     def _several(self, name: str, value: Any) -> tuple[str, ...]:
         found = value.replace(",", " ").split() if isinstance(value, str) else value
         if not isinstance(found, list | tuple) or any(each not in self.values for each in found):
-            raise ValueError(f"{name} must be a list of {_listed(self.values)}, not {value!r}")
+            raise ValueError(
+                f"{name} must be a list of {', '.join(map(str, self.values))}, not {value!r}"
+            )
 
         return tuple(found)
 
@@ -253,22 +245,6 @@ class Shape:
 
         return status_code == 200  # noqa: PLR2004  an HTTP status
 
-    def token(self, access_token: str) -> dict[str, Any]:
-        """Return the answer to a purchase of a token."""
-        answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer"}
-        if self.expires_in != "missing":
-            seconds = self.token_lifetime
-            answer["expires_in"] = str(seconds) if self.expires_in == "text" else seconds
-
-        return answer
-
-    def created(self, session_id: str, session_url: str) -> dict[str, str]:
-        """Return the answer to a creation."""
-        if self.creation_keys == "camel":
-            return {"sessionId": session_id, "sessionUrl": session_url}
-
-        return {"session_id": session_id, "session_url": session_url}
-
     def report(self, session: PaymentSession, **changes: Any) -> bytes:
         """Return the exact bytes that describe *session*, with *changes* made to its fields."""
         fields: dict[str, Any] = {
@@ -290,7 +266,7 @@ class Shape:
 
         fields |= changes
         if fields["status"] == "failed" and self.declines == "as documented":
-            fields.setdefault("declineReasons", _declines(session))
+            fields.setdefault("declineReasons", [each.told for each in session.declines])
 
         order = [key for key in ORDERS[self.key_order] if key in fields]
         order += [key for key in fields if key not in order]
@@ -322,23 +298,3 @@ class Shape:
             return written
 
         return float(written) if "." in written else int(written)
-
-
-def timestamp(moment: datetime) -> str:
-    """Write *moment* as Spayon does: ISO 8601 in UTC, with milliseconds."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def _listed(values: tuple[Any, ...]) -> str:
-    return ", ".join(map(str, values))
-
-
-def _declines(session: PaymentSession) -> list[dict[str, Any]]:
-    return [
-        {
-            "transactionId": decline.transaction_id,
-            "responseCode": decline.code,
-            "responseReasonEn": decline.reason,
-        }
-        for decline in session.declines
-    ]
