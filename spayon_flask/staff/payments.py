@@ -75,6 +75,7 @@ def find(desk: Desk) -> ResponseReturnValue:
         newest_url=url_for(".payments", **kept) if after else None,
         next_url=_next(found.after if found else None, kept),
         looked_back_to=found and found.looked_back_to,
+        whole=found and found.whole,
     )
 
 

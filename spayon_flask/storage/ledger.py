@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
+from datetime import timezone
 from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from .part import Part
 
 
 #: A search for a part of a text reads so many payments at a time, however many there are.
-LOOK_THROUGH = 5000
+LOOK_THROUGH = 2000
 
 #: Rows that an export holds in memory at once.
 BATCH = 1000
@@ -60,16 +61,23 @@ class Key(NamedTuple):
     id: int
 
 
+#: After every payment that there will ever be: a search for a part begins here.
+_START = Key(datetime(2099, 12, 31, tzinfo=timezone.utc), 0)
+
+
 class Found(NamedTuple):
     """A page of payments, newest first, with all columns of each.
 
     *after* is where the next page begins, or None if nothing is left. *looked_back_to* is set if a
     search for a part of a text stopped there, and older payments have yet to be looked through.
+    *whole* is True if the payments have the text itself as an id: those that contain it begin
+    behind *after*.
     """
 
     rows: Sequence[Any]
     after: Key | None = None
     looked_back_to: datetime | None = None
+    whole: bool = False
 
 
 class Total(NamedTuple):
@@ -111,7 +119,7 @@ class Ledger(Part):
         return Found(rows[:limit], self._key(wanted, rows[limit - 1]) if rows[limit:] else None)
 
     def _search(self, wanted: Filter, text: str, limit: int, after: Key | None) -> Found:
-        """Return the payments that have *text* itself, and then those that contain it.
+        """Return the payments that have *text* itself; if there are none, those that contain it.
 
         A whole id is found by its index, however old it is. A part of one is looked for in the
         newest `LOOK_THROUGH` payments behind *after*: no index holds parts.
@@ -120,7 +128,10 @@ class Ledger(Part):
         connection = self.connect()
         moment = self._moment(wanted)
         conditions = self._conditions(wanted)
-        exact = [] if after else self._exact(conditions, text, limit)
+
+        if after is None and (exact := self._exact(conditions, text, limit)):
+            return Found(exact, _START, whole=True)
+
         window = (
             select(self.payment)
             .where(*conditions, *self._behind(moment, after))
@@ -136,12 +147,10 @@ class Ledger(Part):
         )
         by = n.paid_at if wanted.by_payment_time else n.created_at
         query = select(window).where(has_text).order_by(by.desc(), n.id.desc()).limit(limit + 1)
-        known = {row.id for row in exact}
         rows = connection.execute(query).all()
-        shown = [*exact, *(row for row in rows[:limit] if row.id not in known)]
 
         if len(rows) > limit:
-            return Found(shown, self._key(wanted, rows[limit - 1]))
+            return Found(rows[:limit], self._key(wanted, rows[limit - 1]))
 
         last = connection.execute(
             select(moment, p.id)
@@ -150,7 +159,7 @@ class Ledger(Part):
             .offset(LOOK_THROUGH - 1)
             .limit(1)
         ).first()
-        return Found(shown) if last is None else Found(shown, Key(*last), last[0])
+        return Found(rows) if last is None else Found(rows, Key(*last), last[0])
 
     def _exact(
         self, conditions: Sequence[ColumnElement[bool]], text: str, limit: int

@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.benchmarks import callback_figures
 from tests.benchmarks import capacity
+from tests.benchmarks import desk
 from tests.benchmarks import documents
 from tests.benchmarks import gateway_figures
 from tests.benchmarks import growth
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[..., Figures]] = {
     "callbacks-mariadb": partial(callback_figures.run, "mariadb"),
     "shares": shares.run,
     "growth": growth.run,
+    "desk": desk.run,
     "latency": gateway_figures.latency,
     "reconcile": gateway_figures.reconcile,
     "capacity": capacity.run,

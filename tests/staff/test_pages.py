@@ -175,6 +175,7 @@ def test_an_old_payment_is_found_by_its_whole_order_at_once_and_by_a_part_furthe
         desk.shop.add_payment(f"S{number}", f"order-{number}-x")
 
     assert orders(desk.get("/list?q=order-0-x").text) == ["order-0-x"]
+    assert "Search for it as a part, too" in desk.get("/list?q=order-0-x").text
     page = desk.get("/list?q=r-0-x").text
     assert orders(page) == []
     assert "A part of a text was searched for back to" in page

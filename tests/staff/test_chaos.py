@@ -1,0 +1,72 @@
+"""After a chaos run the sums of the export are those of the gateway's own ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tests.chaos.run
+from spayon_flask.simulator import Simulator
+from tests.chaos.ledger import Ledger
+from tests.chaos.ledger import compare
+from tests.chaos.run import Chaos
+from tests.conftest import dispose
+from tests.shop import Shop
+from tests.shop import make_shop
+from tests.staff.conftest import Desk
+
+
+PAYMENTS = 150
+
+
+@pytest.fixture
+def books(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """What the gateway has in its books at the end of a run: payment session and price."""
+    kept: dict[str, Any] = {}
+
+    def note(gateway: Simulator, shop: Shop, told: Any) -> Ledger:
+        kept["paid"] = {
+            session.id: Decimal(str(session.price))
+            for session in gateway.sessions
+            if session.status == "paid"
+        }
+        return compare(gateway, shop, told)
+
+    monkeypatch.setattr(tests.chaos.run, "compare", note)
+    logging.disable(logging.ERROR)
+    yield kept
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_export_of_a_chaos_run_is_the_gateway_s_ledger(
+    database_url: str, books: dict[str, Any], tmp_path: Path
+) -> None:
+    ledger = Chaos(PAYMENTS, 2, 7, database_url).run()
+    assert ledger.sound
+
+    # What nobody could ever have told us is in no book of ours.
+    paid = {
+        session_id: price
+        for session_id, price in books["paid"].items()
+        if session_id not in ledger.told
+    }
+    desk = Desk(make_shop(database_url, fresh=False))
+    text = desk.get("/export.csv?from=2020-01-01&to=2099-12-31").text
+    rows = list(csv.reader(io.StringIO(text[1:])))[1:]
+    exported = {row[8]: Decimal(row[4]) for row in rows}
+    page = desk.get("/export?from=2020-01-01&to=2099-12-31").text
+
+    assert len(rows) == len(exported)
+    assert exported == paid
+    assert sum(exported.values()) == sum(paid.values()) > 0
+    assert f"Save {len(paid)} payments as CSV" in page
+    dispose(desk.shop)

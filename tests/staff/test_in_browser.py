@@ -1,0 +1,178 @@
+"""The desk in a real browser: by keyboard alone, without JavaScript, narrow and wide."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from spayon_flask.languages import NAMES
+from spayon_flask.languages import Language
+from tests.conftest import dispose
+from tests.pages.browser import Visit
+from tests.pages.browser import served
+from tests.shop import Shop
+from tests.staff.shown import make_shown_shop
+
+
+pytestmark = pytest.mark.browser
+
+PATHS = [
+    *("", "/list", "/list?q=A-10", "/list?q=nothing", "/reviews", "/unknown", "/unknown/64"),
+    *("/export", "/export?from=2026-11-01&to=2026-12-31", "/1", "/62", "/64", "/999"),
+    *("/62/decide?decision=accept", "/62/decide?decision=refuse", "/1/refund", "/1?said=paid"),
+]
+
+WIDTHS = (390, 1280)
+
+OUTSIDE = """() => [...document.querySelectorAll('body, body *:not(svg *)')]
+    .filter(part => !part.closest('.spayon-scroll, .spayon-skip, .spayon-hidden')
+        && (part.getBoundingClientRect().right > innerWidth || part.scrollWidth > innerWidth))
+    .map(part => [part.tagName, part.className, part.getBoundingClientRect().right])"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop with payments, and its desk."""
+    shop = make_shown_shop(f"sqlite:///{tmp_path / 'shop.db'}")
+    yield shop
+    dispose(shop)
+
+
+@contextmanager
+def opened(
+    browser: Browser, shop: Shop, language: str, *, scheme: str = "light", **options: Any
+) -> Iterator[Visit]:
+    """Open the desk in *language*."""
+    with served(shop.app) as url:
+        context = browser.new_context(
+            locale=language,
+            color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",
+            **options,
+        )
+        yield Visit(context.new_page(), f"{url}/staff/payments")
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", NAMES)
+def test_axe_finds_nothing_and_nothing_needs_sideways_scrolling(
+    browser: Browser, shop: Shop, language: str, scheme: str
+) -> None:
+    found: dict[tuple[str, int], Any] = {}
+
+    with opened(browser, shop, language, scheme=scheme) as visit:
+        for path in PATHS:
+            visit.open(path)
+
+            for details in visit.page.locator("details").all()[:2]:
+                details.evaluate("part => part.open = true")
+
+            for width in WIDTHS:
+                visit.page.set_viewport_size({"width": width, "height": 800})
+                broken = [
+                    (rule["id"], node["target"], node["failureSummary"])
+                    for rule in Axe().run(visit.page).response["violations"]
+                    for node in rule["nodes"]
+                ]
+                broken += visit.page.evaluate(OUTSIDE)
+
+                if broken:
+                    found[path, width] = broken
+
+            complaints = [each for each in visit.complaints if "404" not in each]
+            assert complaints == []
+
+    assert found == {}
+
+
+def tab_to(page: Page, text: str) -> None:
+    """Press Tab until something that is named *text* has the focus."""
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        # Without JavaScript of its own the page still answers to the browser's tools.
+        focused = page.evaluate(
+            "() => { const at = document.activeElement;"
+            " return at.labels && at.labels.length ? at.labels[0].innerText : at.innerText; }"
+        )
+
+        if focused.strip() == text:
+            return
+
+    raise AssertionError(f"the keyboard never came to {text!r}")
+
+
+def follow(page: Page) -> None:
+    """Press Enter, and wait for the page that it leads to."""
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", NAMES)
+def test_by_keyboard_alone_a_payment_is_found_understood_refused_and_the_month_exported(
+    browser: Browser, shop: Shop, language: str, width: int
+) -> None:
+    _ = Language(language).gettext
+
+    with opened(
+        browser, shop, language, java_script_enabled=False, viewport={"width": width, "height": 800}
+    ) as visit:
+        page = visit.open("")
+        tab_to(page, _("Payments"))
+        follow(page)
+        tab_to(page, _("Order, payment session or reference, or a part of it"))
+        page.keyboard.type("A-1061")
+        follow(page)
+        tab_to(page, f"{_('Order')} A-1061")
+        follow(page)
+
+        assert page.get_by_text(
+            _(
+                "Another amount was paid than was asked for. Agree with the buyer on the "
+                "difference, or give the payment back in Spayon’s panel, then decide."
+            )
+        ).is_visible()
+        tab_to(page, _("Refuse …"))
+        follow(page)
+        tab_to(page, _("Why? It is kept with the payment, and your name."))
+        page.keyboard.type("given back, ticket 7")
+        tab_to(page, _("Refuse the payment"))
+        follow(page)
+        page.get_by_role("status").wait_for()
+        assert shop.payment("S1061").status == "failed"
+        assert shop.payment("S1061").reviewed_because == "given back, ticket 7"
+
+        tab_to(page, _("Export"))
+        follow(page)
+        words = Language(language)
+        number = 46
+        tab_to(
+            page, words.ngettext("Save %(n)d payment as CSV", "Save %(n)d payments as CSV", number)
+        )
+
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+
+        text = download.value.path().read_text("utf-8-sig")
+        rows = list(csv.reader(io.StringIO(text), delimiter="," if language == "en" else ";"))
+        assert len(rows) == 1 + number
+        assert visit.complaints == []
+
+
+def test_what_has_the_focus_is_seen_to_have_it(browser: Browser, shop: Shop) -> None:
+    with opened(browser, shop, "en") as visit:
+        page = visit.open("/list")
+
+        for _ in range(16):
+            page.keyboard.press("Tab")
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
