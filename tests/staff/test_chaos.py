@@ -31,13 +31,13 @@ def books(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """What the gateway has in its books at the end of a run: payment session and price."""
     kept: dict[str, Any] = {}
 
-    def note(gateway: Simulator, shop: Shop, told: Any) -> Ledger:
+    def note(gateway: Simulator, shop: Shop, *more: Any) -> Ledger:
         kept["paid"] = {
-            session.id: Decimal(str(session.price))
+            session.id: Decimal(str(session.creation.price))
             for session in gateway.sessions
             if session.status == "paid"
         }
-        return compare(gateway, shop, told)
+        return compare(gateway, shop, *more)
 
     monkeypatch.setattr(tests.chaos.run, "compare", note)
     logging.disable(logging.ERROR)
