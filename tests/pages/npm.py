@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -11,7 +12,13 @@ import pytest
 PATIENCE = 120
 
 
-def installed(cache: pytest.Cache, *packages: str) -> Path:
+class Folders(Protocol):
+    """Where something is kept from one run to the next, such as pytest's cache."""
+
+    def mkdir(self, name: str) -> Path: ...
+
+
+def installed(cache: Folders, *packages: str) -> Path:
     """Return the `node_modules` that hold *packages*, or skip the test with a plain reason."""
     npm = shutil.which("npm")
 

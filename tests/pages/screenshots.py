@@ -9,6 +9,8 @@ from playwright.sync_api import Browser
 from .browser import chromium
 from .browser import served
 from .shown import make_app
+from .test_frameworks import with_bootstrap
+from .test_frameworks import with_tailwind
 from .test_theming import DOCS
 from .test_theming import LOOKS
 from .test_theming import receipt
@@ -32,10 +34,23 @@ def take(browser: Browser, app: Flask, path: str, name: str, scheme: str = "ligh
     context.close()
 
 
+class Kept:
+    """What comes from the npm registry, beside what the tests keep of it."""
+
+    def mkdir(self, name: str) -> Path:
+        """Return the folder *name*, made if there is none."""
+        folder = DOCS.parent / ".pytest_cache" / "d" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
 def take_all() -> None:
     """Take a picture of each look, and of the pages as they come."""
     with chromium() as browser, TemporaryDirectory() as folder:
         place = Path(folder)
+
+        for name, make in (("bootstrap", with_bootstrap), ("tailwind", with_tailwind)):
+            take(browser, make(place / name, Kept()), "return/failed", f"theme-{name}")
 
         for name in ("receipt", *LOOKS):
             (place / name).mkdir()

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 from .browser import Visit
 from .browser import served
+from .npm import Folders
 from .npm import installed
 from .shown import STATES
 from .shown import make_app
@@ -46,7 +47,7 @@ def with_own_base(folder: Path) -> Flask:
     return make_app(folder, base=base)
 
 
-def with_bootstrap(folder: Path, cache: pytest.Cache) -> Flask:
+def with_bootstrap(folder: Path, cache: Folders) -> Flask:
     """Make a shop in *folder* that uses Bootstrap as the docs say."""
     base, pay = blocks("Bootstrap 5")
     css = installed(cache, *BOOTSTRAP) / "bootstrap/dist/css/bootstrap.min.css"
@@ -56,7 +57,7 @@ def with_bootstrap(folder: Path, cache: pytest.Cache) -> Flask:
     return make_app(folder, base=base)
 
 
-def with_tailwind(folder: Path, cache: pytest.Cache) -> Flask:
+def with_tailwind(folder: Path, cache: Folders) -> Flask:
     """Make a shop in *folder* that uses Tailwind as the docs say."""
     base, source, pay = blocks("Tailwind CSS 4")
     modules = installed(cache, *TAILWIND)
