@@ -41,6 +41,11 @@ _WAIT_SECONDS = 15.0
 
 _MAX_CREATIONS = 3
 
+#: If the question about a lapsed payment session took longer than so many seconds, no other session
+#: is asked for: the payer is to read of it before a server such as gunicorn ends the worker, after
+#: 30 seconds by default. To ask for a token and for a payment session takes up to 26 by itself.
+_PATIENCE = 4.0
+
 #: Before any payment was made.
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -128,8 +133,12 @@ class Checkout:
                     return payment
 
             elif claim.state == "lapsed":
+                began = time.monotonic()
                 self._ask(claim.payment_id)
                 given_up = claim.payment_id
+
+                if time.monotonic() - began > _PATIENCE:
+                    raise GatewayUnavailableError("Spayon answers too slowly")
 
             elif claim.state == "changed":
                 known = claim.payment_id

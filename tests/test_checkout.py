@@ -172,6 +172,21 @@ class TestGoingToSpayon:
         assert sim.sessions.created == 1
         assert shop.paid_times() == 1
 
+    def test_no_new_session_is_asked_for_if_the_question_about_the_lapsed_one_took_too_long(
+        self, shop: Shop, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pay(shop)
+        shop.clock.step(15 * 60)
+        monkeypatch.setattr("spayon_flask.checkout._PATIENCE", 0.2)
+        sim.fault("latency", seconds=0.4)
+
+        assert pay(shop).status_code == 503
+        assert sim.sessions.created == 1
+
+        # The order is payable as before.
+        assert pay(shop).status_code == 303
+        assert sim.sessions.created == 2
+
     @pytest.mark.parametrize("change", [{"price": "900"}, {"currency": "USD"}])
     def test_a_changed_order_gets_a_new_session(
         self, shop: Shop, sim: Simulator, change: dict[str, str]
