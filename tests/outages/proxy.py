@@ -31,8 +31,13 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._mode = "up"
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+
+        # Asked for by its number, so that it stays ours while nobody is let in.
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self._listener.settimeout(0.05)
+        self.port = port
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads: list[threading.Thread] = []
         self._closing = False
@@ -62,18 +67,14 @@ class Proxy:
     @mode.setter
     def mode(self, mode: str) -> None:
         if mode == "refused":
-            self._listener.close()
+            # It stays bound, so that nobody else gets the port, and listens no more.
+            self._listener.shutdown(socket.SHUT_RDWR)
             self._reset_all()
 
         elif self._mode == "refused":
-            self._listener = self._listen(self.port)
+            self._listener.listen(64)
 
         self._mode = mode
-
-    def _listen(self, port: int) -> socket.socket:
-        listener = socket.create_server(("127.0.0.1", port), backlog=64)
-        listener.settimeout(0.05)
-        return listener
 
     def _start(self, work: object, *args: object) -> None:
         thread = threading.Thread(target=work, args=args, daemon=True)  # type: ignore[arg-type]
@@ -88,7 +89,7 @@ class Proxy:
             except TimeoutError:
                 continue
 
-            except OSError:  # closed: nobody is let in
+            except OSError:  # it does not listen: nobody is let in
                 time.sleep(0.02)
                 continue
 

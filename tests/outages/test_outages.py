@@ -27,6 +27,7 @@ from tests.databases import Databases
 from tests.gateway import Gateway
 from tests.gateway import Says
 from tests.needs import missing
+from tests.outages.proxy import SLOWNESS
 from tests.outages.proxy import Proxy
 from tests.reports import report
 from tests.shop import Shop
@@ -37,8 +38,9 @@ REDIS = os.environ.get("SPAYON_TESTS_REDIS", "redis://127.0.0.1:6379/15")
 PAGE = Path(__file__).parents[2] / "docs" / "outages.md"
 PARTS = ("checkout", "callback", "return page", "reconcile", "doctor", "dispatcher")
 
-#: The time-outs of the page, shorter: to connect to Spayon, to read from it, of Redis.
-SECONDS = {"C": 0.5, "R": 1.0, "Q": 0.5}
+#: The letters of the page: the time-outs to connect to Spayon, to read from it, of Redis (all of
+#: them shorter than the defaults), and what a slow server adds to each answer.
+SECONDS = {"C": 0.5, "R": 1.0, "Q": 0.5, "L": SLOWNESS}
 
 #: What a busy machine may add.
 SLACK = 4.0
@@ -70,12 +72,13 @@ class Outages:
         self.name = f"spayon-outages-{uuid4().hex}"
         self.direct = make_shop(database, SPAYON_API_URL=gateway.url)
         self.queue = redis.Redis.from_url(REDIS)
-        self.shop = self._behind_proxies(url)
+        self._url = url
+        self.shop = self._behind_proxies()
         stack.callback(self._close)
 
-    def _behind_proxies(self, url: Any) -> Shop:
+    def _behind_proxies(self) -> Shop:
         client = self._redis("Redis")
-        proxied = url.set(host="127.0.0.1", port=self.proxies["database"].port)
+        proxied = self._url.set(host="127.0.0.1", port=self.proxies["database"].port)
         shop = make_shop(
             proxied.render_as_string(hide_password=False),
             fresh=False,
@@ -120,6 +123,10 @@ class Outages:
         self.direct.add_order(f"B{number}")
         self.direct.add_payment(f"S{number}", f"A{number}")
 
+        # A shop anew, for what a process remembers of an outage. Its connections are open.
+        dispose(self.shop)
+        self.shop = self._behind_proxies()
+
         with self.shop.app.app_context():
             self.shop.spayon.state.storage.queries.ping()
 
@@ -148,7 +155,7 @@ class Outages:
 
     def doctor(self, server: str) -> str:
         result = self.shop.app.test_cli_runner().invoke(args=["spayon", "doctor", "--json"])
-        findings = json.loads(result.output)["findings"]
+        findings = json.loads(result.stdout)["findings"]
         return next(str(each["state"]) for each in findings if each["check"] == CHECKS[server])
 
     def dispatcher(self, number: str) -> str:
@@ -211,7 +218,7 @@ def _seconds(bound: str) -> float | None:
     if bound == "at once":
         return 0.0
 
-    found = re.fullmatch(r"(?:(\d+) )?([CRQ])|(\d+) s", bound)
+    found = re.fullmatch(r"(?:(\d+) )?([CRQL])|(\d+) s", bound)
     assert found is not None, bound
     return float(found[3]) if found[3] else int(found[1] or 1) * SECONDS[found[2]]
 
