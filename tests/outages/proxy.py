@@ -32,12 +32,11 @@ class Proxy:
         self._target = (host, port)
         self._mode = "up"
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port: int = free.getsockname()[1]
+            self.port: int = free.getsockname()[1]
 
         # Asked for by its number, so that it stays ours while nobody is let in.
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
         self._listener.settimeout(0.05)
-        self.port = port
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads: list[threading.Thread] = []
         self._closing = False
