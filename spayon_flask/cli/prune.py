@@ -58,6 +58,8 @@ def create_command(current: Current) -> click.Command:
 
         would = "would remove" if dry_run else "removed"
         kept = f"; kept {counts['kept']} whose order the shop still has" if paid else ""
+        stuck = counts["stuck"]
+        kept += f"; left {stuck} that a row of the shop refers to" if stuck else ""
         click.echo(
             f"{would} {counts['payments']} payments, {counts['callbacks']} callbacks and "
             f"{counts['unknown']} unknown reports{kept}"
@@ -77,7 +79,7 @@ class Pruning:
 
     def run(self, statuses: tuple[str, ...], before: datetime) -> dict[str, int]:
         """Remove what ended with one of *statuses* and was quiet since *before*."""
-        counts = {"payments": 0, "callbacks": 0, "unknown": 0, "kept": 0}
+        counts = {"payments": 0, "callbacks": 0, "unknown": 0, "kept": 0, "stuck": 0}
         retention = self._storage.pruning
         last = 0
 
@@ -88,18 +90,21 @@ class Pruning:
             gone = [each for each in old if self._may_go(each)]
             counts["kept"] += len(old) - len(gone)
 
-            if self._dry_run:
-                counts["payments"] += len(gone)
-                continue
+            if gone:
+                removed = (retention.count if self._dry_run else retention.remove)(
+                    gone, before=before
+                )
+                counts["payments"] += removed.payments
+                counts["callbacks"] += removed.callbacks
+                counts["stuck"] += removed.stuck
 
-            payments, callbacks = retention.remove(gone, before=before)
-            counts["payments"] += payments
-            counts["callbacks"] += callbacks
+        if self._dry_run:
+            counts["unknown"] = retention.count_unknown(before=before)
 
         while not self._dry_run and (
-            removed := retention.remove_unknown(before=before, limit=self._batch)
+            unknown := retention.remove_unknown(before=before, limit=self._batch)
         ):
-            counts["unknown"] += removed
+            counts["unknown"] += unknown
 
         return counts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -10,12 +11,18 @@ from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
 from sqlalchemy import delete
 from sqlalchemy import exists
+from sqlalchemy import func
 from sqlalchemy import or_
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
+from ..errors import HandlerError
 from ..transitions import UNKNOWN
 from .part import Part
 from .transactions import transaction
+
+
+logger = logging.getLogger(__name__)
 
 
 class Old(NamedTuple):
@@ -25,6 +32,14 @@ class Old(NamedTuple):
     order_id: str
     order_key: str | None
     status: str
+
+
+class Removed(NamedTuple):
+    """How many *payments* and *callbacks* went, and how many payments are *stuck*."""
+
+    payments: int
+    callbacks: int
+    stuck: int
 
 
 class Pruning(Part):
@@ -52,14 +67,39 @@ class Pruning(Part):
         )
         return [Old(*row) for row in self.session.execute(query)]
 
-    @transaction
-    def remove(
-        self, connection: Connection, old: Sequence[Old], *, before: datetime
-    ) -> tuple[int, int]:
+    def remove(self, old: Sequence[Old], *, before: datetime) -> Removed:
         """Remove the payments *old* that are still as they were found, with their callback rows.
 
-        Returns how many payments and how many callback rows went.
+        One that something of the shop's refers to is left, and does not keep the others.
         """
+        try:
+            return self._remove(old, before)
+
+        except (IntegrityError, HandlerError):
+            if len(old) == 1:
+                logger.warning(
+                    "a payment cannot go: a row of the shop refers to it",
+                    extra={"account": self.account, "payment_id": old[0].payment_id},
+                )
+                return Removed(0, 0, 1)
+
+        parts = [self.remove([each], before=before) for each in old]
+        return Removed(*map(sum, zip(*parts, strict=True)))
+
+    def count(self, old: Sequence[Old], *, before: datetime) -> Removed:
+        """Return what `remove` would remove, unless a row of the shop refers to it."""
+        p, c = self.payment.c, self.callback.c
+        statuses = sorted({each.status for each in old})
+        mine = (p.id.in_([each.payment_id for each in old]), *self._quiet(statuses, before))
+        told = (c.account == self.account, c.session_id.in_(select(p.session_id).where(*mine)))
+        payments, callbacks = (
+            self.session.scalar(select(func.count()).select_from(table).where(*where)) or 0
+            for table, where in ((self.payment, mine), (self.callback, told))
+        )
+        return Removed(payments, callbacks, 0)
+
+    @transaction
+    def _remove(self, connection: Connection, old: Sequence[Old], before: datetime) -> Removed:
         p, c = self.payment.c, self.callback.c
         statuses = sorted({each.status for each in old})
         ids = [each.payment_id for each in old]
@@ -79,7 +119,7 @@ class Pruning(Part):
             delete(self.callback).where(c.account == self.account, c.session_id.in_(sessions))
         )
         paid = connection.execute(delete(self.payment).where(p.id.in_([row.id for row in rows])))
-        return paid.rowcount, told.rowcount
+        return Removed(paid.rowcount, told.rowcount, 0)
 
     @transaction
     def remove_unknown(self, connection: Connection, *, before: datetime, limit: int) -> int:
@@ -87,15 +127,23 @@ class Pruning(Part):
 
         A report that says `paid` stays: perhaps somebody paid, and nobody has looked.
         """
+        c, mine = self.callback.c, self._unknown(before)
+        ids = connection.execute(select(c.id).where(*mine).limit(limit)).scalars().all()
+        return connection.execute(delete(self.callback).where(c.id.in_(ids), *mine)).rowcount
+
+    def count_unknown(self, *, before: datetime) -> int:
+        """Return how many reports `remove_unknown` would remove in all."""
+        query = select(func.count()).select_from(self.callback).where(*self._unknown(before))
+        return self.session.scalar(query) or 0
+
+    def _unknown(self, before: datetime) -> list[ColumnElement[bool]]:
         c = self.callback.c
-        mine = (
+        return [
             c.account == self.account,
             c.verdict == UNKNOWN,
             c.status != "paid",
             c.received_at < before,
-        )
-        ids = connection.execute(select(c.id).where(*mine).limit(limit)).scalars().all()
-        return connection.execute(delete(self.callback).where(c.id.in_(ids), *mine)).rowcount
+        ]
 
     def _quiet(self, statuses: Sequence[str], before: datetime) -> list[ColumnElement[bool]]:
         p, c = self.payment.c, self.callback.c

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy import text
 
 from spayon_flask import Order
 from tests.cli.conftest import Run
@@ -231,3 +233,53 @@ def test_who_decided_about_a_payment_and_why_stays_however_old(shop: Shop, run: 
 
     assert "removed 0 payments" in result.output
     assert "by Ani: refunded" in run("show", "S1").output
+
+
+def test_a_dry_run_counts_what_would_go(shop: Shop, run: Run) -> None:
+    shop.add_order("A2")
+    end(shop, "failed")
+    end(shop, "expired", "S2", "A2")
+    assert shop.deliver(report("nobody's", "failed")) == 200
+    shop.clock.step(401 * 86400)
+
+    dry = json.loads(run("prune", "--older-than", "400d", "--dry-run", "--json").output)
+    wet = json.loads(run("prune", "--older-than", "400d", "--json").output)
+
+    assert dry == wet == {"payments": 2, "callbacks": 2, "unknown": 1, "kept": 0, "stuck": 0}
+
+
+def test_a_payment_that_a_row_of_the_shop_refers_to_does_not_keep_the_others(
+    shop: Shop, run: Run
+) -> None:
+    shop.add_order("A2")
+    end(shop, "failed")
+    end(shop, "failed", "S2", "A2")
+    shop.clock.step(401 * 86400)
+
+    with shop.app.app_context():
+        if shop.db.engine.dialect.name == "sqlite":
+
+            @event.listens_for(shop.db.engine, "connect")
+            def check_keys(connection: Any, _: object) -> None:
+                connection.execute("PRAGMA foreign_keys = ON")
+
+            shop.db.engine.dispose()
+
+        key = "INTEGER" if shop.db.engine.dialect.name == "sqlite" else "BIGINT"
+        reference = "FOREIGN KEY (payment_id) REFERENCES spayon_payment (id)"
+        create = f"CREATE TABLE invoice (payment_id {key}, {reference})"
+        shop.db.session.execute(text(create))
+        number = shop.payment("S1").id
+        shop.db.session.execute(text(f"INSERT INTO invoice VALUES ({number})"))
+        shop.db.session.commit()
+
+    result = run("prune", "--older-than", "400d")
+
+    assert result.exit_code == 0
+    assert "removed 1 payments, 1 callbacks" in result.output
+    assert "left 1 that a row of the shop refers to" in result.output
+    assert remaining(shop) == (["S1"], ["S1"])
+
+    with shop.app.app_context():
+        shop.db.session.execute(text("DROP TABLE invoice"))
+        shop.db.session.commit()
