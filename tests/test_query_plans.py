@@ -118,6 +118,7 @@ def _all_that_is_executed(shop: Shop) -> dict[str, Any]:
             storage.schedule.postpone(payment.payment_id, until=now)
             storage.schedule.close(payment.payment_id)
 
+        storage.schedule.postpone_due(now=now, until=now)
         storage.schedule.expire_unanswered(first.payment_id, now=now)
         held_back = storage.queries.find(session_id=due[1])
         assert held_back is not None

@@ -31,9 +31,6 @@ logger = logging.getLogger(__name__)
 #: A watch whose runs fail for so long ends, so that its supervisor hears of it.
 GIVE_UP = timedelta(minutes=5)
 
-#: While Spayon is away, a watch waits longer and longer between two runs: at most so many seconds.
-LONGEST_PAUSE = 300.0
-
 #: A terminal with fewer columns has no room for more than the bar itself.
 _NARROW = 80
 
@@ -87,7 +84,6 @@ def create_command(current: Current) -> click.Command:
 def _watch(state: AppState, wish: _Wish, seconds: float, stop: threading.Event) -> Summary:
     """Run every so many *seconds*; raises the error of a run if none has succeeded for minutes."""
     last_success = state.clock()
-    pause = seconds
     watching = False
     said: str | None = None
     ids = {"account": state.name}
@@ -117,11 +113,8 @@ def _watch(state: AppState, wish: _Wish, seconds: float, stop: threading.Event) 
 
             summary, said = Summary(failed=1), trouble
 
-        away = summary.asked > 0 and summary.asked == summary.unanswered
-        pause = min(pause * 2, max(LONGEST_PAUSE, seconds)) if away else seconds
-
         # Wrong credentials stay wrong until a restart: the supervisor is to hear of it.
-        if summary.refused or stop.wait(pause):
+        if summary.refused or stop.wait(seconds):
             return summary
 
 

@@ -36,6 +36,9 @@ PATIENCE = 10.0
 #: After so many calls in a row without a usable answer, or as many as run at once, the run ends.
 MAX_FAILURES = 5
 
+#: After that, what is due is asked about so much later.
+AWAY = timedelta(minutes=2)
+
 #: A run begins no more calls after so many seconds.
 LONGEST_RUN = 300.0
 
@@ -100,9 +103,19 @@ class Run:
             self._put_back(asking.due)
 
         if not self._all_leased:
-            self.summary.put_back += self._storage.schedule.count_due(now=began)
+            self.summary.put_back += self._leave_the_rest(began)
 
         return self.summary
+
+    def _leave_the_rest(self, began: datetime) -> int:
+        """Leave what is still due to another run, and return how many payments that is.
+
+        If Spayon is away, or wants to be left alone, all hosts are to leave it alone for a while.
+        """
+        if self._resume_at is None:
+            return self._storage.schedule.count_due(now=began)
+
+        return self._storage.schedule.postpone_due(now=began, until=self._resume_at)
 
     def _go(self, began: datetime, ends: float) -> None:
         while True:
@@ -228,6 +241,7 @@ class Run:
 
         elif self._failures >= self._max_failures and not self._ended:
             self._ended = True
+            self._resume_at = self._clock() + AWAY
             self._workers.hold()
             logger.warning("reconcile stops: %d calls in a row had no answer", self._failures)
 

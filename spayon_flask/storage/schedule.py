@@ -204,6 +204,16 @@ class Schedule(Part):
         )
 
     @transaction
+    def postpone_due(self, connection: Connection, *, now: datetime, until: datetime) -> int:
+        """Ask about every payment that is due *now* no earlier than *until*; return how many."""
+        key = {"the_now": now, "quiet_since": now - self._interval, "due_at": until}
+        return connection.execute(self._postpone_due, key).rowcount
+
+    @cached_property
+    def _postpone_due(self) -> Any:
+        return update(self.payment).where(*self._is_due).values(due_at=bindparam("due_at"))
+
+    @transaction
     def close(self, connection: Connection, payment_id: int) -> None:
         """Ask no more about a payment that has failed or expired."""
         connection.execute(self._close, {"the_id": payment_id})

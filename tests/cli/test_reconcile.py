@@ -229,18 +229,6 @@ def test_a_watch_that_never_succeeds_ends_with_1_after_five_minutes(
     assert len(stops.waits) == 6
 
 
-def test_a_watch_waits_longer_while_spayon_is_away(
-    shop: Shop, gateway: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stops = _Stops(shop, 7)
-    monkeypatch.setattr("spayon_flask.cli.reconcile.stop_on_signals", stops.given)
-    gateway.statuses = lambda _: Says(code=503)
-    add_many(shop, 100)
-
-    assert run("reconcile", "--watch", "20").exit_code == 2
-    assert stops.waits == [40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 300.0]
-
-
 def test_quiet_says_nothing_unless_something_went_badly(
     shop: Shop, gateway: Gateway, run: Run
 ) -> None:

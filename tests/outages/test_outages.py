@@ -43,7 +43,7 @@ PARTS = ("checkout", "callback", "return page", "reconcile", "doctor", "dispatch
 SECONDS = {"C": 0.5, "R": 1.0, "Q": 0.5, "L": SLOWNESS}
 
 #: What a busy machine may add.
-SLACK = 4.0
+SLACK = 6.0
 
 #: A part that is still waiting after so many seconds waits for as long as the outage lasts.
 WAITING = 4.0

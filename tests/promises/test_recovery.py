@@ -282,9 +282,29 @@ class TestEnd:
         assert sum(gateway.asked.values()) == summary.asked == summary.unanswered
         assert (summary.put_back, summary.exit_code) == (40 - summary.asked, 2)
 
+        # The next runs, on whatever host, leave Spayon alone for two minutes.
         gateway.statuses = _own_order
-        asking_shop.clock.step(5)
-        assert _reconcile(asking_shop).asked == summary.put_back
+        asking_shop.clock.step(59)
+        assert _reconcile(asking_shop).asked == 0
+
+        asking_shop.clock.step(61)
+        assert _reconcile(asking_shop).asked == 40
+
+    def test_a_long_retry_after_holds_for_the_runs_that_follow(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        gateway.statuses = lambda _: Says(code=503, headers={"Retry-After": "600"})
+        add_many(asking_shop, 20)
+
+        summary = _reconcile(asking_shop, jobs=1)
+        assert (summary.asked, summary.put_back) == (1, 19)
+
+        gateway.statuses = _own_order
+        asking_shop.clock.step(599)
+        assert _reconcile(asking_shop).asked == 0
+
+        asking_shop.clock.step(1)
+        assert _reconcile(asking_shop).changed == {"paid": 20}
 
     def test_a_usable_answer_in_between_lets_the_run_go_on(
         self, asking_shop: Shop, gateway: Gateway
@@ -411,3 +431,39 @@ def _threads(shop: Shop, jobs: int) -> set[str]:
     shop.handle = lambda *_: names.add(threading.current_thread().name)
     assert _reconcile(shop, jobs).changed == {"paid": 5}
     return names
+
+
+class TestHandlersThatFailForDays:
+    """The money is there, the goods are not: after some days a person hears of it."""
+
+    def test_after_three_days_of_failures_the_payment_is_a_review_and_is_settled_like_any_other(
+        self, asking_shop: Shop, gateway: Gateway
+    ) -> None:
+        def fail(status: str, _: object) -> None:
+            if status == "paid":
+                raise RuntimeError("the order is gone")
+
+        asking_shop.handle = fail
+        add_many(asking_shop, 1)
+        began = asking_shop.clock()
+        days: list[float] = []
+
+        while asking_shop.payment().status == "pending":
+            assert _reconcile(asking_shop).asked == 1
+            days.append((asking_shop.clock() - began) / timedelta(days=1))
+            asking_shop.clock.now = asking_shop.payment().due_at or asking_shop.clock()
+
+        payment = asking_shop.payment()
+        assert (payment.status, payment.review) == ("review", "handler_failed")
+        assert 3 <= days[-1] < 3.5
+        assert asking_shop.paid_times() == 0
+
+        asking_shop.handle = None
+
+        with asking_shop.app.app_context():
+            asking_shop.spayon.state.storage.reviews.settle(
+                payment.id, accept=True, by="Ani", because="seen", now=asking_shop.clock()
+            )
+
+        assert asking_shop.payment().status == "paid"
+        assert asking_shop.paid_times() == 1
