@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format lock bench sabotage interleavings docs versions oldest screenshots clean
+.PHONY: help demo test lint format lock bench sabotage interleavings mutation docs versions oldest screenshots clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ sabotage: $(VENV)/.ready  ## break each promise in a copy, and see that a test n
 
 interleavings: $(VENV)/.ready  ## try every schedule of every two operations, on each database
 	$(BIN)/python -m tests.interleavings
+
+mutation: $(VENV)/.ready  ## change each line of the pure modules, and see that a test notices
+	$(BIN)/python -m tests.mutation
 
 docs: $(VENV)/.ready  ## build the documentation site into docs/_build
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html

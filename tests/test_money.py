@@ -12,7 +12,9 @@ from spayon_flask.money import read_currency
 from spayon_flask.money import read_price
 
 
-@pytest.mark.parametrize("text", ["10", "0.01", "1E+3", "999999999999999", "99999999999.9999"])
+@pytest.mark.parametrize(
+    "text", ["10", "0.01", "1E+3", "999999999999999", "99999999999.9999", "9.50000"]
+)
 def test_a_price_that_every_database_holds_is_let_through(text: str) -> None:
     assert check_price(Decimal(text)) == Decimal(text)
 
@@ -30,12 +32,20 @@ def test_a_price_that_every_database_holds_is_let_through(text: str) -> None:
         ("123456789012.3456", "15 digits"),
         ("1E-999999", "digits"),
         ("0.00001", "4 decimals"),
+        ("1E-7", "4 decimals"),
+        ("1E-39", "4 decimals"),
+        ("1E-40", "15 digits"),
         ("1.00000000000000000000000000000000000001", "4 decimals"),
     ],
 )
 def test_a_price_that_would_lose_digits_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         check_price(Decimal(text))
+
+
+def test_the_reason_can_be_read_by_people() -> None:
+    with pytest.raises(ValueError, match=r"^must be a positive amount$"):
+        check_price(Decimal(0))
 
 
 @pytest.mark.parametrize("value", ["10", 10, "10.00", Decimal("10.0"), "010"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,3 +171,98 @@ def test_a_copy_of_an_order_is_checked_as_the_order_was() -> None:
     made = replace(order(key="k7Qz", lines=[("Tea", 1, Decimal(10))]), email="ani@shop.example")
 
     assert (made.key, made.email) == ("k7Qz", "ani@shop.example")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"order_id": 7}, "order_id must be text, not int"),
+        ({"key": 7}, "key must be text, not int"),
+        ({"product_name": 7}, "product_name must be text, not int"),
+        (
+            {"price": 7.5},
+            "price must be a Decimal, not float: write Decimal('10.50'), so that no digit is lost",
+        ),
+        (
+            {"price": None},
+            "give either product_id, or all of product_name, price and currency",
+        ),
+        (
+            {"product_id": 7},
+            (
+                "give either product_id, or product_name, price and currency, not both: "
+                "the price of a product_id comes from Spayon's admin panel"
+            ),
+        ),
+        ({"product_id": "7"}, "product_id must be an int, not str"),
+        (
+            {"available_payment_methods": "mir"},
+            "available_payment_methods must be a list of names, or None",
+        ),
+        (
+            {"available_payment_methods": [7]},
+            "available_payment_methods must be text, not int",
+        ),
+        (
+            {"available_payment_methods": ["mir"], "default_payment_method": "visa"},
+            "default_payment_method must be one of available_payment_methods",
+        ),
+        (
+            {"lines": ["Tea"]},
+            "lines must hold OrderLine objects, or tuples of name, quantity, price",
+        ),
+        ({"lines": [(7, 1, Decimal(1))]}, "lines: name must be text, not int"),
+        (
+            {"lines": [("Tea", 1.5, Decimal(1))]},
+            "lines: quantity must be an int or a Decimal, not float",
+        ),
+        ({"lines": [("Tea", 0, Decimal(1))]}, "lines: quantity: must be a positive amount"),
+        ({"lines": [("Tea", 1, 1.5)]}, "lines: price must be a Decimal, not float"),
+        (
+            {"lines": [("Tea", 1, Decimal("0.00001"))]},
+            "lines: price: must have at most 4 decimals",
+        ),
+    ],
+)
+def test_an_error_says_word_for_word_what_to_do(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(OrderError) as caught:
+        order(**fields)
+
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("product_id", [1, 2**63 - 1])
+def test_a_product_id_may_have_64_bits(product_id: int) -> None:
+    assert Order(order_id="A1", product_id=product_id).product_id == product_id
+
+
+def test_texts_and_links_may_be_as_long_as_the_limits_say() -> None:
+    made = order(order_id="A" * 255, url="/" + "a" * 1999)
+
+    assert (len(made.order_id), len(made.url or "")) == (255, 2000)
+
+
+def test_payment_methods_cannot_be_changed_afterwards() -> None:
+    methods = ["mir", "visamaster"]
+    made = order(available_payment_methods=methods)
+    methods.append("cash")
+
+    assert made.available_payment_methods == ("mir", "visamaster")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"product_name": "Coffee"},
+        {"price": Decimal(11)},
+        {"currency": "USD"},
+        {"product_id": 7},
+    ],
+)
+def test_a_payment_asks_for_an_order_as_long_as_product_and_price_are_the_same(
+    changed: dict[str, Any],
+) -> None:
+    asked = {"product_id": None, "product_name": "Tea", "price": Decimal(10), "currency": "AMD"}
+
+    assert order().is_asked_by(SimpleNamespace(**asked))
+    assert not order().is_asked_by(SimpleNamespace(**(asked | changed)))

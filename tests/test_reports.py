@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from datetime import timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -109,3 +111,46 @@ def test_decline_reasons_are_bounded_and_printable() -> None:
 
     assert len(read.decline_reasons) == 20
     assert read.decline_reasons[0] == {"responseCode": "05", "responseReasonEn": "x" * 500}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-22T12:01:00.118Z", "2026-11-22T16:01:00.118+04:00"],
+)
+def test_a_moment_is_read_in_utc(text: str) -> None:
+    moment = Report.from_json(report(updatedAt=text)).updated_at
+
+    assert moment == datetime(2026, 11, 22, 12, 1, 0, 118000, tzinfo=timezone.utc)
+    assert moment.tzinfo is timezone.utc
+
+
+@pytest.mark.parametrize("text", ["2000-01-01T00:00:00.000Z", "2099-12-31T23:59:59.000Z"])
+def test_a_moment_of_this_century_is_read(text: str) -> None:
+    assert Report.from_json(report(updatedAt=text)).updated_at is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1999-12-31T23:59:59.000Z",
+        "2100-01-01T00:00:00.000Z",
+        "2026-11-22T12:01:00",
+        "0001-01-01T00:00:00+14:00",
+        "yesterday",
+        "",
+        1763812860,
+    ],
+)
+def test_what_is_no_moment_of_this_century_is_unreadable(value: object) -> None:
+    assert Report.from_json(report(updatedAt=value)).updated_at is None
+
+
+@pytest.mark.parametrize(("digits", "read"), [(19, "9" * 19), (20, None)])
+def test_an_order_number_that_fits_into_64_bits_is_read(digits: int, read: str | None) -> None:
+    assert Report.from_json(report(orderId=int("9" * digits))).order_id == read
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_named(constant: str) -> None:
+    with pytest.raises(InvalidPayloadError, match=f"^{constant} is not JSON$"):
+        Report.from_json(f'{{"price": {constant}}}'.encode())

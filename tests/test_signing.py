@@ -24,6 +24,11 @@ def test_the_right_signature_verifies_and_tells_which_secret_made_it() -> None:
     assert verify(BODY, sign(BODY, "new"), ["old", "new"]) == 1
 
 
+def test_of_two_secrets_that_are_the_same_the_first_is_named() -> None:
+    assert verify(BODY, sign(BODY, "key"), ["key", "key"]) == 0
+    assert verify(BODY, sign(BODY, "key"), ["old", "key", "key"]) == 1
+
+
 @pytest.mark.parametrize(
     "signature",
     ["", "0" * 64, "x", "Ё" * 64, "\udcff", sign(BODY, "key").upper(), sign(BODY, "no")],
@@ -40,6 +45,11 @@ def test_one_changed_byte_is_noticed(position: int) -> None:
 
     with pytest.raises(InvalidSignatureError):
         verify(bytes(changed), sign(BODY, "key"), ["key"])
+
+
+def test_an_error_says_what_is_wrong() -> None:
+    with pytest.raises(InvalidSignatureError, match=r"^X-Signature does not match the body$"):
+        verify(BODY, "0" * 64, ["key"])
 
 
 def test_an_error_tells_nothing_of_the_right_signature() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from datetime import timedelta
+from datetime import timezone
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +13,9 @@ import pytest
 
 from spayon_flask.reports import Report
 from spayon_flask.transitions import Transition
+from spayon_flask.transitions import can_be_paid
 from spayon_flask.transitions import decide
+from spayon_flask.transitions import held_order
 from tests.reports import report
 
 
@@ -114,3 +119,46 @@ def test_a_second_payment_of_an_order_goes_to_review() -> None:
     decision = decide(payment(), Report.from_json(report()), order_is_paid=True)
 
     assert decision.review == "second_payment"
+
+
+@pytest.mark.parametrize(
+    ("status", "held", "holds"),
+    [
+        ("paid", None, "A1"),
+        ("paid", "A1", "A1"),
+        ("failed", "A1", None),
+        ("expired", "A1", None),
+        ("review", "A1", "A1"),
+        ("review", None, None),
+    ],
+)
+def test_a_payment_holds_its_order_while_it_is_paid_or_may_be_paid(
+    status: str, held: str | None, holds: str | None
+) -> None:
+    assert held_order(payment(held_order_id=held), status) == holds
+
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
+
+
+def live(**fields: Any) -> Any:
+    known = {"session_url": "https://spayon.example/pay/S1", "expires_at": NOON}
+    return payment(**(known | fields))
+
+
+def test_a_payment_can_be_paid_until_its_time_is_over() -> None:
+    assert can_be_paid(live(), NOON - timedelta(seconds=1))
+    assert not can_be_paid(live(), NOON)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"status": status} for status in ("failed", "expired", "paid", "review")),
+        {"superseded": True},
+        {"session_url": None},
+        {"expires_at": None},
+    ],
+)
+def test_a_payment_that_lacks_one_thing_cannot_be_paid(fields: dict[str, Any]) -> None:
+    assert not can_be_paid(live(**fields), NOON - timedelta(seconds=1))
