@@ -217,7 +217,7 @@ STATES: dict[str, State] = {
         _CHECKOUTS
         | _callbacks("S", "paid", "failed", "expired")
         | _bare("S", "paid")
-        | _ASKING
+        | {name: _ASKING[name] for name in ("refresh paid", "reconcile paid")}
         | _LATE
         | {"callback paid of S at another price": callback("S", "paid", price="1")},
     ),

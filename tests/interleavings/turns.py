@@ -186,11 +186,15 @@ class Turns:
     def _wait(self, operation: Operation, other: Operation) -> bool:
         """Wait until *operation* stands; return False if *other* is in its way."""
         began = time.monotonic()
+        patience = PATIENCE
 
         while True:
             with self._turn:
-                if operation.stands or self._turn.wait_for(lambda: operation.stands, PATIENCE):
+                if operation.stands or self._turn.wait_for(lambda: operation.stands, patience):
                     return True
+
+            # On a machine that is busy with other things, to ask on and on is more work for it.
+            patience = min(patience * 2, 0.064)
 
             if self._blocked(operation, other):
                 return False
