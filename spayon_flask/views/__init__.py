@@ -10,7 +10,6 @@ from .cancel_page import create_cancel_page
 from .checkout import create_checkout
 from .jinja import check_jinja
 from .language import page_language
-from .mounting import add_route
 from .mounting import stay_in_place
 from .neighbours import LastResortBlueprint
 from .neighbours import exempt
@@ -38,7 +37,9 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
     )
 
     # Spayon must not be redirected: it signs one POST, and follows nothing that we know of.
-    add_route(blueprint, "/callback", "callback", callback, methods=["POST"], strict_slashes=False)
+    blueprint.add_url_rule(
+        "/callback", "callback", callback, methods=["POST"], strict_slashes=False
+    )
     # A bank may send the payer back by a form of its own, which knows no CSRF token either. Both
     # views change nothing by a POST.
     return_page = surviving(current, create_return_page(current))
@@ -51,7 +52,7 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
         ("/cancel/<reference>", "cancel_page", cancel_page),
         ('/rehearsal/<key>/<any(callback, "return", cancel):what>', "rehearsal", rehearsal),
     ):
-        add_route(blueprint, rule, endpoint, view, methods=["GET", "POST"])
+        blueprint.add_url_rule(rule, endpoint, view, methods=["GET", "POST"])
 
     stay_in_place(blueprint)
     exempt(blueprint, callback, return_page, cancel_page, rehearsal)

@@ -47,7 +47,7 @@ def create_callback(name: str, current: Current) -> RouteCallable:
     """Return the view that takes Spayon's callbacks for the account *name*."""
     refusals = _Refusals(name, current)
 
-    def callback() -> ResponseReturnValue:
+    def callback(**_: object) -> ResponseReturnValue:
         """Record what Spayon says; hearing it again changes nothing."""
         state = current()
         now = state.clock()

@@ -32,7 +32,7 @@ from .standing import standing_of
 def create_cancel_page(current: Current) -> RouteCallable:
     """Return the view for payers who came back from the hosted page without paying."""
 
-    def cancel_page(reference: str) -> ResponseReturnValue:
+    def cancel_page(reference: str, **_: object) -> ResponseReturnValue:
         """Show until when the payment can still be made, and the way there."""
         # Relies on: cancel-url-carries-session-id, cancel-keeps-session
         state = current()

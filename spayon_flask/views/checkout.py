@@ -52,7 +52,7 @@ _REFUSED_DETAILS = (400, 422)
 def create_checkout(current: Current) -> RouteCallable:
     """Return the view that shows an order, and sends the payer to Spayon."""
 
-    def checkout(order_id: str) -> ResponseReturnValue:
+    def checkout(order_id: str, **_: object) -> ResponseReturnValue:
         """Show what is bought (GET); create or reuse the payment session, and go there (POST)."""
         state = current()
 

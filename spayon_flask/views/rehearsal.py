@@ -22,7 +22,7 @@ _PLAIN = "text/plain; charset=utf-8"
 def create_rehearsal(current: Current) -> RouteCallable:
     """Return the view that takes what the sessions of `flask spayon rehearse` lead to."""
 
-    def rehearsal(key: str, what: str) -> ResponseReturnValue:
+    def rehearsal(key: str, what: str, **_: object) -> ResponseReturnValue:
         """Keep the request, if a rehearsal waits for it; the answer is what the rehearsal wants."""
         state = current()
 

@@ -41,7 +41,7 @@ _MAX_DIGITS = 11
 def create_return_page(current: Current) -> RouteCallable:
     """Return the view that the payer comes back to from the hosted page."""
 
-    def return_page() -> ResponseReturnValue:
+    def return_page(**_: object) -> ResponseReturnValue:
         """Show what became of the payment; the query string names it, and proves nothing."""
         state = current()
         # Relies on: return-parameter
