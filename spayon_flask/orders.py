@@ -255,3 +255,14 @@ def check_id(name: str, value: object) -> None:
     # MariaDB compares text without its trailing spaces, so two ids could become one.
     if str(value) != str(value).strip():
         raise OrderError(f"{name} must not begin or end with white space")
+
+
+def is_id(value: str) -> bool:
+    """Return True if an order can have *value* as its id."""
+    try:
+        check_id("order_id", value)
+
+    except OrderError:
+        return False
+
+    return True

@@ -21,7 +21,10 @@ from .orders import has_control_characters
 MAX_STATUS_LENGTH = 64
 
 _MAX_DECLINES = 20
-_MAX_REASON_LENGTH = 500
+
+#: What is kept of each declined attempt, and how many letters of it. All of it together fits into
+#: a text column of MariaDB, 64 KiB, in any alphabet.
+_DECLINE = {"transactionId": 64, "responseCode": 64, "responseReasonEn": 500}
 
 
 class Report(NamedTuple):
@@ -159,8 +162,8 @@ def _read_declines(value: object) -> tuple[dict[str, str], ...]:
     entries = value if isinstance(value, list) else []
     return tuple(
         {
-            key: _clean(entry[key])
-            for key in ("transactionId", "responseCode", "responseReasonEn")
+            key: _clean(entry[key], length)
+            for key, length in _DECLINE.items()
             if isinstance(entry.get(key), str | int | Decimal)
         }
         for entry in entries[:_MAX_DECLINES]
@@ -168,5 +171,5 @@ def _read_declines(value: object) -> tuple[dict[str, str], ...]:
     )
 
 
-def _clean(value: object) -> str:
-    return "".join(c for c in str(value)[:_MAX_REASON_LENGTH] if not has_control_characters(c))
+def _clean(value: object, length: int) -> str:
+    return "".join(c for c in str(value)[:length] if not has_control_characters(c))

@@ -21,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import HandlerError
 from ..errors import NeedsReview
+from ..orders import is_id
 from ..reports import Report
 from ..transitions import BARRING
 from ..transitions import UNKNOWN
@@ -217,7 +218,8 @@ class Recorder(Part):
 
         Of several payments it is the one of the reported price, or the newest.
         """
-        if report.order_id is None:
+        # Some texts are no order's id, and not every database takes them.
+        if report.order_id is None or not is_id(report.order_id):
             return None
 
         rows = connection.execute(self._find_unanswered, {"the_order_id": report.order_id})
