@@ -122,7 +122,7 @@ class Explorer:
         world.restore(moment)
         operations = STATES[pair.state].operations
         first = Operation(pair.first, lambda: _act(world, operations[pair.first]))
-        second = Operation(pair.second, lambda: _act(world, operations[pair.second]))
+        second = Operation(pair.second, lambda: _act(world, operations[pair.second]), ahead=1.0)
 
         try:
             played = world.turns.play(first, second, at, until)

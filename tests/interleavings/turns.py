@@ -38,10 +38,14 @@ class Stop:
 
 
 class Operation:
-    """*work* in a thread of its own; *result* is what it returns, *error* what it raises."""
+    """*work* in a thread of its own; *result* is what it returns, *error* what it raises.
 
-    def __init__(self, name: str, work: Callable[[], Any]) -> None:
+    Its clock goes *ahead* of others by so many seconds, as those of two hosts are never the same.
+    """
+
+    def __init__(self, name: str, work: Callable[[], Any], *, ahead: float = 0.0) -> None:
         self.name = name
+        self.ahead = ahead
         self.work = work
         self.stops: deque[Stop] = deque()
         self.passed = 0

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
@@ -71,6 +72,10 @@ class SteppedClock(Clock):
     """A clock on which nobody sleeps: who would sleep lets the other operation go on instead."""
 
     turns: Turns | None = None
+
+    def __call__(self) -> datetime:
+        operation = None if self.turns is None else self.turns.current()
+        return self.now + timedelta(seconds=operation.ahead if operation is not None else 0.0)
 
     def step(self, seconds: float) -> None:
         if self.turns is not None and self.turns.current() is not None:
