@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
+from functools import cached_property
 
 from .creation import Creation
 
@@ -134,6 +135,13 @@ class PaymentSession:
     def over(self) -> bool:
         """Return True if the session has reached a terminal state."""
         return self.status != "pending"
+
+    @cached_property
+    def words(self) -> str:
+        """Return what a person may look for, in lower case: id, order, product and price."""
+        asked = self.creation
+        price = f"{asked.price:,f} {asked.currency} {asked.price:f} {asked.currency}"
+        return f"{self.id} {asked.order_id or ''} {asked.product_name} {price}".lower()
 
     def note(self, at: datetime, text: str) -> None:
         """Add *text* to the timeline."""

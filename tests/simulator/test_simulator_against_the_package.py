@@ -220,13 +220,24 @@ def test_callback_before_answer(payer: Payer, sim: Simulator) -> None:
     assert payer.shop.paid_times() == 1
 
 
-@pytest.mark.parametrize("code", [400, 403, 404])
+@pytest.mark.parametrize("code", [403, 404])
 def test_error_that_says_that_the_shop_is_wrong(payer: Payer, sim: Simulator, code: int) -> None:
     """Another page than for a gateway that is away, and the next try works."""
     sim.fault("error", on="sessions", code=code)
 
     assert payer.check_out().status_code == 502
     assert payer.check_out().status_code == 303
+
+
+def test_error_400(payer: Payer, sim: Simulator) -> None:
+    """First the call is repeated without the language, then the payer is asked for details."""
+    sim.fault("error", on="sessions", code=400)
+    assert payer.check_out().status_code == 303
+
+    sim.fault("error", on="sessions", code=400, times=2)
+    payer.shop.add_order("A2")
+    assert payer.browser.post("/pay/checkout/A2").status_code == 422
+    assert payer.browser.post("/pay/checkout/A2").status_code == 303
 
 
 def test_error_401(payer: Payer, sim: Simulator) -> None:
