@@ -83,7 +83,7 @@ def reconcile(*, quick: bool) -> Figures:
         goals=[
             Goal(
                 what=f"reconcile of {payments:,} against the ideal",
-                least=0.85,
+                least=0.80,
                 value=ideal / measured["reconcile"]["seconds"],
                 note=f"{rounds} rounds, {min(ratios):.2f} to {max(ratios):.2f}",
             )
