@@ -195,10 +195,10 @@ class Checkout:
 
         except GatewayError as error:
             was_sent = not isinstance(error, GatewayUnavailableError) or error.sent
-            self._storage.checkouts.release(claim.payment_id, was_sent=was_sent)
+            self._storage.creations.release(claim.payment_id, was_sent=was_sent)
             raise
 
-        early = self._storage.checkouts.settle(
+        early = self._storage.creations.settle(
             claim.payment_id,
             answer.session_id,
             answer.session_url,
@@ -207,7 +207,7 @@ class Checkout:
         )
 
         if early is None:
-            self._storage.checkouts.release(claim.payment_id)
+            self._storage.creations.release(claim.payment_id)
             return None
 
         for each in early:

@@ -97,11 +97,11 @@ def _all_that_is_executed(shop: Shop) -> dict[str, Any]:
         # A checkout: created, given up, refused, settled; the order has changed in between.
         order = Order(order_id="B1", product_name="Tea", price=Decimal(1), currency="AMD")
         first = storage.checkouts.claim(order, now=now)
-        storage.checkouts.release(first.payment_id)
+        storage.creations.release(first.payment_id)
         changed = replace(order, price=Decimal(2))
         second = storage.checkouts.claim(changed, now=now)
         address = ("S-new", "http://127.0.0.1:9/pay/S-new")
-        storage.checkouts.settle(second.payment_id, *address, asked_at=now, now=now)
+        storage.creations.settle(second.payment_id, *address, asked_at=now, now=now)
         storage.checkouts.claim(order, now=now)
         shop.deliver(report("S-new", "failed", orderId="B1"))
         storage.queries.standing("B1", now=now)

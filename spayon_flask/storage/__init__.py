@@ -1,7 +1,7 @@
 """Storage: the only reader and writer of the two tables."""
 
 from .checkouts import Claim
-from .checkouts import EarlyReport
+from .creations import EarlyReport
 from .ledger import Filter
 from .ledger import Found
 from .ledger import Key

@@ -14,6 +14,7 @@ from ..models import CallbackMixin
 from ..models import PaymentMixin
 from .backfill import Backfill
 from .checkouts import Checkouts
+from .creations import Creations
 from .ledger import Ledger
 from .notes import Notes
 from .outbox import Outbox
@@ -58,6 +59,8 @@ class Storage:
         self.recorder = Recorder(source, status, self.outbox)
         #: Which payment holds an order.
         self.checkouts = Checkouts(source, handlers)
+        #: What became of the creation of a payment session.
+        self.creations = Creations(source, self.checkouts)
         #: Whom to ask Spayon about, and when.
         self.schedule = Schedule(source, status, self.outbox, interval)
         #: What a person decides.

@@ -28,8 +28,11 @@ def test_every_promise_has_its_section_its_tests_and_its_limits() -> None:
     assert all("`test_" in section and "**Limits.**" in section for section in sections)
 
 
-def test_the_page_counts_the_sabotages() -> None:
-    assert f"in {len(SABOTAGES)} ways" in PAGE
+def test_the_page_says_how_many_sabotages_there_are_at_least() -> None:
+    found = re.search(r"in more than (\d+) ways", PAGE)
+
+    assert found is not None
+    assert int(found[1]) < len(SABOTAGES) < int(found[1]) + 100
 
 
 def test_every_sabotage_still_fits_the_package() -> None:
