@@ -218,6 +218,7 @@ def frame() -> dict[str, Any]:
         "names": NAMES,
         "goods": GOODS,
         "state_of": state_of,
+        "simulated": is_simulated(),
     }
 
 
@@ -355,6 +356,9 @@ def create_app(instance_path: str | None = None, **config: Any) -> Flask:
 
     app.register_blueprint(shop)
     app.register_blueprint(spayon.blueprint, url_prefix="/pay")
+    # Anybody may come in and decide, as long as no real money moves: a real shop asks its login.
+    desk = spayon.staff(allowed=is_simulated, may_settle=is_simulated, who=lambda: "Demo")
+    app.register_blueprint(desk, url_prefix="/staff")
 
     with app.app_context():
         db.create_all()
@@ -363,6 +367,11 @@ def create_app(instance_path: str | None = None, **config: Any) -> Flask:
         db.session.commit()
 
     return app
+
+
+def is_simulated() -> bool:
+    """Say whether payments go to the simulator, and not to Spayon."""
+    return spayon.settings.simulated
 
 
 def secret_key(folder: Path) -> bytes:

@@ -1,16 +1,43 @@
-"""Admin: read-only views of payments and callbacks for Flask-Admin; needs `spayon-flask[admin]`."""
+"""Admin: views of payments and callbacks for Flask-Admin; needs `spayon-flask[admin]`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from typing import NamedTuple
 from typing import Protocol
 
+from flask import Response
+from flask import abort
+from flask import current_app
+from flask import flash
+from flask import make_response
+from flask import redirect
+from flask import request
+from flask.typing import ResponseReturnValue
 from flask_admin import Admin  # type: ignore[import-untyped]  # it says nothing of its types
+from flask_admin import expose
 from flask_admin.contrib.sqla import ModelView  # type: ignore[import-untyped]  # as above
+from flask_admin.model.template import EndpointLinkRowAction  # type: ignore[import-untyped]  # as above
 
+from .declines import translatable
+from .errors import SpayonError
+from .languages import Language
 from .models import CallbackMixin
 from .models import PaymentMixin
+from .staff.door import Door
+from .staff.reasons import read_reason
+from .staff.tokens import Tokens
+from .state import AppState
+from .storage.outbox import CHANGING
+from .transitions import UNKNOWN
+from .views.language import page_language
+
+
+_NOTHING = translatable("Nothing was changed: it was done already, or it is not possible.")
+
+#: Ids have fewer digits.
+_LONGEST_ID = 19
 
 
 class Account(Protocol):
@@ -21,11 +48,23 @@ class Account(Protocol):
     Payment: type[PaymentMixin]
     Callback: type[CallbackMixin]
 
+    @property
+    def state(self) -> AppState: ...
 
-class ReadOnlyView(ModelView):  # type: ignore[misc]  # Flask-Admin says little of its types
-    """Show rows, newest first; nothing can be made, changed or removed.
 
-    *accessible* is asked on every request whether the present user may see them.
+class Action(NamedTuple):
+    """Something that a person may do: its *label*; *reason* asks why, if that is needed."""
+
+    name: str
+    label: str
+    reason: str = ""
+
+
+class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little of its types
+    """Show the rows of one account, newest first; nothing can be made, edited or removed.
+
+    *accessible* is asked on every request whether the present user may see them. What the desk lets
+    people do is done here too, on a page of its own, by those whom *door* lets write.
     """
 
     can_create = False
@@ -39,16 +78,96 @@ class ReadOnlyView(ModelView):  # type: ignore[misc]  # Flask-Admin says little 
     # There is no form to make, and no column of ours that one could be made from.
     form_columns: tuple[str, ...] = ()
 
-    def __init__(self, *args: Any, accessible: Callable[[], bool], **options: Any) -> None:
+    column_extra_row_actions = [  # noqa: RUF012  Flask-Admin's way
+        EndpointLinkRowAction("fa fa-wrench", ".act", title="Act")
+    ]
+
+    def __init__(
+        self,
+        *args: Any,
+        account: Account,
+        accessible: Callable[[], bool],
+        door: Door,
+        **options: Any,
+    ) -> None:
+        self._account = account
         self._accessible = accessible
+        self._door = door
         super().__init__(*args, **options)
 
     def is_accessible(self) -> bool:
-        """Say whether the present user may see this."""
+        """Return True if the present user may see this."""
         return bool(self._accessible())
 
+    def get_query(self) -> Any:
+        """Return the query for the rows of this account."""
+        return super().get_query().filter(self.model.account == self._account.name)
 
-class PaymentView(ReadOnlyView):
+    def get_count_query(self) -> Any:
+        """Return the query for their number."""
+        return super().get_count_query().filter(self.model.account == self._account.name)
+
+    def get_one(self, id: Any) -> Any:  # noqa: A002  Flask-Admin's name
+        """Return a row of this account, or None."""
+        row = super().get_one(id) if str(id).isdecimal() and len(str(id)) < _LONGEST_ID else None
+        return row if row is not None and row.account == self._account.name else None
+
+    @expose("/act/", methods=("GET", "POST"))  # type: ignore[untyped-decorator]  # as above
+    def act(self) -> ResponseReturnValue:
+        """Show what can be done about a row (GET), or do it (POST)."""
+        row = self.get_one(request.args.get("id", ""))
+
+        if row is None:
+            abort(404)
+
+        state = self._account.state
+        secret: Any = current_app.secret_key or state.settings.client_secret
+        tokens = Tokens(secret, f"{state.name}/admin")
+        language = page_language(state, None)
+        row_id, offered = row.id, self.offered(row, language)
+        error = None
+
+        if request.method == "POST":
+            answer = self._door.check_write()
+            name = self._door.name() if answer is True else None
+
+            if answer is not True or name is None or not tokens.check():
+                return answer if not isinstance(answer, bool) else Response(status=403)
+
+            wanted = next((each for each in offered if each.name == request.form["what"]), None)
+            reason = read_reason(language)
+            error = reason.error if wanted is not None and wanted.reason else None
+
+            if wanted is not None and not error:
+                flash(self.do(state, row_id, wanted.name, name, reason.text, language))
+                return redirect(self.get_url(".act", id=row_id), 303)
+
+        page = make_response(
+            self.render(
+                "spayon/admin/act.html",
+                row=row,
+                actions=offered if self._door.may_write() else [],
+                error=error,
+                token=tokens.make,
+                back=self.get_url(".index_view"),
+            )
+        )
+        tokens.keep(page, self.get_url(".act"))
+        page.headers["Cache-Control"] = "no-store"
+        return page
+
+    def offered(self, row: Any, language: Language) -> list[Action]:
+        """Return what can be done about *row*."""
+        raise NotImplementedError
+
+    def do(
+        self, state: AppState, row_id: int, what: str, by: str, because: str, language: Language
+    ) -> str:
+        """Do it, and return a sentence about what came of it."""
+        raise NotImplementedError
+
+
+class PaymentView(AccountView):
     """The payments, searchable by order, payment session and reference."""
 
     column_list = (
@@ -71,8 +190,52 @@ class PaymentView(ReadOnlyView):
     # A link to pay is of no use here, and is not to be copied from here.
     column_details_exclude_list = ("session_url",)
 
+    def offered(self, row: Any, language: Language) -> list[Action]:
+        _ = language.gettext
+        why = _("Why? It is kept with the payment, and your name.")
+        review, paid = row.status == "review", row.status == "paid" and row.refunded_at is None
+        return [
+            *([Action("accept", _("Accept the payment"), why)] if review else []),
+            *([Action("refuse", _("Refuse the payment"), why)] if review else []),
+            *([Action("refund", _("Note the refund"), why)] if paid else []),
+            *([Action("ask", _("Ask Spayon now"))] if row.session_id else []),
+        ]
 
-class CallbackView(ReadOnlyView):
+    def do(
+        self, state: AppState, row_id: int, what: str, by: str, because: str, language: Language
+    ) -> str:
+        _ = language.gettext
+        now = state.clock()
+        # What Flask-Admin has read is no change, and must not be mixed with what we do.
+        state.storage.queries.look_again()
+
+        try:
+            if what == "refund":
+                noted = state.storage.notes.refunded(row_id, by=by, because=because, now=now)
+                return _("The refund is noted.") if noted else _(_NOTHING)
+
+            if what == "ask":
+                answer = state.reconciler.ask_now(row_id)
+                return _("Spayon was asked and says: %(status)s.", status=answer.status or "?")
+
+            state.storage.reviews.settle(
+                row_id, accept=what == "accept", by=by, because=because, now=now
+            )
+
+        except SpayonError as error:
+            return _("That is not possible: %(reason)s", reason=str(error))
+
+        if what == "accept":
+            return _(
+                "The payment is accepted, and the shop’s program has recorded the order as paid."
+            )
+
+        return _(
+            "The payment is refused. The money is not given back by that: do it in Spayon’s panel."
+        )
+
+
+class CallbackView(AccountView):
     """What Spayon told us, with what became of it; the raw body is in the details."""
 
     column_list = (
@@ -92,19 +255,48 @@ class CallbackView(ReadOnlyView):
         "body": lambda _view, _context, row, _name: row.body.decode(errors="replace")
     }
 
+    def offered(self, row: Any, language: Language) -> list[Action]:
+        _ = language.gettext
+        unseen = row.verdict == UNKNOWN and row.seen_at is None
+        why = _("What came of it? It is kept with the report, and your name.")
+        again = row.verdict in CHANGING and self._account.state.handlers.dispatcher is not None
+        return [
+            *([Action("seen", _("This was checked"), why)] if unseen else []),
+            *([Action("hand_over", _("Hand over to the queue again"))] if again else []),
+        ]
+
+    def do(
+        self, state: AppState, row_id: int, what: str, by: str, because: str, language: Language
+    ) -> str:
+        _ = language.gettext
+        now = state.clock()
+        state.storage.queries.look_again()
+
+        if what == "seen":
+            noted = state.storage.notes.seen(row_id, by=by, because=because, now=now)
+            return _("It is noted that this was checked.") if noted else _(_NOTHING)
+
+        taken = state.storage.outbox.hand_over_again(row_id, now=now)
+        return _("The report was handed over to the shop’s queue again.") if taken else _(_NOTHING)
+
 
 def add_views(
     admin: Admin,
     spayon: Account,
     *,
     accessible: Callable[[], bool],
+    may_settle: Callable[[], object] | None = None,
+    who: Callable[[], str] | None = None,
     category: str = "Spayon",
 ) -> None:
     """Add the payments and the callbacks of *spayon* to *admin*, under *category*.
 
     *accessible* says on each request whether the present user may see them: there is no default,
-    because nobody but the shop knows its staff.
+    because nobody but the shop knows its staff. *may_settle* and *who* are as for `Spayon.staff`:
+    without them nobody writes. Raises `RegistrationError`.
     """
+    door = Door(accessible, may_settle, who)
+
     for view, model, name in (
         (PaymentView, spayon.Payment, "payments"),
         (CallbackView, spayon.Callback, "callbacks"),
@@ -116,6 +308,8 @@ def add_views(
                 name=name.capitalize(),
                 category=category,
                 endpoint=f"{spayon.name}_{name}",
+                account=spayon,
                 accessible=accessible,
+                door=door,
             )
         )

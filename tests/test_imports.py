@@ -18,8 +18,9 @@ PACKAGE = Path(__file__).parent.parent / "spayon_flask"
 LAYERS = [
     ["__init__"],
     ["spayon"],
+    ["admin"],
     ["staff"],
-    ["views", "cli", "admin", "testing"],
+    ["views", "cli", "testing"],
     ["state"],
     ["urls"],
     ["checkout"],

@@ -333,3 +333,24 @@ def begin(store: Flask, order_id: str) -> None:
             )
         )
         db.session.commit()
+
+
+def test_the_staff_link_says_that_it_is_open_only_in_the_demo(store: Flask) -> None:
+    client = store.test_client()
+
+    assert "Staff: open to everybody only in this demo" in client.get("/").text
+    assert client.get("/staff/").status_code == 200
+
+
+def test_the_desk_is_shut_as_soon_as_real_money_moves(open_store: OpenStore) -> None:
+    store = open_store(
+        SPAYON_CLIENT_ID="real",
+        SPAYON_CLIENT_SECRET="real",
+        SPAYON_CALLBACK_SECRET="real",
+        SPAYON_API_URL="https://api.spayon.io",
+        SPAYON_PUBLIC_URL="https://shop.example",
+    )
+    client = store.test_client()
+
+    assert "Staff" not in client.get("/").text
+    assert client.get("/staff/").status_code == 404
