@@ -49,6 +49,7 @@ UNCOMMITTED = _of("uncommitted")
 ELSEWHERE = _of("elsewhere")
 NEEDS_REVIEW = _of("needs_review")
 STORABLE = _of("storable")
+ROWS = _of("rows")
 STANDING = "tests/pages/test_every_standing.py"
 
 SABOTAGES = [
@@ -867,6 +868,46 @@ SABOTAGES = [
         "            pass\n",
         ELSEWHERE,
         "test_a_handler_that_writes_through_a_second and sqlite",
+    ),
+    Sabotage(
+        "a click that never reached Spayon leaves a row",
+        "storage/checkouts.py",
+        "        if not was_sent or asks in [",
+        "        if asks in [",
+        ROWS,
+        "test_clicks_while_nobody_listens and sqlite",
+    ),
+    Sabotage(
+        "each lost answer leaves a row",
+        "storage/checkouts.py",
+        "        if not was_sent or asks in [tuple(twin) for twin in twins]:\n",
+        "        if not was_sent:\n",
+        ROWS,
+        "test_clicks_whose_answers_are_lost and sqlite",
+    ),
+    Sabotage(
+        "fifteen minutes begin with the answer",
+        "storage/checkouts.py",
+        '            "expires_at": asked_at + SESSION_LIFETIME,\n',
+        '            "expires_at": now + SESSION_LIFETIME,\n',
+        ROWS,
+        "test_a_session_ends_fifteen_minutes and sqlite",
+    ),
+    Sabotage(
+        "what was paid a moment ago is pruned",
+        "storage/pruning.py",
+        "            .where(p.id.in_(ids), *self._quiet(statuses, before))\n            .with_for",
+        "            .where(p.id.in_(ids))\n            .with_for",
+        ROWS,
+        "test_a_late_paid_just_before and postgresql",
+    ),
+    Sabotage(
+        "a hand-over that ends late clears the next one",
+        "storage/reviews.py",
+        "        while any(row.dispatch_at == until for row in rows):\n",
+        "        while False:\n",
+        OUTSIDE,
+        "test_a_hand_over_that_ends_late and sqlite",
     ),
     Sabotage(
         "a reason is kept as the handler wrote it",

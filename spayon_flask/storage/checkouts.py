@@ -26,6 +26,7 @@ from ..transitions import can_be_paid
 from .handler_guard import handlers_only
 from .part import Part
 from .part import Source
+from .part import as_dict
 from .part import new_id
 from .status import NEEDED
 from .transactions import LostRaceError
@@ -127,18 +128,22 @@ class Checkouts(Part):
         if not details or not self._handlers.details:
             return
 
-        payment = self.session.get_one(self.source.payment_class, payment_id)
+        row = connection.execute(self._find_one, {"the_id": payment_id}).one()
+        payment = self.load(as_dict(row))
 
         with handlers_only(self.session, connection):
             for handler in self._handlers.details:
                 check_result(handler, handler(payment, dict(details)))
 
     @cached_property
+    def _find_one(self) -> Any:
+        return select(self.payment).where(self.payment.c.id == bindparam("the_id"))
+
+    @cached_property
     def _find_attempts(self) -> Any:
         """All payments of an order."""
         p = self.payment.c
-        needed = [p[name] for name in NEEDED]
-        return select(*needed, p.session_url, p.host, p.expires_at, p.created_at).where(
+        return select(*(p[name] for name in NEEDED), p.host).where(
             p.order_id == bindparam("the_order_id"), self.is_mine
         )
 

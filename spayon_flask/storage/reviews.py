@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -133,6 +134,11 @@ class Reviews(Part):
 
         key = {"the_session_id": session_id}
         rows = connection.execute(self._find_held_back, key).all()
+
+        # A hand-over that ends late knows its lease by this moment, so it must be another one.
+        while any(row.dispatch_at == until for row in rows):
+            until += timedelta(milliseconds=1)
+
         connection.execute(self._dispatch_again, key | {"dispatch_at": until})
         return [Leased(row.id, until) for row in rows]
 
@@ -147,7 +153,7 @@ class Reviews(Part):
 
     @cached_property
     def _find_held_back(self) -> Any:
-        return select(self.callback.c.id).where(*self._is_held_back)
+        return select(self.callback.c.id, self.callback.c.dispatch_at).where(*self._is_held_back)
 
     @cached_property
     def _dispatch_again(self) -> Any:

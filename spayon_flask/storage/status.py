@@ -53,6 +53,15 @@ NEEDED = (
     "paid_at",
     "reported_price",
     "reported_currency",
+    # Not for the decision. A handler may look at these, and a session that sends reads to a replica
+    # would look for them there.
+    "order_key",
+    "session_url",
+    "language",
+    "decline_reasons",
+    "expires_at",
+    "created_at",
+    "attempts",
 )
 
 _WRITTEN = (

@@ -122,6 +122,35 @@ class TestWorkOutside:
         assert any_shop.deliver(report()) == 200
         assert any_shop.paid_times() == 1
 
+    def test_a_hand_over_that_ends_late_does_not_clear_the_next_one(
+        self, any_shop: Shop, fleet: Fleet
+    ) -> None:
+        twin = fleet.join(any_shop)
+        given: list[int] = []
+
+        @twin.spayon.dispatcher
+        def refuse(_: int) -> None:
+            raise ConnectionError
+
+        @any_shop.spayon.dispatcher
+        def be_slow(callback_id: int) -> None:
+            given.append(callback_id)
+
+            # Meanwhile a person settles the review, at that very moment, and the queue is down.
+            if len(given) == 1:
+                with twin.app.app_context():
+                    twin.spayon.state.storage.reviews.settle(
+                        twin.payment().id, accept=True, by="Ani", because="seen", now=twin.clock()
+                    )
+
+        any_shop.add_order()
+        any_shop.add_payment()
+        any_shop.deliver(report(price="1"))
+
+        any_shop.clock.step(61)
+        assert _reconcile(any_shop) == 1
+        assert given == [any_shop.callbacks()[0].id] * 2
+
     def test_a_failed_handler_hands_nothing_over(self, any_shop: Shop) -> None:
         given: list[int] = []
         any_shop.spayon.dispatcher(given.append)
