@@ -1,5 +1,6 @@
 """Each fault does what it says, as often as it was asked to."""
 
+import errno
 import http.client
 import json
 import time
@@ -79,9 +80,11 @@ def test_retry_after_can_be_missing(sim: Simulator, api: Bare) -> None:
 def test_a_kept_connection_is_reset_on_its_second_request(sim: Simulator, api: Bare) -> None:
     """And the first request of a new connection is answered."""
     sim.fault("reset_reused", times=None)
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError) as raised:
         api.create()
 
+    # By an RST, and not by an orderly end.
+    assert raised.value.errno == errno.ECONNRESET
     assert sim.sessions.created == 0
     assert list(sim.requests)[-1].status_code is None
     api.close()
