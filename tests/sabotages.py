@@ -50,6 +50,7 @@ ELSEWHERE = _of("elsewhere")
 NEEDS_REVIEW = _of("needs_review")
 STORABLE = _of("storable")
 ROWS = _of("rows")
+REPLICAS = _of("replicas")
 STANDING = "tests/pages/test_every_standing.py"
 
 SABOTAGES = [
@@ -871,7 +872,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a click that never reached Spayon leaves a row",
-        "storage/checkouts.py",
+        "storage/creations.py",
         "        if not was_sent or asks in [",
         "        if asks in [",
         ROWS,
@@ -879,7 +880,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "each lost answer leaves a row",
-        "storage/checkouts.py",
+        "storage/creations.py",
         "        if not was_sent or asks in [tuple(twin) for twin in twins]:\n",
         "        if not was_sent:\n",
         ROWS,
@@ -887,7 +888,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "fifteen minutes begin with the answer",
-        "storage/checkouts.py",
+        "storage/creations.py",
         '            "expires_at": asked_at + SESSION_LIFETIME,\n',
         '            "expires_at": now + SESSION_LIFETIME,\n',
         ROWS,
@@ -908,6 +909,22 @@ SABOTAGES = [
         "        while False:\n",
         OUTSIDE,
         "test_a_hand_over_that_ends_late and sqlite",
+    ),
+    Sabotage(
+        "our statements go to a replica",
+        "storage/part.py",
+        'bind_arguments={"mapper": self._mapper, "clause": self._any_write}',
+        'bind_arguments={"mapper": self._mapper}',
+        REPLICAS,
+        "test_all_that_is_written and sqlite",
+    ),
+    Sabotage(
+        "a handler finds no payment in a replica",
+        "storage/status.py",
+        '    "session_url",\n    "language",\n',
+        '    "language",\n',
+        REPLICAS,
+        "test_all_that_is_written and sqlite",
     ),
     Sabotage(
         "a reason is kept as the handler wrote it",

@@ -1,0 +1,147 @@
+"""A shop with a replica: what we write, and what a payer is shown, is in the primary database."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
+from sqlalchemy import Delete
+from sqlalchemy import Insert
+from sqlalchemy import Update
+from sqlalchemy import insert
+from sqlalchemy import text
+
+from spayon_flask import Spayon
+from spayon_flask.simulator import Simulator
+from tests.conftest import dispose
+from tests.reports import report
+from tests.shop import Shop
+from tests.shop import make_shop
+
+
+class RoutingSession(Session):
+    """A session that reads from a replica, as SQLAlchemy's documentation has it."""
+
+    def get_bind(self, mapper: Any = None, clause: Any = None, **more: Any) -> Any:  # type: ignore[override]  # as the recipe has it
+        if self._flushing or isinstance(clause, Insert | Update | Delete):
+            return self._db.engines[None]
+
+        return self._db.engines["replica"]
+
+
+@pytest.fixture
+def routed(database_url: str, tmp_path: Path, sim: Simulator) -> Iterator[Shop]:
+    """A shop with a replica that lags behind: it has the shop's order, and no payment."""
+    shop = make_shop(
+        database_url,
+        session_class=RoutingSession,
+        SQLALCHEMY_BINDS={"replica": f"sqlite:///{tmp_path}/replica.db"},
+        SPAYON_API_URL=sim.url,
+    )
+
+    with shop.app.app_context():
+        shop.db.metadata.create_all(shop.db.engines["replica"])
+
+        for engine in shop.db.engines.values():
+            with engine.begin() as connection:
+                row = {"id": "A1", "price": "1000", "currency": "AMD", "paid_times": 0}
+                connection.execute(insert(shop.orders).values(row))
+
+    shop.clock.now = sim.clock.now()
+    # The shop's own query goes to the replica, which is its own affair.
+    shop.spayon.handlers.by_status["paid"].clear()
+    yield shop
+
+    with shop.app.app_context():
+        shop.db.engines["replica"].dispose()
+
+    dispose(shop)
+
+
+def _statuses(shop: Shop, engine: str | None) -> list[str]:
+    with shop.app.app_context(), shop.db.engines[engine].connect() as connection:
+        return list(connection.scalars(text("SELECT status FROM spayon_payment")))
+
+
+def test_all_that_is_written_and_shown_is_in_the_primary_database(
+    routed: Shop, sim: Simulator
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    @routed.spayon.on_paid
+    def look(payment: Any) -> None:
+        seen.append((payment.status, payment.session_url, payment.expires_at, payment.created_at))
+
+    client = routed.app.test_client()
+    location = client.post("/pay/checkout/A1").location
+    session_id = location.rpartition("/")[2]
+    assert client.post("/pay/checkout/A1").location == location
+
+    assert routed.deliver(report(session_id)) == 200
+    assert routed.deliver(report(session_id)) == 200
+
+    assert client.get(f"/pay/return?session_id={session_id}").status_code == 200
+    assert client.post("/pay/checkout/A1").location.endswith(session_id)
+    assert [each[:2] for each in seen] == [("paid", location)]
+    assert _statuses(routed, None) == ["paid"]
+    assert _statuses(routed, "replica") == []
+
+
+def test_reconcile_works_on_the_primary_database(routed: Shop, sim: Simulator) -> None:
+    client = routed.app.test_client()
+    session_id = client.post("/pay/checkout/A1").location.rpartition("/")[2]
+    sim.fault("callback_lost", times=None)
+    sim.pay(session_id)
+    routed.clock.step(60)
+
+    with routed.app.app_context():
+        assert routed.spayon.reconcile().changed == {"paid": 1}
+
+    assert _statuses(routed, None) == ["paid"]
+    assert _statuses(routed, "replica") == []
+
+
+def test_what_the_payer_typed_is_handed_over_from_the_primary_database(
+    routed: Shop, sim: Simulator
+) -> None:
+    given: list[tuple[str, str]] = []
+
+    @routed.spayon.on_details
+    def note(payment: Any, details: Any) -> None:
+        given.append((payment.reference, details["email"]))
+
+    routed.app.test_client().post("/pay/checkout/A1", data={"email": "ani@example.com"})
+
+    assert [email for _, email in given] == ["ani@example.com"]
+
+
+def test_a_database_object_with_payments_can_be_freed() -> None:
+    db = SQLAlchemy()
+    spayon = Spayon(db)
+    spayon.on_paid(print)
+    freed: list[weakref.ref[Any]] = [weakref.ref(db), weakref.ref(spayon)]
+
+    del db, spayon
+    gc.collect()
+
+    assert [each() for each in freed] == [None, None]
+
+
+def test_a_shop_that_has_sold_something_can_be_freed() -> None:
+    shop = make_shop()
+    shop.add_order()
+    shop.add_payment()
+    assert shop.deliver(report()) == 200
+    dispose(shop)
+    freed: list[weakref.ref[Any]] = [weakref.ref(shop.db), weakref.ref(shop.spayon)]
+
+    del shop
+    gc.collect()
+
+    assert [each() for each in freed] == [None, None]
