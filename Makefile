@@ -59,6 +59,7 @@ oldest: $(VENV)/.ready  ## run the core of the tests with the oldest dependencie
 screenshots: $(VENV)/.ready  ## renew the screenshots in docs/images/
 	$(BIN)/python -m docs.screenshots
 	$(BIN)/python -m tests.pages.screenshots
+	$(BIN)/python -m tests.staff.screenshots
 	$(BIN)/python docs/simulator_screenshots.py
 
 clean:  ## remove what the commands above have made

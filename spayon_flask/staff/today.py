@@ -46,6 +46,7 @@ def show(desk: Desk, *, days: Days) -> ResponseReturnValue:
         in_progress=count(Filter(status="pending")),
         under_review=count(Filter(status="review")),
         warnings=_warnings(desk),
+        beat=desk.state.heartbeat.read(),
         bars=_bars(last),
         most=max(day.number for day in last),
         width=len(last) * _STEP,

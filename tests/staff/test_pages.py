@@ -9,12 +9,14 @@ from datetime import timedelta
 from datetime import timezone
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask import abort
 
 from spayon_flask import Order
 from spayon_flask import Spayon
+from spayon_flask.heartbeat import Beat
 from spayon_flask.storage import Filter
 from tests.conftest import dispose
 from tests.reports import report
@@ -206,6 +208,7 @@ def test_a_payment_shows_what_was_asked_for_beside_what_was_reported(desk: Desk)
 
     assert "Amount 1,000 AMD 7.50 AMD differs" in text
     assert "Order A1 Z9 differs" in text
+    assert "Paid on 22 November 2026, 12:01 UTC" in text
     assert "Spayon named another order than the one that was asked for." in text
 
 
@@ -396,3 +399,20 @@ def test_the_sums_of_pages_and_commands_come_from_one_place(desk: Desk) -> None:
 
     assert (total.number, total.amount) == (1, Decimal(1000))
     assert "Paid 1 1,000 AMD" in words(desk.get("/export?from=2026-11-01&to=2026-11-30").text)
+
+
+def test_today_tells_when_reconcile_last_finished() -> None:
+    desk = Desk(make_shop())
+
+    with desk.shop.app.app_context():
+        state = desk.shop.spayon.state
+
+    assert "reconcile" not in desk.get().text
+    beat = Beat(desk.shop.clock(), 0, "asked 0")
+
+    with patch.object(type(state.heartbeat), "read", lambda _: beat):
+        assert "“reconcile” last finished on this host on 22 November 2026, 12:00 UTC." in words(
+            desk.get().text
+        )
+
+    dispose(desk.shop)
