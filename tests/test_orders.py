@@ -14,6 +14,7 @@ from flask_babel.speaklater import LazyString  # type: ignore[import-untyped]  #
 from spayon_flask import Order
 from spayon_flask import OrderError
 from spayon_flask import OrderLine
+from spayon_flask.orders import is_id
 
 
 def order(**fields: Any) -> Order:
@@ -266,3 +267,10 @@ def test_a_payment_asks_for_an_order_as_long_as_product_and_price_are_the_same(
 
     assert order().is_asked_by(SimpleNamespace(**asked))
     assert not order().is_asked_by(SimpleNamespace(**(asked | changed)))
+
+
+@pytest.mark.parametrize(
+    ("value", "can_be"), [("A1", True), ("A" * 255, True), ("", False), ("A1 ", False)]
+)
+def test_an_id_is_what_an_order_would_take(value: str, can_be: bool) -> None:
+    assert is_id(value) is can_be

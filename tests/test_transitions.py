@@ -16,6 +16,7 @@ from spayon_flask.transitions import Transition
 from spayon_flask.transitions import can_be_paid
 from spayon_flask.transitions import decide
 from spayon_flask.transitions import held_order
+from spayon_flask.transitions import readable_reason
 from tests.reports import report
 
 
@@ -162,3 +163,18 @@ def test_a_payment_can_be_paid_until_its_time_is_over() -> None:
 )
 def test_a_payment_that_lacks_one_thing_cannot_be_paid(fields: dict[str, Any]) -> None:
     assert not can_be_paid(live(**fields), NOON - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [
+        ("order cancelled", "order cancelled"),
+        (" no\x00 stock\n", "no stock"),
+        (404, "404"),
+        ("", "needs_review"),
+        ("\x00", "needs_review"),
+        ("x" * 300, "x" * 255),
+    ],
+)
+def test_a_reason_is_kept_as_text_that_every_database_holds(reason: object, kept: str) -> None:
+    assert readable_reason(reason) == kept
