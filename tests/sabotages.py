@@ -51,6 +51,7 @@ NEEDS_REVIEW = _of("needs_review")
 STORABLE = _of("storable")
 ROWS = _of("rows")
 REPLICAS = _of("replicas")
+SUITES = _of("suites")
 STANDING = "tests/pages/test_every_standing.py"
 
 SABOTAGES = [
@@ -925,6 +926,14 @@ SABOTAGES = [
         '    "language",\n',
         REPLICAS,
         "test_all_that_is_written and sqlite",
+    ),
+    Sabotage(
+        "the transaction of a test suite is rolled back by a look",
+        "storage/transactions.py",
+        "    if _is_inside_another(session):\n",
+        "    if False:\n",
+        SUITES,
+        "test_what_we_commit and sqlite",
     ),
     Sabotage(
         "a reason is kept as the handler wrote it",

@@ -27,6 +27,8 @@ from ..transitions import REVIEW
 from .part import Part
 from .part import Source
 from .queries import Queries
+from .transactions import end_reading
+from .transactions import holds_changes
 from .transactions import transaction
 
 
@@ -125,8 +127,11 @@ class Outbox(Part):
 
         finally:
             # What the dispatcher left in the shop's session is not ours to commit.
-            if self.session.in_transaction():
+            if holds_changes(self.session):
                 self.session.rollback()
+
+            elif self.session.in_transaction():
+                end_reading(self.session)
 
         self._finish(leased)
         return True

@@ -24,6 +24,7 @@ from ..transitions import can_be_paid
 from .part import Part
 from .part import Source
 from .part import as_dict
+from .transactions import end_reading
 
 
 class Queries(Part):
@@ -96,7 +97,7 @@ class Queries(Part):
 
     def look_again(self) -> None:
         """See the present from now on, and not the snapshot that was read before."""
-        self.session.rollback()
+        end_reading(self.session)
 
     def ping(self) -> None:
         """Ask the database anything; raises its own error if it does not answer."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session
 
 from ..errors import HandlerError
@@ -89,7 +90,29 @@ def begin_clean(session: Session) -> None:
             "first"
         )
 
-    session.rollback()
+    end_reading(session)
+
+
+def end_reading(session: Session) -> None:
+    """End a transaction in which *session* has only read.
+
+    A test suite may have begun a transaction around the session. A rollback would undo that one as
+    well, with all that the test has prepared.
+    """
+    if _is_inside_another(session):
+        session.commit()
+        session.expire_all()
+
+    else:
+        session.rollback()
+
+
+def _is_inside_another(session: Session) -> bool:
+    try:
+        return isinstance(session.get_bind(), Connection)
+
+    except UnboundExecutionError:
+        return False
 
 
 def holds_changes(session: Session) -> bool:
