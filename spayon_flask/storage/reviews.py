@@ -76,8 +76,7 @@ class Reviews(Part):
         found = connection.execute(self._find, {"the_id": payment_id}).first()
 
         if found is None or found.status != "review":
-            what = "gone" if found is None else found.status
-            raise ReviewError(f"this payment is not under review, it is {what}")
+            raise ReviewError(f"this payment is not under review, it is {_standing(found)}")
 
         if accept:
             self._check_order(connection, found)
@@ -93,7 +92,7 @@ class Reviews(Part):
     @cached_property
     def _find(self) -> Any:
         p = self.payment.c
-        return select(*(p[name] for name in NEEDED)).where(
+        return select(*(p[name] for name in (*NEEDED, "reviewed_by", "reviewed_at"))).where(
             p.id == bindparam("the_id"), self.is_mine
         )
 
@@ -162,3 +161,14 @@ class Reviews(Part):
             .where(*self._is_held_back)
             .values(dispatch_at=bindparam("dispatch_at"))
         )
+
+
+def _standing(found: Any) -> str:
+    """Say where a payment stands that is not under review, and who has decided about it."""
+    if found is None:
+        return "gone"
+
+    if found.reviewed_at is None:
+        return str(found.status)
+
+    return f"{found.status}: {found.reviewed_by} decided on {found.reviewed_at:%Y-%m-%d %H:%M} UTC"

@@ -162,7 +162,7 @@ def run(*, quick: bool, rows: int | None = None) -> Figures:
                     page,
                     *(f"{times[page, name] * 1000:.1f} ms" for name in sizes),
                     f"{times[page, 'many'] / times[page, 'none']:.2f}",
-                    f"{times[page, 'many'] / times[page, 'one page']:.2f}",
+                    f"{times[page, 'many'] / times[page, 'few']:.2f}",
                 )
                 for page in PAGES
             ],

@@ -44,7 +44,7 @@ def test_an_accepted_payment_is_paid_and_its_handler_runs_once(shop: Shop, run: 
 
     assert (result.exit_code, result.output) == (0, "order A1, payment session S1: paid\n")
     assert again.exit_code == 1
-    assert "not under review, it is paid" in again.output
+    assert "not under review, it is paid: Ani decided on 2026-11-22 12:00 UTC" in again.output
     assert shop.paid_times() == 1
     assert shop.handled == [("A1", "paid")]
 
