@@ -23,7 +23,7 @@ from .part import Part
 
 
 #: A search for a part of a text reads so many payments at a time, however many there are.
-LOOK_THROUGH = 2000
+LOOK_THROUGH = 1000
 
 #: Rows that an export holds in memory at once.
 BATCH = 1000

@@ -69,8 +69,8 @@ PAGES = {
     "export, totals of a month": "/export",
 }
 
-#: Its work grows with the payments of the period, and not with the tables: it adds them up.
-SUMS = "export, totals of a month"
+#: Their work grows with the payments of the period: they add them up.
+SUMS = ("today", "export, totals of a day", "export, totals of a month")
 
 
 class _Now:
@@ -172,7 +172,7 @@ def run(*, quick: bool, rows: int | None = None) -> Figures:
                 what=f"{page}: {most:,} rows against {FEW} (PostgreSQL)",
                 most=MOST,
                 value=times[page, "many"] / times[page, "few"],
-                note="adds up a month of payments" if page == SUMS else "",
+                note="adds up the payments of the day or month" if page in SUMS else "",
             )
             for page in PAGES
         ],
