@@ -20,6 +20,7 @@ from sqlalchemy import or_
 from sqlalchemy import select
 
 from .part import Part
+from .transactions import end_reading
 
 
 #: A search for a part of a text reads so many payments at a time, however many there are.
@@ -280,7 +281,7 @@ class Ledger(Part):
             wanted = Filter(paid_since=since, paid_until=until)
             query = select(self.payment).where(*self._conditions(wanted), *behind)
             rows = self.connect().execute(query.order_by(p.paid_at, p.id).limit(batch)).all()
-            self.session.rollback()
+            end_reading(self.session)
             yield from rows
 
             if len(rows) < batch:
