@@ -196,7 +196,11 @@ def test_memory_stays_flat_however_many_rows_are_written() -> None:
         assert lines == count + 1
         return most
 
-    assert peak(20_000) < peak(1_000) * 1.2 + 20_000
+    # The first time of all reads the catalogue of the language.
+    peak(1)
+    few = peak(1_000)
+
+    assert peak(20_000) < few * 1.2 + 20_000
 
 
 def test_whoever_may_not_come_in_gets_no_file(desk: Desk) -> None:
