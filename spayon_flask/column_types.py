@@ -64,7 +64,7 @@ class MariaDbUtcDateTime(UtcDateTime):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        # Imported where it is needed: all of MySQL's drivers would come with it.
+        # Imported only if it is needed: all of MySQL's drivers would come with it.
         from sqlalchemy.dialects import mysql  # noqa: PLC0415  on demand
 
         return dialect.type_descriptor(mysql.DATETIME(fsp=6))

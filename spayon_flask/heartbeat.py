@@ -24,7 +24,7 @@ class Heartbeat:
         self._path = path
 
     def write(self, beat: Beat) -> None:
-        """Replace the last beat; where nothing can be written, nothing is."""
+        """Replace the last beat; if nothing can be written, nothing is."""
         path = Path(self._path)
         written = {**beat._asdict(), "finished_at": beat.finished_at.isoformat()}
 

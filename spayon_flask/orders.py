@@ -124,7 +124,7 @@ class Order:
         object.__setattr__(self, "lines", tuple(_read_line(line) for line in self.lines or ()))
 
     def is_asked_by(self, payment: Any) -> bool:
-        """Say whether *payment* asks for the same product, at the same price and currency."""
+        """Return True if *payment* asks for the same product, at the same price and currency."""
         mine = (self.product_id, self.product_name, self.price, self.currency)
         return mine == (
             payment.product_id,
@@ -232,7 +232,7 @@ def is_lazy_text(value: object) -> bool:
 
 
 def has_control_characters(text: str) -> bool:
-    """Say whether *text* holds characters that a database or a page cannot take."""
+    """Return True if *text* holds characters that a database or a page cannot take."""
     return re.search(_CONTROL, text) is not None
 
 

@@ -52,7 +52,7 @@ class _Group(AppGroup):
         return sorted({*_COMMANDS, *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, or None where there is none of that name."""
+        """Return a command, or None if there is none of that name."""
         if cmd_name in _COMMANDS and cmd_name not in self.commands:
             module = import_module(f".{cmd_name}", __name__)
             self.add_command(module.create_command(self._current))

@@ -35,7 +35,7 @@ class Age(click.ParamType[timedelta]):
 
 
 class Since(click.ParamType[datetime | timedelta]):
-    """A moment, in UTC where it names no other zone, or an age."""
+    """A moment, in UTC if it names no other zone, or an age."""
 
     name = "since"
 

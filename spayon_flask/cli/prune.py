@@ -109,7 +109,7 @@ class Pruning:
         return counts
 
     def _may_go(self, old: Old) -> bool:
-        """Say whether no order depends on the row; in doubt, one does."""
+        """Return True if no order depends on the row; in doubt, one does."""
         if old.status != "paid":
             return True
 

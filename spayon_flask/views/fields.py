@@ -1,4 +1,4 @@
-"""Fields: what the checkout page asks the payer for, where the order lacks it."""
+"""Fields: what the checkout page asks the payer for, if the order lacks it."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def render(
     response.headers["Cache-Control"] = "no-store"
     # As a header too: a shop's own base may lack the tag.
     response.headers["X-Robots-Tag"] = "noindex"
-    # Flask-WTF takes a form over HTTPS only where the browser says which page it is on.
+    # Flask-WTF takes a form over HTTPS only if the browser says which page it is on.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 

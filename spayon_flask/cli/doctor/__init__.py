@@ -83,7 +83,7 @@ _NO_DATABASE = "the database cannot be asked"
 
 _MARKS = {OK: ("ok", "green"), WRONG: ("WRONG", "red"), UNKNOWN: ("?", "yellow")}
 
-_HELP = """Look whether payments can work here, and say what to do where they cannot.
+_HELP = """Look whether payments can work here, and say what to do if they cannot.
 
 Exits with 0 when all is proven, 1 when something is wrong, 2 when something could not be told.
 Nothing is changed and nothing is paid; a token is bought, and two callbacks that are no reports are

@@ -37,7 +37,7 @@ def unknown(check: str, says: str, do: str) -> Finding:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Return 0 where all is proven, 1 where something is wrong, else 2: it could not be told."""
+    """Return 0 if all is proven, 1 if something is wrong, 2 if something could not be told."""
     states = {finding.state for finding in findings}
 
     if WRONG in states:

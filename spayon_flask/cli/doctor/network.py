@@ -88,7 +88,7 @@ def check_reachability(state: AppState) -> Iterator[Finding]:
         yield unknown(
             "callback URL",
             f"{url}: {answer.error}, seen from this machine",
-            "look at it from outside; where it does not answer there either, nobody can call back",
+            "look at it from outside; if it does not answer there either, nobody can call back",
         )
         return
 
