@@ -221,14 +221,16 @@ class Server(ThreadedWSGIServer):
             connections = list(self._open)
 
         for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            _shut(connection)
 
     def opened(self, connection: socket.socket) -> None:
-        """Count *connection*."""
+        """Count *connection*. One that was accepted while the server stops is closed at once."""
         with self._lock:
             self.connections += 1
             self._open.add(connection)
+
+        if self.stopping.is_set():
+            _shut(connection)
 
     def closed(self, connection: socket.socket) -> None:
         """Forget *connection*."""
@@ -237,3 +239,8 @@ class Server(ThreadedWSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Pass over a client that has gone away in the middle of something."""
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -30,7 +30,8 @@ _Result = TypeVar("_Result")
 MAX_TRIES = 5
 
 #: No further try begins after this many seconds: a worker must not wait for a lock again and again.
-MAX_SECONDS = 5.0
+#: A database server that has crashed is back within them, as a rule.
+MAX_SECONDS = 10.0
 
 
 class LostRaceError(Exception):

@@ -220,7 +220,7 @@ def test_the_readme_s_shop_takes_a_payment_in_an_empty_environment(
     readme_shop: tuple[str, Simulator, Path],
 ) -> None:
     url, gateway, _ = readme_shop
-    checkout = requests.get(url, timeout=30)
+    checkout = requests.post(url, timeout=30)
     assert checkout.status_code == 200
     answer = requests.post(checkout.url, timeout=30, allow_redirects=False)
     session = gateway.sessions[answer.headers["Location"].rsplit("/", 1)[1]]

@@ -21,6 +21,7 @@ from spayon_flask.simulator import PaymentSession
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.__main__ import main
 from spayon_flask.simulator.creation import Creation
+from spayon_flask.simulator.server import Server
 from spayon_flask.simulator.story import as_json
 
 from .bare import Bare
@@ -250,3 +251,16 @@ def test_a_port_that_is_taken_is_an_ordinary_error() -> None:
     """A program can go on and try another."""
     with Simulator() as sim, pytest.raises(OSError, match="in use"):
         Simulator(port=sim.port).start()
+
+
+def test_a_connection_that_is_accepted_while_the_simulator_stops_is_closed() -> None:
+    server = Server(lambda *_: [], "127.0.0.1", 0)
+    ours, theirs = socket.socketpair()
+
+    with ours, theirs:
+        server.stopping.set()
+        server.opened(theirs)
+
+        assert ours.recv(1) == b""
+
+    server.server_close()
