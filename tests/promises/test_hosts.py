@@ -72,15 +72,14 @@ def test_a_late_paid_of_a_stranger_s_payment_session_counts(open_shop: Shop) -> 
     assert second.id != first.id
 
 
-def test_with_a_public_url_the_host_shows_nowhere(any_shop: Shop) -> None:
+def test_with_a_public_url_the_host_shows_nowhere(any_shop: Shop, gateway: Simulator) -> None:
     any_shop.add_order()
-    simulator: Simulator = connect(any_shop.app)
     client = any_shop.app.test_client()
     answers = [
         client.get("/pay/checkout/A1", base_url=STRANGER),
         client.post("/pay/checkout/A1", base_url=STRANGER),
     ]
-    (session,) = simulator.sessions.of_order("A1")
+    (session,) = gateway.sessions.of_order("A1")
     answers += [
         client.get(f"/pay/return?session_id={session.id}", base_url=STRANGER),
         client.get(str(session.creation.cancel_url), base_url=STRANGER),
