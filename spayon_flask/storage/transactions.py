@@ -29,8 +29,8 @@ _Result = TypeVar("_Result")
 #: A transaction that lost against another one is tried at most this many times in all.
 MAX_TRIES = 5
 
-#: No further try begins after this many seconds, half of what gunicorn gives a request: a worker must
-#: not wait for a lock again and again. A server that has crashed is back by then, as a rule.
+#: No further try begins after this many seconds, half of what gunicorn gives a request: a worker
+#: must not wait for a lock again and again. A server that has crashed is back by then, as a rule.
 MAX_SECONDS = 15.0
 
 
