@@ -978,7 +978,7 @@ SABOTAGES = [
     Sabotage(
         "a failing handler is given up at once",
         "storage/recording.py",
-        "            and row.created_at + GIVE_UP_AFTER <= now\n",
+        "            and found.created_at + GIVE_UP_AFTER <= now\n",
         "",
         NEEDS_REVIEW,
         "test_until_then_it_is_tried_again and sqlite",

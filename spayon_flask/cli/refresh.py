@@ -28,7 +28,7 @@ def create_command(current: Current) -> click.Command:
     def refresh(name: str, as_json: bool) -> None:
         state = current()
         queries = state.storage.queries
-        payment = queries.find(session_id=name) or queries.find(reference=name)
+        payment = queries.named(name)
 
         if payment is None:
             raise click.ClickException(f"no payment session {name}")

@@ -38,7 +38,7 @@ def create_command(current: Current) -> click.Command:
     def show(name: str, as_json: bool) -> None:
         state = current()
         queries = state.storage.queries
-        payment = queries.find(session_id=name) or queries.find(reference=name)
+        payment = queries.named(name)
         attempts = [payment] if payment else queries.attempts(name)
 
         if attempts:

@@ -54,6 +54,10 @@ class Queries(Part):
 
         return self._find(self._by_reference, reference)
 
+    def named(self, name: str) -> PaymentMixin | None:
+        """Return the payment with *name* as its session id, or else as its reference, or None."""
+        return self.find(session_id=name) or self.find(reference=name)
+
     def standing(self, order_id: str, *, now: datetime) -> PaymentMixin | None:
         """Return the payment that says how an order stands at *now*, or None if there is none.
 

@@ -283,19 +283,12 @@ class Recorder(Part):
 
     @transaction
     def _has_failed_for_long(self, connection: Connection, report: Report, now: datetime) -> bool:
-        row = connection.execute(self._find_age, {"the_session_id": report.session_id}).first()
+        _, found = self._look_up(connection, report)
         return (
             report.status == "paid"
-            and row is not None
-            and row.created_at + GIVE_UP_AFTER <= now
-            and row.attempts >= GIVE_UP_ATTEMPTS
-        )
-
-    @cached_property
-    def _find_age(self) -> Any:
-        p = self.payment.c
-        return select(p.created_at, p.attempts).where(
-            p.session_id == bindparam("the_session_id"), self.is_mine
+            and found is not None
+            and found.created_at + GIVE_UP_AFTER <= now
+            and found.attempts >= GIVE_UP_ATTEMPTS
         )
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import or_
 from sqlalchemy import select
@@ -60,6 +61,7 @@ NEEDED = (
     "language",
     "decline_reasons",
     "expires_at",
+    # How long its handlers have failed is told by these.
     "created_at",
     "attempts",
 )
@@ -129,17 +131,20 @@ class StatusWriter(Part):
         return connection.execute(self._find_holder, {"the_order_id": order_id}).first()
 
     @cached_property
-    def _displace(self) -> Any:
-        p = self.payment.c
-        holder = (self.is_mine, p.held_order_id == bindparam("the_order_id"))
-        return update(self.payment).where(*holder, p.status == "pending").values(held_order_id=None)
+    def _holds_order(self) -> Any:
+        """The condition that a payment holds an order."""
+        return and_(self.is_mine, self.payment.c.held_order_id == bindparam("the_order_id"))
 
     @cached_property
     def _find_holder(self) -> Any:
         p = self.payment.c
-        return select(p.id, p.status, p.session_id).where(
-            self.is_mine, p.held_order_id == bindparam("the_order_id")
-        )
+        return select(p.id, p.status, p.session_id).where(self._holds_order)
+
+    @cached_property
+    def _displace(self) -> Any:
+        """Take the order from the payment that holds it, unless that one has been decided."""
+        waits = self.payment.c.status == "pending"
+        return update(self.payment).where(self._holds_order, waits).values(held_order_id=None)
 
     @cached_property
     def _write_status(self) -> Any:

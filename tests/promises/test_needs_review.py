@@ -234,6 +234,29 @@ class TestHandlersThatFailForDays:
         assert any_shop.handled == [("A1", "paid"), ("A1", "review")]
         assert any_shop.paid_times() == 0
 
+    def test_a_payment_whose_answer_was_lost_goes_to_review_as_well(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(None, attempts=5)
+        self._fail(any_shop, "paid")
+        any_shop.clock.step(3 * 24 * 3600)
+
+        assert any_shop.deliver(report()) == 200
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.review) == ("review", "handler_failed")
+        assert any_shop.handled == [("A1", "paid"), ("A1", "review")]
+
+    def test_the_payment_of_another_account_does_not_count(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(None)
+        any_shop.add_payment(
+            None, attempts=5, account="other", reference="of-another", held_order_id=None
+        )
+        self._fail(any_shop, "paid")
+        any_shop.clock.step(3 * 24 * 3600)
+
+        assert any_shop.deliver(report()) == 500
+
     def test_a_failing_handler_of_the_review_keeps_nobody_from_hearing_of_it(
         self, any_shop: Shop
     ) -> None:
