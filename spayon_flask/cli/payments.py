@@ -162,7 +162,7 @@ def _write_csv(state: AppState, wanted: Filter, limit: int | None, language: str
 
 
 def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
-    totals = state.storage.ledger.totals(wanted)
+    totals = state.storage.totals.add_up(wanted)
 
     if as_json:
         names = ("amount", "refunded_amount")

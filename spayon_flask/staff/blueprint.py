@@ -20,12 +20,12 @@ from . import export
 from . import payments
 from . import today
 from . import unknown
-from .days import Days
 from .desk import Desk
 from .desk import guarded
 from .door import Allowed
 from .door import Door
 from .door import Who
+from .today import Days
 from .tokens import leave_to_us
 
 

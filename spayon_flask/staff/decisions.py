@@ -13,11 +13,11 @@ from flask.typing import ResponseReturnValue
 from ..errors import HandlerError
 from ..errors import ReviewError
 from .desk import Desk
-from .paging import read_key
-from .paging import write_key
+from .inputs import read_key
+from .inputs import read_reason
+from .inputs import write_key
 from .payments import SHOWN
 from .payments import show_payment
-from .reasons import read_reason
 from .story import doubt
 
 

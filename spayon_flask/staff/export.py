@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from datetime import timedelta
+
 from flask import Response
 from flask import request
 from flask import stream_with_context
@@ -11,16 +14,15 @@ from ..exports import write_csv
 from ..storage import Filter
 from .desk import Desk
 from .desk import guarded
-from .period import Period
-from .period import month_before
-from .period import read_day
+from .inputs import Period
+from .inputs import read_day
 
 
 def show(desk: Desk) -> ResponseReturnValue:
     """Show the totals of a period; of the last month, if the URL names none."""
     period = _period(desk)
     wanted = Filter(paid_since=period.since, paid_until=period.until)
-    totals = desk.state.storage.ledger.totals(wanted)
+    totals = desk.state.storage.totals.add_up(wanted)
     return desk.page(
         "export.html",
         period=period,
@@ -42,10 +44,16 @@ def download(desk: Desk) -> ResponseReturnValue:
 
 
 def _period(desk: Desk) -> Period:
-    first, last = month_before(desk.today)
+    first, last = _month_before(desk.today)
     first = read_day(request.args.get("from", "")) or first
     last = read_day(request.args.get("to", "")) or (last if first <= last else desk.today)
 
     # From the later day to the earlier one is a slip, and not nothing.
     first, last = min(first, last), max(first, last)
     return Period(first, last, desk.zone)
+
+
+def _month_before(day: date) -> tuple[date, date]:
+    """Return the first and the last day of the month before that of *day*."""
+    last = day.replace(day=1) - timedelta(days=1)
+    return last.replace(day=1), last

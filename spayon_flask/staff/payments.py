@@ -23,10 +23,10 @@ from ..reports import Report
 from ..storage import Filter
 from ..storage import Key
 from .desk import Desk
-from .paging import read_key
-from .paging import write_key
-from .period import Period
-from .period import read_day
+from .inputs import Period
+from .inputs import read_day
+from .inputs import read_key
+from .inputs import write_key
 from .story import doubt
 from .story import tell
 

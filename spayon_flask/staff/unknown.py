@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 from ..errors import InvalidPayloadError
 from ..reports import Report
 from .desk import Desk
+from .inputs import read_reason
 from .payments import SHOWN
-from .reasons import read_reason
 
 
 class Unmatched(NamedTuple):

@@ -5,11 +5,11 @@ from .creations import EarlyReport
 from .ledger import Filter
 from .ledger import Found
 from .ledger import Key
-from .ledger import Total
 from .outbox import Leased
 from .recording import Outcome
 from .schedule import Due
 from .storage import Storage
+from .totals import Total
 
 
 __all__ = [

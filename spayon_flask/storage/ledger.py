@@ -1,21 +1,16 @@
-"""Ledger: payments as the shop's people look for them: lists, totals, a period for the books."""
+"""Ledger: payments as the shop's people look for them, page by page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import timezone
-from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
-from sqlalchemy import Integer
-from sqlalchemy import case
-from sqlalchemy import cast
-from sqlalchemy import func
+from sqlalchemy import Table
 from sqlalchemy import or_
 from sqlalchemy import select
 
@@ -28,9 +23,6 @@ LOOK_THROUGH = 1000
 
 #: Rows that an export holds in memory at once.
 BATCH = 1000
-
-#: A price has at most 4 decimals.
-_UNIT = 10_000
 
 
 class Filter(NamedTuple):
@@ -53,6 +45,19 @@ class Filter(NamedTuple):
     def by_payment_time(self) -> bool:
         """Whether payments are put in the order of `paid_at`."""
         return self.paid_since is not None or self.paid_until is not None
+
+    def conditions(self, payment: Table, account: str) -> list[ColumnElement[bool]]:
+        """Return what a row of the table *payment* must fulfil, besides *text*."""
+        p = payment.c
+        equal = ((p.status, self.status), (p.order_id, self.order_id))
+        since = ((p.created_at, self.since), (p.paid_at, self.paid_since))
+        until = ((p.created_at, self.until), (p.paid_at, self.paid_until))
+        return [
+            p.account == account,
+            *(column == value for column, value in equal if value is not None),
+            *(column >= value for column, value in since if value is not None),
+            *(column < value for column, value in until if value is not None),
+        ]
 
 
 class Key(NamedTuple):
@@ -81,24 +86,8 @@ class Found(NamedTuple):
     whole: bool = False
 
 
-class Total(NamedTuple):
-    """The payments of one *status* and *currency*: how many, and what Spayon took for them.
-
-    *unpriced* of them have no readable amount. *refunded* of them, with *refunded_amount*, are
-    noted as given back.
-    """
-
-    status: str
-    currency: str | None
-    number: int
-    amount: Decimal
-    unpriced: int = 0
-    refunded: int = 0
-    refunded_amount: Decimal = Decimal(0)
-
-
 class Ledger(Part):
-    """Read the payments of one account, page by page, and add them up."""
+    """Read the payments of one account, page by page."""
 
     def page(self, wanted: Filter, *, limit: int, after: Key | None = None) -> Found:
         """Return at most *limit* payments of *wanted*, newest first, from behind *after* on.
@@ -112,7 +101,7 @@ class Ledger(Part):
         moment = self._moment(wanted)
         query = (
             select(self.payment)
-            .where(*self._conditions(wanted), *self._behind(moment, after))
+            .where(*wanted.conditions(self.payment, self.account), *self._behind(moment, after))
             .order_by(moment.desc(), self.payment.c.id.desc())
             .limit(limit + 1)
         )
@@ -128,7 +117,7 @@ class Ledger(Part):
         p = self.payment.c
         connection = self.connect()
         moment = self._moment(wanted)
-        conditions = self._conditions(wanted)
+        conditions = wanted.conditions(self.payment, self.account)
 
         if after is None and (exact := self._exact(conditions, text, limit)):
             return Found(exact, _START, whole=True)
@@ -177,11 +166,6 @@ class Ledger(Part):
 
         return list(found.values())
 
-    def count(self, wanted: Filter) -> int:
-        """Return how many payments are *wanted*."""
-        query = select(func.count()).select_from(self.payment)
-        return int(self.connect().execute(query.where(*self._conditions(wanted))).scalar_one())
-
     def every(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Any]:
         """Yield all payments of *wanted*, newest first, at most *limit*; `BATCH` rows at a time."""
         after: Key | None = None
@@ -206,7 +190,7 @@ class Ledger(Part):
         )
         query = (
             select(self.payment)
-            .where(*self._conditions(Filter(status=status)), *behind)
+            .where(*Filter(status=status).conditions(self.payment, self.account), *behind)
             .order_by(p.created_at, p.id)
             .limit(limit + 1)
         )
@@ -218,48 +202,6 @@ class Ledger(Part):
         """Return the payment with this id, with all its columns, or None."""
         query = select(self.payment).where(self.payment.c.id == payment_id, self.is_mine)
         return self.connect().execute(query).first()
-
-    def totals(self, wanted: Filter) -> list[Total]:
-        """Add up the payments of *wanted* by status and currency."""
-        p = self.payment.c
-        # As a subquery: PostgreSQL takes two texts of one expression with values for two.
-        t = (
-            select(
-                p.status,
-                p.refunded_at,
-                self._currency.label("currency"),
-                self._amount.label("amount"),
-            )
-            .where(*self._conditions(wanted))
-            .subquery("taken")
-            .c
-        )
-        refunded = case((t.refunded_at.is_not(None), t.amount))
-        query = (
-            select(
-                t.status,
-                t.currency,
-                func.count().label("number"),
-                *self._sums(t.amount, "amount"),
-                (func.count() - func.count(t.amount)).label("unpriced"),
-                func.count(t.refunded_at).label("refunded"),
-                *self._sums(refunded, "refunded_amount"),
-            )
-            .group_by(t.status, t.currency)
-            .order_by(t.status, t.currency)
-        )
-        return [
-            Total(
-                row["status"],
-                row["currency"],
-                row["number"],
-                _exact_sum(row, "amount"),
-                row["unpriced"],
-                row["refunded"],
-                _exact_sum(row, "refunded_amount"),
-            )
-            for row in self.connect().execute(query).mappings()
-        ]
 
     def books(
         self, since: datetime | None, until: datetime | None, *, batch: int = BATCH
@@ -279,7 +221,9 @@ class Ledger(Part):
                 else (p.paid_at.is_not(None),)
             )
             wanted = Filter(paid_since=since, paid_until=until)
-            query = select(self.payment).where(*self._conditions(wanted), *behind)
+            query = select(self.payment).where(
+                *wanted.conditions(self.payment, self.account), *behind
+            )
             rows = self.connect().execute(query.order_by(p.paid_at, p.id).limit(batch)).all()
             end_reading(self.session)
             yield from rows
@@ -289,24 +233,6 @@ class Ledger(Part):
 
             after = Key(rows[-1].paid_at, rows[-1].id)
 
-    def _conditions(self, wanted: Filter) -> list[ColumnElement[bool]]:
-        p = self.payment.c
-        equal = ((p.status, wanted.status), (p.order_id, wanted.order_id))
-        since = ((p.created_at, wanted.since), (p.paid_at, wanted.paid_since))
-        until = ((p.created_at, wanted.until), (p.paid_at, wanted.paid_until))
-        return [
-            p.account == self.account,
-            *(column == value for column, value in equal if value is not None),
-            *(column >= value for column, value in since if value is not None),
-            *(column < value for column, value in until if value is not None),
-        ]
-
-    def _moment(self, wanted: Filter) -> Any:
-        return self.payment.c.paid_at if wanted.by_payment_time else self.payment.c.created_at
-
-    def _key(self, wanted: Filter, row: Any) -> Key:
-        return Key(row.paid_at if wanted.by_payment_time else row.created_at, row.id)
-
     def _behind(self, moment: Any, after: Key | None) -> Sequence[ColumnElement[bool]]:
         if after is None:
             return ()
@@ -315,32 +241,8 @@ class Ledger(Part):
         earlier = or_(moment < after.moment, self.payment.c.id < after.id)
         return (moment <= after.moment, earlier)
 
-    @property
-    def _amount(self) -> Any:
-        """What Spayon took; of a payment from before 0.2 what was asked for."""
-        p = self.payment.c
-        return case(
-            (p.reported_price.is_not(None), p.reported_price), (p.status == "paid", p.price)
-        )
+    def _moment(self, wanted: Filter) -> Any:
+        return self.payment.c.paid_at if wanted.by_payment_time else self.payment.c.created_at
 
-    @property
-    def _currency(self) -> Any:
-        p = self.payment.c
-        return case(
-            (p.reported_currency.is_not(None), p.reported_currency),
-            (p.status == "paid", p.currency),
-        )
-
-    def _sums(self, amount: Any, name: str) -> Sequence[Any]:
-        if self.connect().dialect.name != "sqlite":
-            return (func.sum(amount).label(name),)
-
-        # SQLite adds up floats, which loses digits: so the wholes and the fractions as integers.
-        whole = cast(amount, Integer)
-        fraction = cast(func.round((amount - whole) * _UNIT), Integer)
-        return (func.sum(whole).label(name), func.sum(fraction).label(f"{name}_fraction"))
-
-
-def _exact_sum(row: Mapping[Any, Any], name: str) -> Decimal:
-    fraction = Decimal(row.get(f"{name}_fraction") or 0) / _UNIT
-    return Decimal(row[name] or 0) + fraction
+    def _key(self, wanted: Filter, row: Any) -> Key:
+        return Key(row.paid_at if wanted.by_payment_time else row.created_at, row.id)

@@ -26,6 +26,7 @@ from .recording import Recorder
 from .reviews import Reviews
 from .schedule import Schedule
 from .status import StatusWriter
+from .totals import Totals
 from .transactions import holds_changes
 
 
@@ -67,6 +68,8 @@ class Storage:
         self.reviews = Reviews(source, status, self.outbox, self.queries)
         #: Payments as the shop's people look for them.
         self.ledger = Ledger(source)
+        #: How many they are, and how much they make.
+        self.totals = Totals(source)
         #: What people write down beside the rows.
         self.notes = Notes(source)
         #: Columns that an earlier release did not have.

@@ -393,9 +393,9 @@ def test_the_sums_of_pages_and_commands_come_from_one_place(desk: Desk) -> None:
     now = desk.shop.clock()
 
     with desk.shop.app.app_context():
-        ledger = desk.shop.spayon.state.storage.ledger
+        totals = desk.shop.spayon.state.storage.totals
         wanted = Filter(paid_since=now - timedelta(days=1), paid_until=now + timedelta(days=1))
-        (total,) = ledger.totals(wanted)
+        (total,) = totals.add_up(wanted)
 
     assert (total.number, total.amount) == (1, Decimal(1000))
     assert "Paid 1 1,000 AMD" in words(desk.get("/export?from=2026-11-01&to=2026-11-30").text)

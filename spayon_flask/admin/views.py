@@ -1,10 +1,9 @@
-"""Admin: views of payments and callbacks for Flask-Admin; needs `spayon-flask[admin]`."""
+"""Views: the payments and the callbacks as lists in Flask-Admin, with a page to act on a row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from typing import NamedTuple
 from typing import Protocol
 
 from flask import Response
@@ -20,21 +19,17 @@ from flask_admin import expose
 from flask_admin.contrib.sqla import ModelView  # type: ignore[import-untyped]  # as above
 from flask_admin.model.template import EndpointLinkRowAction  # type: ignore[import-untyped]  # as above
 
-from .declines import translatable
-from .errors import SpayonError
-from .languages import Language
-from .models import CallbackMixin
-from .models import PaymentMixin
-from .staff.door import Door
-from .staff.reasons import read_reason
-from .staff.tokens import Tokens
-from .state import AppState
-from .storage.outbox import CHANGING
-from .transitions import UNKNOWN
-from .views.language import page_language
+from ..models import CallbackMixin
+from ..models import PaymentMixin
+from ..staff.door import Door
+from ..staff.inputs import read_reason
+from ..staff.tokens import Tokens
+from ..state import AppState
+from ..views.language import page_language
+from .actions import Actions
+from .actions import PaymentActions
+from .actions import ReportActions
 
-
-_NOTHING = translatable("Nothing was changed: it was done already, or it is not possible.")
 
 #: Ids have fewer digits.
 _LONGEST_ID = 19
@@ -52,20 +47,15 @@ class Account(Protocol):
     def state(self) -> AppState: ...
 
 
-class Action(NamedTuple):
-    """Something that a person may do: its *label*; *reason* asks why, if that is needed."""
-
-    name: str
-    label: str
-    reason: str = ""
-
-
 class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little of its types
     """Show the rows of one account, newest first; nothing can be made, edited or removed.
 
     *accessible* is asked on every request whether the present user may see them. What the desk lets
     people do is done here too, on a page of its own, by those whom *door* lets write.
     """
+
+    #: What can be done about a row.
+    actions_class: type[Actions]
 
     can_create = False
     can_edit = False
@@ -124,7 +114,8 @@ class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little o
         secret: Any = current_app.secret_key or state.settings.client_secret
         tokens = Tokens(secret, f"{state.name}/admin")
         language = page_language(state, None)
-        row_id, offered = row.id, self.offered(row, language)
+        actions = self.actions_class(state, language)
+        row_id, offered = row.id, actions.offered(row)
         error = None
 
         if request.method == "POST":
@@ -139,7 +130,7 @@ class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little o
             error = reason.error if wanted is not None and wanted.reason else None
 
             if wanted is not None and not error:
-                flash(self.do(state, row_id, wanted.name, name, reason.text, language))
+                flash(actions.do(row_id, wanted.name, by=name, because=reason.text))
                 return redirect(self.get_url(".act", id=row_id), 303)
 
         page = make_response(
@@ -156,20 +147,11 @@ class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little o
         page.headers["Cache-Control"] = "no-store"
         return page
 
-    def offered(self, row: Any, language: Language) -> list[Action]:
-        """Return what can be done about *row*."""
-        raise NotImplementedError
-
-    def do(
-        self, state: AppState, row_id: int, what: str, by: str, because: str, language: Language
-    ) -> str:
-        """Do it, and return a sentence about what came of it."""
-        raise NotImplementedError
-
 
 class PaymentView(AccountView):
     """The payments, searchable by order, payment session and reference."""
 
+    actions_class = PaymentActions
     column_list = (
         "id",
         "account",
@@ -190,54 +172,11 @@ class PaymentView(AccountView):
     # A link to pay is of no use here, and is not to be copied from here.
     column_details_exclude_list = ("session_url",)
 
-    def offered(self, row: Any, language: Language) -> list[Action]:
-        _ = language.gettext
-        why = _("Why? It is kept with the payment, and your name.")
-        review, paid = row.status == "review", row.status == "paid" and row.refunded_at is None
-        return [
-            *([Action("accept", _("Accept the payment"), why)] if review else []),
-            *([Action("refuse", _("Refuse the payment"), why)] if review else []),
-            *([Action("refund", _("Note the refund"), why)] if paid else []),
-            *([Action("ask", _("Ask Spayon now"))] if row.session_id else []),
-        ]
-
-    def do(
-        self, state: AppState, row_id: int, what: str, by: str, because: str, language: Language
-    ) -> str:
-        _ = language.gettext
-        now = state.clock()
-        # What Flask-Admin has read is no change, and must not be mixed with what we do.
-        state.storage.queries.look_again()
-
-        try:
-            if what == "refund":
-                noted = state.storage.notes.refunded(row_id, by=by, because=because, now=now)
-                return _("The refund is noted.") if noted else _(_NOTHING)
-
-            if what == "ask":
-                answer = state.reconciler.ask_now(row_id)
-                return _("Spayon was asked and says: %(status)s.", status=answer.status or "?")
-
-            state.storage.reviews.settle(
-                row_id, accept=what == "accept", by=by, because=because, now=now
-            )
-
-        except SpayonError as error:
-            return _("That is not possible: %(reason)s", reason=str(error))
-
-        if what == "accept":
-            return _(
-                "The payment is accepted, and the shop’s program has recorded the order as paid."
-            )
-
-        return _(
-            "The payment is refused. The money is not given back by that: do it in Spayon’s panel."
-        )
-
 
 class CallbackView(AccountView):
     """What Spayon told us, with what became of it; the raw body is in the details."""
 
+    actions_class = ReportActions
     column_list = (
         "id",
         "account",
@@ -254,30 +193,6 @@ class CallbackView(AccountView):
     column_formatters_detail = {  # noqa: RUF012  Flask-Admin's way
         "body": lambda _view, _context, row, _name: row.body.decode(errors="replace")
     }
-
-    def offered(self, row: Any, language: Language) -> list[Action]:
-        _ = language.gettext
-        unseen = row.verdict == UNKNOWN and row.seen_at is None
-        why = _("What came of it? It is kept with the report, and your name.")
-        again = row.verdict in CHANGING and self._account.state.handlers.dispatcher is not None
-        return [
-            *([Action("seen", _("This was checked"), why)] if unseen else []),
-            *([Action("hand_over", _("Hand over to the queue again"))] if again else []),
-        ]
-
-    def do(
-        self, state: AppState, row_id: int, what: str, by: str, because: str, language: Language
-    ) -> str:
-        _ = language.gettext
-        now = state.clock()
-        state.storage.queries.look_again()
-
-        if what == "seen":
-            noted = state.storage.notes.seen(row_id, by=by, because=because, now=now)
-            return _("It is noted that this was checked.") if noted else _(_NOTHING)
-
-        taken = state.storage.outbox.hand_over_again(row_id, now=now)
-        return _("The report was handed over to the shop’s queue again.") if taken else _(_NOTHING)
 
 
 def add_views(

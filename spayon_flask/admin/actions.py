@@ -1,0 +1,123 @@
+"""Actions: what a person may do about a payment or a report in Flask-Admin, as at the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from typing import NamedTuple
+
+from ..declines import translatable
+from ..errors import SpayonError
+from ..languages import Language
+from ..state import AppState
+from ..storage.outbox import CHANGING
+from ..transitions import UNKNOWN
+
+
+_NOTHING = translatable("Nothing was changed: it was done already, or it is not possible.")
+
+
+class Action(NamedTuple):
+    """Something that a person may do: its *label*; *reason* asks why, if that is needed."""
+
+    name: str
+    label: str
+    reason: str = ""
+
+
+class _Signed(NamedTuple):
+    """Who acts, why and when."""
+
+    by: str
+    because: str
+    now: datetime
+
+
+class Actions:
+    """Offer actions on the rows of one table of the app with *state*, and do them."""
+
+    def __init__(self, state: AppState, language: Language) -> None:
+        self._state = state
+        self._storage = state.storage
+        self._language = language
+
+    def offered(self, row: Any) -> Sequence[Action]:
+        """Return what can be done about *row*."""
+        raise NotImplementedError
+
+    def do(self, row_id: int, what: str, *, by: str, because: str) -> str:
+        """Do the action named *what*, and return a sentence about what came of it."""
+        # What Flask-Admin has read is no change, and must not be mixed with what we do.
+        self._storage.queries.look_again()
+        return self._do(row_id, what, _Signed(by, because, self._state.clock()))
+
+    def _do(self, row_id: int, what: str, signed: _Signed) -> str:
+        raise NotImplementedError
+
+
+class PaymentActions(Actions):
+    """What can be done about a payment."""
+
+    def offered(self, row: Any) -> Sequence[Action]:
+        """Return what can be done about the payment *row*."""
+        _ = self._language.gettext
+        why = _("Why? It is kept with the payment, and your name.")
+        review, paid = row.status == "review", row.status == "paid" and row.refunded_at is None
+        return [
+            *([Action("accept", _("Accept the payment"), why)] if review else []),
+            *([Action("refuse", _("Refuse the payment"), why)] if review else []),
+            *([Action("refund", _("Note the refund"), why)] if paid else []),
+            *([Action("ask", _("Ask Spayon now"))] if row.session_id else []),
+        ]
+
+    def _do(self, row_id: int, what: str, signed: _Signed) -> str:
+        _ = self._language.gettext
+
+        try:
+            if what == "refund":
+                noted = self._storage.notes.refunded(row_id, **signed._asdict())
+                return _("The refund is noted.") if noted else _(_NOTHING)
+
+            if what == "ask":
+                answer = self._state.reconciler.ask_now(row_id)
+                return _("Spayon was asked and says: %(status)s.", status=answer.status or "?")
+
+            self._storage.reviews.settle(row_id, accept=what == "accept", **signed._asdict())
+
+        except SpayonError as error:
+            return _("That is not possible: %(reason)s", reason=str(error))
+
+        if what == "accept":
+            return _(
+                "The payment is accepted, and the shop’s program has recorded the order as paid."
+            )
+
+        return _(
+            "The payment is refused. The money is not given back by that: do it in Spayon’s panel."
+        )
+
+
+class ReportActions(Actions):
+    """What can be done about a report."""
+
+    def offered(self, row: Any) -> Sequence[Action]:
+        """Return what can be done about the callback *row*."""
+        _ = self._language.gettext
+        unseen = row.verdict == UNKNOWN and row.seen_at is None
+        why = _("What came of it? It is kept with the report, and your name.")
+        again = row.verdict in CHANGING and self._state.handlers.dispatcher is not None
+        return [
+            *([Action("seen", _("This was checked"), why)] if unseen else []),
+            *([Action("hand_over", _("Hand over to the queue again"))] if again else []),
+        ]
+
+    def _do(self, row_id: int, what: str, signed: _Signed) -> str:
+        _ = self._language.gettext
+
+        if what == "seen":
+            noted = self._storage.notes.seen(row_id, **signed._asdict())
+            return _("It is noted that this was checked.") if noted else _(_NOTHING)
+
+        taken = self._storage.outbox.hand_over_again(row_id, now=signed.now)
+        return _("The report was handed over to the shop’s queue again.") if taken else _(_NOTHING)
