@@ -13,11 +13,13 @@ from decimal import Decimal
 from typing import Any
 from typing import TypeVar
 
+import pytest
 from sqlalchemy import TextClause
 from sqlalchemy import event
 from sqlalchemy import make_url
 from sqlalchemy import text
 
+from spayon_flask import GatewayUnavailableError
 from spayon_flask import Order
 from spayon_flask.simulator import Simulator
 from tests.conftest import dispose
@@ -131,6 +133,17 @@ def start(shop: Shop, order: Order) -> Any:
         payment = shop.spayon.start_checkout(order)
         shop.db.session.expunge(payment)
         return payment
+
+
+def lose_the_answer(shop: Shop, gateway: Simulator) -> Any:
+    """Start a checkout whose answers never arrive; return its payment session at the gateway."""
+    fault = gateway.fault("drop_after", on="sessions", times=None)
+
+    with pytest.raises(GatewayUnavailableError):
+        start(shop, order())
+
+    gateway.faults.clear(fault.number)
+    return gateway.sessions.of_order("A1")[0]
 
 
 def refresh(shop: Shop, session_id: str = "S1") -> str:

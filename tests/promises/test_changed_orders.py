@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from spayon_flask import GatewayUnavailableError
 from spayon_flask.simulator import Simulator
 from tests.promises.helpers import Fleet
 from tests.promises.helpers import at_once
 from tests.promises.helpers import just_before
+from tests.promises.helpers import lose_the_answer
 from tests.promises.helpers import order
 from tests.promises.helpers import pass_time
 from tests.promises.helpers import payments
@@ -69,13 +69,7 @@ class TestChangedOrders:
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
         any_shop.add_order()
-        fault = gateway.fault("drop_after", on="sessions", times=None)
-
-        with pytest.raises(GatewayUnavailableError):
-            start(any_shop, order())
-
-        gateway.faults.clear(fault.number)
-        lost = gateway.sessions.of_order("A1")[0]
+        lost = lose_the_answer(any_shop, gateway)
         change_price(any_shop, "50000")
         start(any_shop, order(price="50000"))
 
@@ -91,13 +85,7 @@ class TestChangedOrders:
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
         any_shop.add_order()
-        fault = gateway.fault("drop_after", on="sessions", times=None)
-
-        with pytest.raises(GatewayUnavailableError):
-            start(any_shop, order())
-
-        gateway.faults.clear(fault.number)
-        lost = gateway.sessions.of_order("A1")[0]
+        lost = lose_the_answer(any_shop, gateway)
         start(any_shop, order())
 
         gateway.pay(lost.id)

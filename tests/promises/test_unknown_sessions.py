@@ -9,6 +9,7 @@ from spayon_flask import OrderNotPayableError
 from spayon_flask.simulator import Simulator
 from tests.promises.helpers import Fleet
 from tests.promises.helpers import at_once
+from tests.promises.helpers import lose_the_answer
 from tests.promises.helpers import order
 from tests.promises.helpers import pass_time
 from tests.promises.helpers import payments
@@ -67,13 +68,7 @@ class TestUnknownSessions:
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
         any_shop.add_order()
-        fault = gateway.fault("drop_after", on="sessions", times=None)
-
-        with pytest.raises(GatewayUnavailableError):
-            start(any_shop, order())
-
-        gateway.faults.clear(fault.number)
-        (lost, *_) = gateway.sessions.of_order("A1")
+        lost = lose_the_answer(any_shop, gateway)
         new = start(any_shop, order())
 
         gateway.pay(lost.id)
