@@ -48,7 +48,7 @@ def _unknown_index(table: str) -> Index:
 
 
 class PaymentMixin:
-    """One attempt to pay one order; holds no personal data.
+    """One attempt to pay one order; we write no personal data into it.
 
     *status* is `pending`, `failed`, `expired`, `paid` or `review`; only this package writes it.
     *session_id*, *session_url* and *expires_at* are None until Spayon has answered. *reference* is
@@ -121,7 +121,8 @@ class CallbackMixin:
 
     *source* is `callback` or `status_check`. *verdict* is what it did: `applied`; `review`;
     `stale`, it came too late; `unchanged`, it was so already; `ignored`, no status that we know;
-    `unknown`, no payment that we know. *body* holds the exact bytes. *secret_index* tells which of
+    `unknown`, no payment that we know. *body* holds the exact bytes, personal data
+    included if Spayon sent any, until `prune --bodies` removes them. *secret_index* tells which of
     the callback secrets verified it, counted from 0; None for a status check. *dispatch_at* is set
     while the shop's dispatcher has yet to be given this row. *seen_by*, *seen_because* and
     *seen_at* tell who looked at a report that is `unknown`, with what result and when.

@@ -50,6 +50,7 @@ ELSEWHERE = _of("elsewhere")
 NEEDS_REVIEW = _of("needs_review")
 STORABLE = _of("storable")
 ROWS = _of("rows")
+BODIES = "tests/cli/test_bodies.py"
 REPLICAS = _of("replicas")
 SUITES = _of("suites")
 STANDING = "tests/pages/test_every_standing.py"
@@ -774,6 +775,46 @@ SABOTAGES = [
         "        keys = {old.order_id}\n",
         "tests/cli/test_prune.py",
         "test_an_order_that_the_shop_knows and sqlite",
+    ),
+    Sabotage(
+        "the bodies of payments under review are removed",
+        "storage/pruning.py",
+        '            p.status.in_(("pending", "review")),\n',
+        '            p.status.in_(("pending",)),\n',
+        BODIES,
+        "test_a_payment_that_somebody_has_yet_to_decide and sqlite",
+    ),
+    Sabotage(
+        "the bodies of unknown reports are removed unseen",
+        "storage/pruning.py",
+        "            or_(c.verdict != UNKNOWN, c.seen_at.is_not(None)),\n",
+        "",
+        BODIES,
+        "test_an_unknown_report_keeps and sqlite",
+    ),
+    Sabotage(
+        "the body of a report that waits for the dispatcher is removed",
+        "storage/pruning.py",
+        "            c.received_at < before,\n            c.dispatch_at.is_(None),\n",
+        "            c.received_at < before,\n",
+        BODIES,
+        "test_what_waits_for_the_dispatcher and sqlite",
+    ),
+    Sabotage(
+        "a digest is made of a digest",
+        "storage/pruning.py",
+        "        return and_(func.length(c.body) > 0, beginning != TRIMMED)\n",
+        "        return and_(func.length(c.body) > 0, beginning != b'')\n",
+        BODIES,
+        "test_a_second_run_finds_nothing and sqlite",
+    ),
+    Sabotage(
+        "a price that made no sense is forgotten",
+        "bodies.py",
+        '    return "unreadable" if value is None and was_there else value\n',
+        "    return value\n",
+        "tests/test_bodies.py",
+        "test_the_same_is_read",
     ),
     Sabotage(
         "a handler may say COMMIT",

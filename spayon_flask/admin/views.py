@@ -23,6 +23,7 @@ from ..models import CallbackMixin
 from ..models import PaymentMixin
 from ..staff.door import Door
 from ..staff.inputs import read_reason
+from ..staff.story import removed
 from ..staff.tokens import Tokens
 from ..state import AppState
 from ..views.language import page_language
@@ -191,8 +192,14 @@ class CallbackView(AccountView):
     column_filters = ("account", "status", "source", "verdict")
     column_sortable_list = ("id", "session_id", "status", "verdict", "received_at")
     column_formatters_detail = {  # noqa: RUF012  Flask-Admin's way
-        "body": lambda _view, _context, row, _name: row.body.decode(errors="replace")
+        "body": lambda view, _context, row, _name: view.body_of(row)
     }
+
+    def body_of(self, row: Any) -> str:
+        """Return the text of a report; one that is not exact any more says so first."""
+        body = bytes(row.body)
+        said = removed(body, page_language(self._account.state, None))
+        return f"{said} {body.decode(errors='replace')}".strip()
 
 
 def add_views(

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from ..bodies import removal_of
 from ..money import plain
 
 
@@ -113,7 +114,10 @@ def payment_fields(payment: Any) -> dict[str, object]:
 
 
 def callback_fields(callback: Any) -> dict[str, object]:
-    """Return a callback row for JSON, with its body as text."""
+    """Return a callback row for JSON, with its body as text.
+
+    *body_removed* is None as long as the body has its exact bytes.
+    """
     fields = {
         name: getattr(callback, name)
         for name in (
@@ -130,7 +134,14 @@ def callback_fields(callback: Any) -> dict[str, object]:
             "seen_at",
         )
     }
-    fields["body"] = bytes(callback.body).decode(errors="replace")
+    body = bytes(callback.body)
+    removal = removal_of(body)
+    fields["body"] = body.decode(errors="replace")
+    fields["body_removed"] = removal and {
+        "sha256": removal.sha256,
+        "bytes": removal.length,
+        "at": removal.removed_at.isoformat(),
+    }
     return {name: _plain(value) for name, value in fields.items()}
 
 

@@ -1,7 +1,8 @@
-"""`flask spayon prune`: remove what is old and guards nothing."""
+"""`flask spayon prune`: remove rows and bodies that are old and guard nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from datetime import timedelta
 
@@ -21,12 +22,18 @@ from .output import print_json
 #: Younger rows may yet be told of: a bank may be slow, and a late `paid` counts.
 YOUNGEST = timedelta(days=30)
 
-_HELP = """Remove payments that ended long ago, with their callback rows.
+#: Younger bodies may yet be asked for, by a buyer or by Spayon's people.
+YOUNGEST_BODY = timedelta(days=7)
 
-Only `failed` and `expired` ones that were quiet for that time, and with --paid those `paid` ones
-whose order the order loader no longer knows: while it does, the row is what keeps the order from
-being paid twice. Reports about payments that nobody knows go too, but for those that say `paid`.
-What is pending, under review or waiting for the dispatcher stays.
+_HELP = """Remove payments that ended long ago, with their callback rows; or the bodies of reports.
+
+With --older-than only `failed` and `expired` payments that were quiet for that time, and with
+--paid those `paid` ones whose order the order loader no longer knows: while it does, the row is
+what keeps the order from being paid twice. Reports about payments that nobody knows go too, but for
+those that say `paid`. What is pending, under review or waiting for the dispatcher stays.
+
+With --bodies the rows stay, and so does what was read of a report. Its exact bytes, in which Spayon
+may have put something personal, give way to their SHA-256 digest.
 """
 
 
@@ -34,38 +41,71 @@ def create_command(current: Current) -> click.Command:
     """Return the command for the current app."""
 
     @click.command("prune", cls=Command, help=_HELP)
-    @click.option("--older-than", type=Age(), required=True, help="Such as 400d, at least 30d.")
+    @click.option("--older-than", type=Age(), help="Payments: such as 400d, at least 30d.")
     @click.option("--paid", is_flag=True, help="Also paid ones whose order is gone.")
+    @click.option("--bodies", type=Age(), help="Bodies of reports: such as 90d, at least 7d.")
     @click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True)
     @click.option("--dry-run", is_flag=True, help="Only count.")
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     @with_appcontext
-    def prune(older_than: timedelta, paid: bool, batch: int, dry_run: bool, as_json: bool) -> None:
+    def prune(
+        older_than: timedelta | None,
+        paid: bool,
+        bodies: timedelta | None,
+        batch: int,
+        dry_run: bool,
+        as_json: bool,
+    ) -> None:
         state = current()
+        _check(older_than, bodies, paid=paid)
+        now = state.clock()
+        pruning = Pruning(state, batch, dry_run=dry_run)
+        counts: dict[str, int] = {}
 
-        if older_than < YOUNGEST:
-            raise click.ClickException(
-                "--older-than must be at least 30d: younger payments may yet be reported on"
-            )
+        # Bodies first: a dry run, which removes no rows, then counts the same.
+        if bodies is not None:
+            counts["bodies"] = pruning.trim_bodies(now - bodies, now)
 
-        counts = Pruning(state, batch, dry_run=dry_run).run(
-            (*ENDED, *(["paid"] if paid else [])), state.clock() - older_than
-        )
+        if older_than is not None:
+            counts |= pruning.run((*ENDED, *(["paid"] if paid else [])), now - older_than)
 
         if as_json:
             print_json(counts)
             return
 
         would = "would remove" if dry_run else "removed"
-        kept = f"; kept {counts['kept']} whose order the shop still has" if paid else ""
-        stuck = counts["stuck"]
-        kept += f"; left {stuck} that a row of the shop refers to" if stuck else ""
-        click.echo(
-            f"{would} {counts['payments']} payments, {counts['callbacks']} callbacks and "
-            f"{counts['unknown']} unknown reports{kept}"
-        )
+
+        if bodies is not None:
+            click.echo(f"{would} the bodies of {counts['bodies']} reports")
+
+        if older_than is not None:
+            click.echo(f"{would} {_said(counts, paid=paid)}")
 
     return prune
+
+
+def _check(older_than: timedelta | None, bodies: timedelta | None, *, paid: bool) -> None:
+    if older_than is None and (bodies is None or paid):
+        raise click.UsageError("say how old: --older-than 400d, or --bodies 90d")
+
+    if older_than is not None and older_than < YOUNGEST:
+        raise click.ClickException(
+            "--older-than must be at least 30d: younger payments may yet be reported on"
+        )
+
+    if bodies is not None and bodies < YOUNGEST_BODY:
+        raise click.ClickException(
+            "--bodies must be at least 7d: somebody may yet ask what Spayon said"
+        )
+
+
+def _said(counts: Mapping[str, int], *, paid: bool) -> str:
+    kept = f"; kept {counts['kept']} whose order the shop still has" if paid else ""
+    stuck = f"; left {counts['stuck']} that a row of the shop refers to" if counts["stuck"] else ""
+    return (
+        f"{counts['payments']} payments, {counts['callbacks']} callbacks and "
+        f"{counts['unknown']} unknown reports{kept}{stuck}"
+    )
 
 
 class Pruning:
@@ -107,6 +147,23 @@ class Pruning:
             counts["unknown"] += unknown
 
         return counts
+
+    def trim_bodies(self, before: datetime, now: datetime) -> int:
+        """Remove the bodies of reports from *before* that nobody has to read any more."""
+        retention = self._storage.pruning
+
+        if self._dry_run:
+            return retention.count_bodies(before=before)
+
+        bodies = last = 0
+
+        while trimmed := retention.trim_bodies(
+            before=before, after_id=last, limit=self._batch, now=now
+        ):
+            last = trimmed.last_id
+            bodies += trimmed.bodies
+
+        return bodies
 
     def _may_go(self, old: Old) -> bool:
         """Return True if no order depends on the row; in doubt, one does."""

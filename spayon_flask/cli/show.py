@@ -8,6 +8,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from ..bodies import removal_of
 from ..state import AppState
 from ..state import Current
 from .command import Command
@@ -136,3 +137,11 @@ def _print_callbacks(told: Sequence[Any]) -> None:
             for each in told
         ],
     )
+
+    removed = sum(removal_of(bytes(each.body)) is not None for each in told)
+
+    if removed:
+        click.echo(
+            f"\nThe exact bytes of {removed} of these reports were removed on purpose, by "
+            "`prune --bodies`. --json tells what stayed, and the SHA-256 digests."
+        )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from typing import NamedTuple
 
+from ..bodies import removal_of
 from ..declines import translatable
 from ..doubts import doubt_text
 from ..languages import Language
@@ -41,13 +42,15 @@ HELD_BACK = {
 class Event(NamedTuple):
     """A *sentence* about what happened at *moment*; *report* is the callback row, if any.
 
-    *body* is the text of the report. *again* is True if the report can be handed over again.
+    *body* is the text of the report, and *removed* says that its exact text is not there any more.
+    *again* is True if the report can be handed over again.
     """
 
     moment: datetime
     sentence: str
     report: Any = None
     body: str = ""
+    removed: str = ""
     again: bool = False
 
 
@@ -74,6 +77,20 @@ def held_back(reason: str | None, language: Language) -> str:
     """Say in a few words why a payment was held back; the shop's own reason as it is."""
     message = HELD_BACK.get(reason or "")
     return reason or "" if message is None else language.gettext(message)
+
+
+def removed(body: bytes, language: Language) -> str:
+    """Say that the exact text of *body* was removed and when; nothing if the text is there."""
+    removal = removal_of(body)
+
+    if removal is None:
+        return ""
+
+    return language.gettext(
+        "The exact text was removed on purpose, on %(day)s. What we read of it has stayed, and the "
+        "SHA-256 digest of the text.",
+        day=language.date(removal.removed_at),
+    )
 
 
 def _begun(payment: Any, language: Language) -> str:
@@ -120,11 +137,13 @@ def _reported(payment: Any, report: Any, n: int, of: int, language: Language) ->
     if report.dispatch_at is not None:
         waits = " " + _("It waits to be handed over to the shop’s queue.")
 
+    body = bytes(report.body)
     return Event(
         report.received_at,
         f"{said} {came}{waits}",
         report,
-        bytes(report.body).decode(errors="replace"),
+        body.decode(errors="replace"),
+        removed(body, language),
         report.verdict in CHANGING,
     )
 

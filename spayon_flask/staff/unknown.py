@@ -16,14 +16,16 @@ from ..reports import Report
 from .desk import Desk
 from .inputs import read_reason
 from .payments import SHOWN
+from .story import removed
 
 
 class Unmatched(NamedTuple):
-    """A callback *row*, what its report says, and its exact text."""
+    """A callback *row*, what its report says, and its text; *removed* says if it is not exact."""
 
     row: Any
     report: Report | None
     body: str
+    removed: str
 
 
 def show(desk: Desk) -> ResponseReturnValue:
@@ -35,7 +37,7 @@ def show(desk: Desk) -> ResponseReturnValue:
     more = len(rows) > SHOWN
     return desk.page(
         "unknown.html",
-        reports=[_read(row) for row in rows[:SHOWN]],
+        reports=[_read(row, desk) for row in rows[:SHOWN]],
         next_url=url_for(".unknown", before=rows[SHOWN - 1].id) if more else None,
     )
 
@@ -49,7 +51,7 @@ def seen(desk: Desk, callback_id: int) -> ResponseReturnValue:
     if not rows or rows[0].id != callback_id:
         return desk.sorry(404, _("There is no such report, or its payment is known by now."))
 
-    unmatched = _read(rows[0])
+    unmatched = _read(rows[0], desk)
 
     if request.method != "POST" or rows[0].seen_at is not None:
         code = 409 if request.method == "POST" else 200
@@ -64,7 +66,7 @@ def seen(desk: Desk, callback_id: int) -> ResponseReturnValue:
     return redirect(url_for(".unknown", done="seen" if noted else "nothing"), 303)
 
 
-def _read(row: Any) -> Unmatched:
+def _read(row: Any, desk: Desk) -> Unmatched:
     body = bytes(row.body)
 
     try:
@@ -73,7 +75,7 @@ def _read(row: Any) -> Unmatched:
     except InvalidPayloadError:
         report = None
 
-    return Unmatched(row, report, body.decode(errors="replace"))
+    return Unmatched(row, report, body.decode(errors="replace"), removed(body, desk.language))
 
 
 def _read_id(text: str) -> int | None:

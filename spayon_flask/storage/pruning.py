@@ -1,22 +1,32 @@
-"""Pruning: which rows may go after how long (retention), and their removal."""
+"""Pruning: which rows and bodies may go after how long (retention), and their removal."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
+from sqlalchemy import LargeBinary
+from sqlalchemy import and_
+from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import exists
 from sqlalchemy import func
 from sqlalchemy import or_
 from sqlalchemy import select
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from ..bodies import TRIMMED
+from ..bodies import trim
 from ..errors import HandlerError
+from ..errors import InvalidPayloadError
+from ..reports import Report
 from ..transitions import UNKNOWN
 from .part import Part
 from .transactions import transaction
@@ -42,8 +52,18 @@ class Removed(NamedTuple):
     stuck: int
 
 
+class Trimmed(NamedTuple):
+    """One batch: how many *bodies* were removed, and the id of the last callback row."""
+
+    bodies: int
+    last_id: int
+
+
 class Pruning(Part):
-    """Remove old rows: a payment goes with all that was told of it, or stays."""
+    """Remove old rows: a payment goes with all that was told of it, or stays.
+
+    The body of a report may go earlier than the row, which guards without its body.
+    """
 
     def find(
         self,
@@ -136,6 +156,78 @@ class Pruning(Part):
         query = select(func.count()).select_from(self.callback).where(*self._unknown(before))
         return self.session.scalar(query) or 0
 
+    @transaction
+    def trim_bodies(
+        self, connection: Connection, *, before: datetime, after_id: int, limit: int, now: datetime
+    ) -> Trimmed | None:
+        """Trim at most *limit* bodies from *before* with an id above *after_id*; None if none is.
+
+        What we read of a report stays, with a digest of its bytes.
+        """
+        if connection.dialect.name == "sqlite":
+            connection.execute(self.take_lock)
+
+        c = self.callback.c
+        rows = connection.execute(
+            select(c.id, c.session_id, c.status, c.verdict, c.body)
+            .where(c.id > after_id, *self._has_needless_body(before))
+            .order_by(c.id)
+            .limit(limit)
+        ).all()
+        bodies = 0
+
+        for row in rows:
+            left = trim(_read(row), now=now)
+            values = {"the_id": row.id, "the_verdict": row.verdict, "body": left}
+            bodies += connection.execute(self._write_trimmed, values).rowcount
+
+        return Trimmed(bodies, rows[-1].id) if rows else None
+
+    def count_bodies(self, *, before: datetime) -> int:
+        """Return how many bodies `trim_bodies` would trim in all."""
+        query = select(func.count()).select_from(self.callback)
+        return self.session.scalar(query.where(*self._has_needless_body(before))) or 0
+
+    @cached_property
+    def _write_trimmed(self) -> Any:
+        c = self.callback.c
+        return (
+            update(self.callback)
+            .where(
+                c.id == bindparam("the_id"),
+                # Unless the report was decided upon, handed over again or trimmed meanwhile.
+                c.verdict == bindparam("the_verdict"),
+                c.dispatch_at.is_(None),
+                self._is_whole,
+            )
+            .values(body=bindparam("body"))
+        )
+
+    def _has_needless_body(self, before: datetime) -> list[ColumnElement[bool]]:
+        """The conditions of a report from *before* whose bytes nobody has to read any more."""
+        p, c = self.payment.c, self.callback.c
+        needed = exists().where(
+            p.account == c.account,
+            p.session_id == c.session_id,
+            p.status.in_(("pending", "review")),
+        )
+        return [
+            c.account == self.account,
+            c.received_at < before,
+            c.dispatch_at.is_(None),
+            # Somebody has yet to find out what an unknown report is about.
+            or_(c.verdict != UNKNOWN, c.seen_at.is_not(None)),
+            self._is_whole,
+            ~needed,
+        ]
+
+    @cached_property
+    def _is_whole(self) -> ColumnElement[bool]:
+        """The condition that a body is there, with all its bytes."""
+        c = self.callback.c
+        beginning = func.substr(c.body, 1, len(TRIMMED), type_=LargeBinary())
+        return and_(func.length(c.body) > 0, beginning != TRIMMED)
+
     def _unknown(self, before: datetime) -> list[ColumnElement[bool]]:
         c = self.callback.c
         return [
@@ -161,3 +253,14 @@ class Pruning(Part):
             p.refunded_at.is_(None),
             ~stirring,
         ]
+
+
+def _read(row: Any) -> Report:
+    body = bytes(row.body)
+
+    try:
+        return Report.from_json(body)
+
+    except InvalidPayloadError:
+        # The shop may have written something of its own in place of a body.
+        return Report(row.session_id, row.status, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from datetime import timedelta
 from datetime import timezone
 from decimal import Decimal
 from typing import Any
@@ -90,6 +91,18 @@ def test_the_callbacks_are_listed_with_their_verdicts(client: FlaskClient) -> No
 
 def test_a_callback_s_body_is_shown_as_text(client: FlaskClient) -> None:
     assert "productName" in client.get("/admin/spayon_callbacks/details/?id=1").text
+
+
+def test_a_body_that_was_removed_says_so(app: Flask, client: FlaskClient, parts: Parts) -> None:
+    with app.app_context():
+        state = parts.spayon.state
+        late = state.clock() + timedelta(days=91)
+        assert state.storage.pruning.trim_bodies(before=late, after_id=0, limit=9, now=late)
+
+    page = client.get("/admin/spayon_callbacks/details/?id=1").text
+
+    assert "The exact text was removed on purpose, on" in page
+    assert "productName" not in page
 
 
 @pytest.mark.parametrize("page", ["spayon_payments", "spayon_callbacks"])

@@ -244,6 +244,29 @@ def test_the_exact_bytes_are_folded_away(desk: Desk) -> None:
     assert re.search(r"<details>\s*<summary>The exact report</summary>\s*<pre[^>]*>{&#34;s", page)
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "removed on purpose, on"), ("ru", "намеренно удалён: "), ("hy", "հեռացվել է՝ ")],
+)
+def test_a_report_whose_bytes_were_removed_says_so_in_each_language(
+    desk: Desk, language: str, said: str
+) -> None:
+    desk.shop.add_order()
+    desk.shop.add_payment()
+    desk.shop.deliver(report())
+    desk.shop.deliver(report("S9"))
+    run = desk.shop.app.test_cli_runner().invoke
+    row = desk.shop.callbacks()[1].id
+    run(args=["spayon", "unknown", "--seen", str(row), "--because", "x", "--by", "x"])
+    desk.shop.clock.step(91 * 86400)
+    assert "of 2 reports" in run(args=["spayon", "prune", "--bodies", "90d"]).output
+
+    for path in ("/1", f"/unknown/{row}"):
+        page = desk.get(path, headers={"Accept-Language": language}).text
+        assert re.search(rf"<p>[^<]*{said}[^<]*</p>\s*<pre[^>]*>{{&#34;removedBy", page)
+        assert "The exact report" not in page
+
+
 def test_other_attempts_to_pay_the_order_are_shown(desk: Desk) -> None:
     desk.shop.add_payment("S1", "A1", held_order_id=None, status="expired")
     desk.shop.add_payment("S2", "A1")
