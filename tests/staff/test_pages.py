@@ -197,7 +197,30 @@ def test_what_is_shown_is_added_up(desk: Desk) -> None:
 
     text = words(desk.get("/list").text)
 
-    assert "3 payments on this page; paid: 1, together 1,000 AMD." in text
+    assert "Totals of the 3 payments on this page – paid: 1, together 1,000 AMD." in text
+    assert "Other pages" not in text
+
+
+def test_a_page_among_several_says_that_the_others_are_not_added_up(desk: Desk) -> None:
+    for number in range(51):
+        pay(desk.shop, f"A{number}", f"S{number}")
+
+    first = desk.get("/list").text
+    older = re.search(r'href="/staff/payments(/list\?[^"]+)">Older payments', first)
+    assert older is not None
+
+    for page, total in (
+        (first, "Totals of the 50 payments on this page – paid: 50, together 50,000 AMD."),
+        (desk.get(older[1]).text, "Total of the 1 payment on this page – paid: 1, together"),
+    ):
+        assert total in words(page)
+        assert "Other pages are not counted here. The export adds up a whole period." in words(page)
+
+
+def test_nothing_is_added_up_if_nothing_is_paid(desk: Desk) -> None:
+    desk.shop.add_payment("S3", "A3")
+
+    assert "1 payment on this page." in words(desk.get("/list").text)
 
 
 def test_a_payment_shows_what_was_asked_for_beside_what_was_reported(desk: Desk) -> None:
