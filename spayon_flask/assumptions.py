@@ -146,8 +146,9 @@ _CREATION = (
         id="used-order-id",
         assumed="An `order_id` that was used before is taken again.",
         documented=False,
-        otherwise="A second attempt to pay the same order is refused: an order whose first session "
-        "expired cannot be paid. Let the order loader give each attempt an `order_id` of its own.",
+        otherwise="Nothing to do. If the second attempt to pay an order is refused, or is answered "
+        "with the session of the first, the package asks once more with an id for this attempt "
+        "alone, such as `A1_3F9A1C22`. Spayon's panel shows that id.",
         step="alone",
         value="accepted",
         switch="used_order",

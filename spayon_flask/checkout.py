@@ -26,6 +26,7 @@ from .handlers import Handlers
 from .loading import load_order
 from .models import PaymentMixin
 from .orders import Order
+from .orders import attempt_id
 from .reports import Report
 from .storage import Claim
 from .storage import Storage
@@ -129,7 +130,7 @@ class Checkout:
             if claim.state == "created":
                 creations += 1
 
-                if (payment := self._create(order, claim)) is not None:
+                if (payment := self._create(order, claim, is_first=creations == 1)) is not None:
                     return payment
 
             elif claim.state == "lapsed":
@@ -180,8 +181,14 @@ class Checkout:
             language=found.language or order.language,
         )
 
-    def _create(self, order: Order, claim: Claim) -> PaymentMixin | None:
-        """Return the payment, or None if it lost its order while Spayon was asked."""
+    def _create(self, order: Order, claim: Claim, *, is_first: bool) -> PaymentMixin | None:
+        """Return the payment, or None if it lost its order while Spayon was asked.
+
+        If a creation did not help, *is_first* is False: Spayon may have answered with the payment
+        session that it had for the order id before.
+        """
+        own_id = attempt_id(order.order_id, claim.reference) if claim.again else None
+        order = order if is_first or own_id is None else replace(order, order_id=own_id)
         urls = self._links(claim.reference, order.language)
         asked_at = self._clock()
 
@@ -191,6 +198,7 @@ class Checkout:
                 callback_url=urls.callback_url,
                 return_url=urls.return_url,
                 cancel_url=urls.cancel_url,
+                attempt_id=own_id,
             )
 
         except GatewayError as error:
@@ -207,7 +215,8 @@ class Checkout:
         )
 
         if early is None:
-            self._storage.creations.release(claim.payment_id)
+            # Spayon has answered: there is no other session that this row could belong to.
+            self._storage.creations.release(claim.payment_id, was_sent=False)
             return None
 
         for each in early:

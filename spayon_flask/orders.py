@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
@@ -22,6 +23,9 @@ MAX_ID_LENGTH = 255
 MAX_TEXT_LENGTH = 255
 
 MAX_URL_LENGTH = 2000
+
+#: Letters of an attempt's id that follow the order's own.
+_MARK_LENGTH = 8
 
 # Control characters (PostgreSQL takes no NUL) and lone surrogates (no encoding takes them).
 # Compiled at its first use: so wide a range takes as long as to import three modules.
@@ -229,6 +233,28 @@ def is_lazy_text(value: object) -> bool:
     return not isinstance(value, str) and all(
         callable(getattr(value, name, None)) for name in ("casefold", "encode")
     )
+
+
+def attempt_id(order_id: str, reference: str) -> str:
+    """Return an order id for one attempt only: `A1` and a mark made from the *reference*: `A1_3F…`.
+
+    An order id that leaves no room for a mark stays as it is. Nobody can guess the mark, so no
+    order has such an id by chance. It has only characters of the documented example.
+    """
+    # Relies on: used-order-id
+    mark = hashlib.sha256(reference.encode()).hexdigest()[:_MARK_LENGTH].upper()
+    found = f"{order_id}_{mark}"
+    return found if len(found) <= MAX_ID_LENGTH else order_id
+
+
+def without_mark(order_id: str) -> str:
+    """Return the order that the id of an attempt belongs to; any other *order_id* as it is."""
+    return re.sub(rf"(?<=.)_[0-9A-F]{{{_MARK_LENGTH}}}\Z", "", order_id)
+
+
+def names_order(told: str | None, order_id: str, reference: str) -> bool:
+    """Return True if Spayon *told* of this order, by its own id or by that of this attempt."""
+    return told is not None and told in (order_id, attempt_id(order_id, reference))
 
 
 def has_control_characters(text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from .orders import MAX_TEXT_LENGTH
 from .orders import has_control_characters
+from .orders import names_order
 from .reports import Report
 
 
@@ -43,6 +44,8 @@ class Asked(Protocol):
     def status(self) -> str: ...
     @property
     def order_id(self) -> str: ...
+    @property
+    def reference(self) -> str: ...
     @property
     def product_id(self) -> int | None: ...
     @property
@@ -130,7 +133,7 @@ def _doubt(payment: Asked, report: Report, *, order_is_paid: bool) -> str | None
     if report.order_id is None:
         return "order_missing"
 
-    if report.order_id != payment.order_id:
+    if not names_order(report.order_id, payment.order_id, payment.reference):
         return "order_differs"
 
     if report.price is None:

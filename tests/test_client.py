@@ -343,6 +343,42 @@ class TestCreatingASession:
         assert first == {**second, "language": "hy"}
         assert sim.sessions.created == 1
 
+    def test_an_order_id_that_spayon_refuses_is_replaced(
+        self, sim: Simulator, client: Client, wire: list[str]
+    ) -> None:
+        sim.shape.change(used_order="refused", refused=["language-hy"])
+        create(client)
+        order = dataclasses.replace(ORDER, language="hy")
+        client.create_session(order, **LINKS, attempt_id="A1_1")
+
+        one, two, three = (json.loads(body) for body in wire[-3:])
+        assert one == {**two, "order_id": "A1"}
+        assert two == {**three, "language": "hy"}
+        assert [each.order_id for each in sim.sessions] == ["A1", "A1_1"]
+
+    @pytest.mark.parametrize("code", ["400 No", "409 No", "422 No"])
+    def test_a_refusal_with_an_id_of_the_attempt_is_final(
+        self, answering: Callable[..., Client], wire: list[str], code: str
+    ) -> None:
+        client = answering(http(b"{}", code))
+
+        with pytest.raises(RequestRefusedError):
+            client.create_session(ORDER, **LINKS, attempt_id="A1_1")
+
+        sent = [json.loads(body)["order_id"] for body in wire if "order_id" in body]
+        assert sent == ["A1", "A1_1"]
+
+    @pytest.mark.parametrize("attempt_id", [None, "A1"])
+    def test_the_same_order_id_is_not_sent_again(
+        self, sim: Simulator, client: Client, attempt_id: str | None
+    ) -> None:
+        sim.shape.change(required=["email"])
+
+        with pytest.raises(RequestRefusedError):
+            client.create_session(ORDER, **LINKS, attempt_id=attempt_id)
+
+        assert sim.requests.count("POST /api/product/session") == 1
+
     def test_a_refusal_without_a_language_is_not_repeated(
         self, sim: Simulator, client: Client
     ) -> None:

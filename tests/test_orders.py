@@ -14,7 +14,10 @@ from flask_babel.speaklater import LazyString  # type: ignore[import-untyped]  #
 from spayon_flask import Order
 from spayon_flask import OrderError
 from spayon_flask import OrderLine
+from spayon_flask.orders import attempt_id
 from spayon_flask.orders import is_id
+from spayon_flask.orders import names_order
+from spayon_flask.orders import without_mark
 
 
 def order(**fields: Any) -> Order:
@@ -274,3 +277,44 @@ def test_a_payment_asks_for_an_order_as_long_as_product_and_price_are_the_same(
 )
 def test_an_id_is_what_an_order_would_take(value: str, can_be: bool) -> None:
     assert is_id(value) is can_be
+
+
+def test_an_attempt_has_an_id_that_begins_with_the_order_s() -> None:
+    assert attempt_id("A1", "reference") == "A1_52367A66"
+    assert attempt_id("A1", "another") != attempt_id("A1", "reference")
+
+
+@pytest.mark.parametrize(("letters", "has_room"), [(246, True), (247, False)])
+def test_an_order_id_without_room_for_a_mark_stays_as_it_is(letters: int, has_room: bool) -> None:
+    order_id = "x" * letters
+
+    assert (attempt_id(order_id, "reference") != order_id) == has_room
+    assert len(attempt_id(order_id, "reference")) <= 255
+
+
+@pytest.mark.parametrize(
+    ("told", "order_id"),
+    [
+        ("A1_52367A66", "A1"),
+        ("A_1_52367A66_52367A66", "A_1_52367A66"),
+        ("A1", "A1"),
+        ("A1_52367A6", "A1_52367A6"),
+        ("A1_52367a66", "A1_52367a66"),
+        ("A152367A66", "A152367A66"),
+        ("_52367A66", "_52367A66"),
+        ("A1_52367A66 ", "A1_52367A66 "),
+        ("A1_52367A66\n", "A1_52367A66\n"),
+    ],
+)
+def test_the_order_of_an_attempt_is_told_by_its_mark(told: str, order_id: str) -> None:
+    assert without_mark(told) == order_id
+
+
+@pytest.mark.parametrize(
+    ("told", "is_named"),
+    [("A1", True), ("A1_52367A66", True), (None, False), ("A2", False), ("A1_52367A67", False)],
+)
+def test_an_order_is_named_by_its_id_and_by_that_of_the_attempt(
+    told: str | None, is_named: bool
+) -> None:
+    assert names_order(told, "A1", "reference") == is_named

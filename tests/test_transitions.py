@@ -24,6 +24,7 @@ def payment(**fields: Any) -> Any:
     asked = {
         "status": "pending",
         "order_id": "A1",
+        "reference": "reference",
         "product_id": None,
         "price": Decimal(1000),
         "currency": "AMD",

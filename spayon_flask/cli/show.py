@@ -9,6 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..bodies import removal_of
+from ..orders import without_mark
 from ..state import AppState
 from ..state import Current
 from .command import Command
@@ -40,7 +41,9 @@ def create_command(current: Current) -> click.Command:
         state = current()
         queries = state.storage.queries
         payment = queries.named(name)
-        attempts = [payment] if payment else queries.attempts(name)
+        # The id of an attempt stands in Spayon's panel.
+        by_order = queries.attempts(name) or queries.attempts(without_mark(name))
+        attempts = [payment] if payment else by_order
 
         if attempts:
             _show(state, attempts, as_json=as_json)

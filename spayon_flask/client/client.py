@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 TOKEN_SECONDS = 3600.0
 
 #: The answers to a creation that may be about one of its fields.
-_REFUSED = (400, 422)
+_REFUSED = (400, 409, 422)
 
 #: No token is believed to live longer than this many seconds.
 _LONGEST_LIFE = 24 * 3600.0
@@ -93,17 +93,30 @@ class Client:
         return Token(token, max(seconds - (time.monotonic() - asked), 0.0))
 
     def create_session(
-        self, order: Order, *, callback_url: str, return_url: str, cancel_url: str
+        self,
+        order: Order,
+        *,
+        callback_url: str,
+        return_url: str,
+        cancel_url: str,
+        attempt_id: str | None = None,
     ) -> PaymentSession:
         """Create a payment session for *order*: `POST /api/product/session`.
 
-        If Spayon refuses it, it is asked for once more without a language.
+        If Spayon refuses the creation, Spayon is asked once more with *attempt_id* as the order id,
+        if that is given, and then once more without a language.
         """
         # Relies on: creation-status-code, used-order-id
         links = {"callback_url": callback_url, "return_url": return_url, "cancel_url": cancel_url}
         body = session_body(order, self._settings)
         body |= {name: ascii_url(url) for name, url in links.items()}
         answer = self._send("create", "POST", "/api/product/session", json=body)
+
+        # The order id was sent before, and Spayon may take each only once.
+        if answer.status in _REFUSED and attempt_id not in (None, order.order_id):
+            logger.info("creation refused, asking with another order id", extra={"call": "create"})
+            body["order_id"] = attempt_id
+            answer = self._send("create", "POST", "/api/product/session", json=body)
 
         # Which codes Spayon knows is unknown, and a payment page in another language is better than
         # none.

@@ -105,11 +105,13 @@ def create_session(gateway: Gateway) -> Response:
     except BadBodyError as error:
         return _refuse(400, str(error))
 
-    used = creation.order_id is not None and gateway.sessions.of_order(creation.order_id)
+    name = creation.order_id
+    used = [] if name is None else gateway.sessions.of_order(name)
     if used and gateway.shape.used_order == "refused":
         return _refuse(400, "order_id was used before")
 
-    session = gateway.create(creation)
+    same = gateway.shape.used_order == "the same session"
+    session = used[-1] if used and same else gateway.create(creation)
     early = _struck("callback_before_answer", "sessions")
     if early:
         ends = {"paid": gateway.pay, "failed": gateway.decline, "expired": gateway.expire}

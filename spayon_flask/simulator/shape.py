@@ -32,6 +32,9 @@ ORDERS = {
     ),
 }  # fmt: skip
 
+#: What becomes of a creation for an order id used before.
+USED_ORDER = ("accepted", "refused", "the same session")
+
 #: A header or a query parameter: a name without spaces.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
@@ -112,7 +115,7 @@ SWITCHES: dict[str, Switch] = {
     "creation_code": Switch("Code of a create answer", (200, 201)),
     "creation_keys": Switch("Keys of a create answer", ("snake", "camel")),
     "required": Switch("Fields that a creation must have", REQUIRABLE, several=True),
-    "used_order": Switch("A creation for an order id used before", ("accepted", "refused")),
+    "used_order": Switch("A creation for an order id used before", USED_ORDER),
     "refused": Switch("A creation is refused for", REFUSABLE, several=True),
     "session_lifetime": Switch("Seconds that a session lives", low=1, high=86400),
     "unknown_session_code": Switch("Code for a session id that is unknown", (404, 400)),
@@ -170,7 +173,7 @@ class Shape:
     creation_keys: str = "snake"
     #: Fields without which a creation is refused, beside the product. Not documented.
     required: tuple[str, ...] = ()
-    #: Not documented.
+    #: `accepted`; `refused`; or `the same session` is the answer. Not documented.
     used_order: str = "accepted"
     #: For what a creation is refused that could be taken. Not documented.
     refused: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from ..exports import amount_of
 from ..loading import load_order
 from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
+from ..orders import names_order
 from ..reports import Report
 from ..storage import Filter
 from ..storage import Key
@@ -131,7 +132,8 @@ def show_payment(
         price_differs=payment.product_id is None
         and payment.paid_at is not None
         and (price, currency) != (payment.price, payment.currency),
-        order_differs=reported_order is not None and reported_order != payment.order_id,
+        order_differs=reported_order is not None
+        and not names_order(reported_order, payment.order_id, payment.reference),
         attempts=[each for each in queries.attempts(payment.order_id) if each.id != payment.id],
         dispatches=desk.state.handlers.dispatcher is not None,
         # At last: the shop's function may do anything to the session.

@@ -49,11 +49,14 @@ class Claim(NamedTuple):
     payment session is over by our clock, or it was made for another host. `changed`: the payment
     asks for something else, and was made after the order was loaded. `paid` and `review`: nothing
     more is to be paid.
+
+    *again* is True if there are earlier payments of the order.
     """
 
     state: str
     payment_id: int
     reference: str = ""
+    again: bool = False
 
 
 class Checkouts(Part):
@@ -119,7 +122,7 @@ class Checkouts(Part):
         reference = secrets.token_urlsafe(24)
         payment_id = self._insert(connection, order, reference, host, now)
         self._tell(connection, payment_id, details)
-        return Claim("created", payment_id, reference)
+        return Claim("created", payment_id, reference, again=bool(attempts))
 
     def _tell(
         self, connection: Connection, payment_id: int, details: Mapping[str, str] | None

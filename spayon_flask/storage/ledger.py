@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from sqlalchemy import or_
 from sqlalchemy import select
 
+from ..orders import without_mark
 from .part import Part
 from .transactions import end_reading
 
@@ -164,7 +165,11 @@ class Ledger(Part):
             rows = self.connect().execute(query.order_by(p.id.desc()).limit(limit))
             found.update((row.id, row) for row in rows)
 
-        return list(found.values())
+        # Copied from Spayon's panel, perhaps: the id of an attempt.
+        order_id = without_mark(text)
+        return list(found.values()) or (
+            [] if order_id == text else self._exact(conditions, order_id, limit)
+        )
 
     def every(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Any]:
         """Yield all payments of *wanted*, newest first, at most *limit*; `BATCH` rows at a time."""

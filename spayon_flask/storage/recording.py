@@ -21,7 +21,9 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import HandlerError
 from ..errors import NeedsReview
+from ..orders import attempt_id
 from ..orders import is_id
+from ..orders import without_mark
 from ..reports import Report
 from ..transitions import BARRING
 from ..transitions import UNKNOWN
@@ -216,20 +218,31 @@ class Recorder(Part):
     def _find_payment_without_answer(self, connection: Connection, report: Report) -> Any:
         """Return the payment whose answer from Spayon was lost, or None.
 
-        Of several payments it is the one of the reported price, or the newest.
+        Of several payments it is the one whose own attempt is named, or the one of the reported
+        price, or the newest.
         """
         # Some texts are no order's id, and not every database takes them.
         if report.order_id is None or not is_id(report.order_id):
             return None
 
-        rows = connection.execute(self._find_unanswered, {"the_order_id": report.order_id})
-        return max(rows, key=lambda row: (row.price == report.price, row.id), default=None)
+        told = report.order_id
+        rows = connection.execute(
+            self._find_unanswered, {"the_order_ids": [told, without_mark(told)]}
+        )
+
+        def fits(row: Any) -> tuple[bool, bool, bool, int]:
+            is_its_own = attempt_id(row.order_id, row.reference) == told
+            return is_its_own, row.order_id == told, row.price == report.price, row.id
+
+        return max(rows, key=fits, default=None)
 
     @cached_property
     def _find_unanswered(self) -> Any:
         p = self.payment.c
         return select(*(p[name] for name in NEEDED)).where(
-            p.order_id == bindparam("the_order_id"), self.is_mine, p.session_id.is_(None)
+            p.order_id.in_(bindparam("the_order_ids", expanding=True)),
+            self.is_mine,
+            p.session_id.is_(None),
         )
 
     def _decide(self, connection: Connection, found: Any, report: Report) -> Transition:

@@ -73,7 +73,7 @@ def test_what_differs_is_said_with_what_it_means_and_the_exit_code_is_1(stage: A
     assert result.exit_code == 1
     assert "differs    used-order-id" in result.output
     assert "seen: refused; assumed: accepted" in result.output
-    assert "cannot be paid. Let the order loader give each attempt" in result.output
+    assert "asks once more with an id for this attempt alone" in result.output
 
 
 def test_a_gateway_that_is_away_proves_nothing(stage: Any) -> None:

@@ -56,7 +56,7 @@ def check_out(shop: Shop, sim: Simulator) -> PaymentSession:
         "/pay/checkout/A1", data=TYPED, headers={"Accept-Language": "hy-AM,hy;q=0.9"}
     )
     assert page.status_code == 303, page.text
-    return sim.sessions.of_order("A1")[-1]
+    return sim.sessions[page.location.rsplit("/", 1)[1]]
 
 
 def state_shown(shop: Shop, path: str) -> str:
@@ -81,6 +81,19 @@ def test_a_decline(selling: Shop, sim: Simulator) -> None:
 
     assert state_shown(selling, f"/pay/return?session_id={session.id}") == "failed"
     assert selling.handled == [("A1", "failed")]
+
+
+@pytest.mark.parametrize("ending", ["declined", "given up", "expired"])
+def test_a_purchase_at_the_second_attempt(selling: Shop, sim: Simulator, ending: str) -> None:
+    first = check_out(selling, sim)
+    end = {"declined": sim.decline, "given up": sim.abandon, "expired": sim.expire}[ending]
+    end(first.id)
+    second = check_out(selling, sim)
+    sim.pay(second.id)
+
+    assert second.id != first.id
+    assert state_shown(selling, f"/pay/return?session_id={second.id}") == "paid"
+    assert selling.paid_times() == 1
 
 
 def test_a_payer_who_clicks_back_goes_on_and_pays(selling: Shop, sim: Simulator) -> None:

@@ -72,7 +72,10 @@ def _sessions(facts: Mapping[str, Facts]) -> dict[str, Any]:
         found["creation-required-fields"] = minimal["required"]
 
     if used := facts.get("used-order"):
-        found["used-order-id"] = "accepted" if used["accepted"] else "refused"
+        same = used.get("same_session")
+        found["used-order-id"] = (
+            "refused" if not used["accepted"] else "the same session" if same else "accepted"
+        )
 
     for each in REGISTER:
         if each.item and each.item in facts:

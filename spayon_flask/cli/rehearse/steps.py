@@ -143,7 +143,10 @@ class Alone:
 
     def used_order(self) -> Facts:
         """Create one more for the same order id."""
-        return self._tried(order_id=self._known["creation"]["order_id"])
+        known = self._known["creation"]
+        asked = self._create(order_id=known["order_id"])
+        is_same = asked.accepted and session_of(asked) == known["session_id"]
+        return {"status": asked.status, "accepted": asked.accepted, "same_session": is_same}
 
     def minimal(self) -> Facts:
         """Create one with a product alone; if it is refused, find out what it lacks."""

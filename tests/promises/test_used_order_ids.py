@@ -1,0 +1,238 @@
+"""A gateway that takes each order id only once: an order can be paid again all the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from spayon_flask.errors import GatewayUnavailableError
+from spayon_flask.errors import OrderNotPayableError
+from spayon_flask.orders import attempt_id
+from spayon_flask.simulator import PaymentSession
+from spayon_flask.simulator import Simulator
+from tests.promises.helpers import order
+from tests.promises.helpers import pass_time
+from tests.promises.helpers import payments
+from tests.promises.helpers import start
+from tests.reports import report
+from tests.shop import Shop
+
+
+@pytest.fixture(params=["refused", "the same session"])
+def gateway(gateway: Simulator, any_shop: Shop, request: pytest.FixtureRequest) -> Simulator:
+    gateway.shape.change(used_order=request.param)
+    any_shop.add_order()
+    return gateway
+
+
+def newest(gateway: Simulator) -> PaymentSession:
+    found: list[PaymentSession] = [*gateway.sessions]
+    return found[-1]
+
+
+def expired(shop: Shop, gateway: Simulator) -> None:
+    """Let a first attempt to pay the order expire."""
+    first = start(shop, order())
+    pass_time(shop, gateway, 16 * 60)
+    assert shop.payment(first.session_id).status == "expired"
+
+
+def test_the_first_attempt_sends_the_order_s_own_id(any_shop: Shop, gateway: Simulator) -> None:
+    start(any_shop, order())
+
+    assert newest(gateway).order_id == "A1"
+
+
+def test_a_later_attempt_sends_one_for_itself(any_shop: Shop, gateway: Simulator) -> None:
+    expired(any_shop, gateway)
+    second = start(any_shop, order())
+
+    assert newest(gateway).id == second.session_id
+    assert newest(gateway).order_id == attempt_id("A1", second.reference)
+
+
+def test_an_order_whose_session_expired_is_paid(any_shop: Shop, gateway: Simulator) -> None:
+    expired(any_shop, gateway)
+    gateway.pay(start(any_shop, order()).session_id)
+
+    assert payments(any_shop)[-1].status == "paid"
+    assert any_shop.paid_times() == 1
+
+
+def test_an_order_whose_card_was_declined_is_paid(any_shop: Shop, gateway: Simulator) -> None:
+    gateway.decline(start(any_shop, order()).session_id)
+    gateway.pay(start(any_shop, order()).session_id)
+
+    assert sorted(each.status for each in payments(any_shop) if each.session_id) == [
+        "failed",
+        "paid",
+    ]
+    assert any_shop.paid_times() == 1
+
+
+def test_a_payer_who_goes_back_goes_on_with_the_same_session(
+    any_shop: Shop, gateway: Simulator
+) -> None:
+    first = start(any_shop, order())
+
+    assert start(any_shop, order()).session_id == first.session_id
+    assert gateway.sessions.created == 1
+
+
+def test_a_cancelled_order_is_paid(any_shop: Shop, gateway: Simulator) -> None:
+    gateway.abandon(start(any_shop, order()).session_id)
+    gateway.pay(start(any_shop, order()).session_id)
+
+    assert any_shop.paid_times() == 1
+
+
+def test_an_order_that_became_dearer_is_paid_at_its_new_price(
+    any_shop: Shop, gateway: Simulator
+) -> None:
+    first = start(any_shop, order())
+    second = start(any_shop, order(price="2000"))
+    gateway.pay(second.session_id)
+    gateway.pay(first.session_id)
+
+    assert any_shop.payment(second.session_id).status == "paid"
+    assert any_shop.payment(first.session_id).review == "superseded"
+
+
+def test_a_second_session_that_is_declined_is_told(any_shop: Shop, gateway: Simulator) -> None:
+    expired(any_shop, gateway)
+    second = start(any_shop, order())
+    gateway.decline(second.session_id)
+
+    assert any_shop.payment(second.session_id).status == "failed"
+
+
+def test_a_callback_that_never_comes_is_found_out(any_shop: Shop, gateway: Simulator) -> None:
+    expired(any_shop, gateway)
+    second = start(any_shop, order())
+    gateway.fault("callback_lost", times=None)
+    gateway.pay(second.session_id)
+    pass_time(any_shop, gateway, 60)
+
+    with any_shop.app.app_context():
+        any_shop.spayon.reconcile()
+
+    assert any_shop.payment(second.session_id).status == "paid"
+    assert any_shop.paid_times() == 1
+
+
+def lose_the_answer(shop: Shop, gateway: Simulator) -> PaymentSession:
+    """Create a session for a second attempt; the answer to that is lost."""
+    # Asked in vain with the order's own id before.
+    fault = gateway.fault("drop_after", on="sessions", times=None, skip=1)
+
+    with pytest.raises(GatewayUnavailableError):
+        start(shop, order())
+
+    gateway.faults.clear(fault.number)
+    return newest(gateway)
+
+
+@pytest.mark.parametrize("status", ["paid", "failed", "expired"])
+def test_a_report_whose_answer_was_lost_is_that_of_the_order(
+    any_shop: Shop, gateway: Simulator, status: str
+) -> None:
+    expired(any_shop, gateway)
+    lost = lose_the_answer(any_shop, gateway)
+    assert (lost.order_id or "").startswith("A1_")
+    end = {"paid": gateway.pay, "failed": gateway.decline, "expired": gateway.expire}[status]
+    end(lost.id)
+
+    assert any_shop.payment(lost.id).status == status
+    assert any_shop.paid_times() == (status == "paid")
+
+
+def test_after_a_lost_answer_the_payer_tries_again_and_pays(
+    any_shop: Shop, gateway: Simulator
+) -> None:
+    expired(any_shop, gateway)
+    lost = lose_the_answer(any_shop, gateway)
+    gateway.pay(start(any_shop, order()).session_id)
+    gateway.expire(lost.id)
+
+    assert any_shop.payment(lost.id).status == "expired"
+    assert any_shop.paid_times() == 1
+
+
+def test_a_second_answer_that_was_lost_loses_no_money(any_shop: Shop, gateway: Simulator) -> None:
+    """One row is kept for both. A payer never had the address of either."""
+    expired(any_shop, gateway)
+    lose_the_answer(any_shop, gateway)
+    second = lose_the_answer(any_shop, gateway)
+    gateway.pay(second.id)
+
+    assert any_shop.payment(second.id).review == "order_differs"
+    assert any_shop.paid_times() == 0
+
+
+def test_a_paid_order_is_not_paid_again(any_shop: Shop, gateway: Simulator) -> None:
+    expired(any_shop, gateway)
+    gateway.pay(start(any_shop, order()).session_id)
+
+    with pytest.raises(OrderNotPayableError):
+        start(any_shop, order())
+
+
+@pytest.mark.parametrize(
+    "told", ["A2", "A1_00000000", "A1_", "a1", "A1_{mark}_{mark}", "A2_{mark}"]
+)
+def test_the_money_guard_knows_the_ids_of_other_attempts_and_orders(
+    any_shop: Shop, gateway: Simulator, told: str
+) -> None:
+    expired(any_shop, gateway)
+    second = start(any_shop, order())
+    mark = attempt_id("A1", second.reference).removeprefix("A1_")
+    body = report(second.session_id, orderId=told.format(mark=mark))
+
+    assert any_shop.deliver(body) == 200
+    assert any_shop.payment(second.session_id).review == "order_differs"
+    assert any_shop.paid_times() == 0
+
+
+def test_another_attempt_s_id_is_not_this_one_s(any_shop: Shop, gateway: Simulator) -> None:
+    expired(any_shop, gateway)
+    second = start(any_shop, order())
+    other = next(each for each in payments(any_shop) if each.id != second.id)
+    body = report(second.session_id, orderId=attempt_id("A1", other.reference))
+
+    assert any_shop.deliver(body) == 200
+    assert any_shop.payment(second.session_id).review == "order_differs"
+
+
+def test_an_order_that_looks_like_an_attempt_is_itself(any_shop: Shop, gateway: Simulator) -> None:
+    any_shop.add_order("A1_3F9A1C22")
+    fault = gateway.fault("drop_after", on="sessions", times=None)
+
+    for order_id in ("A1", "A1_3F9A1C22", "A1"):
+        with pytest.raises(GatewayUnavailableError):
+            start(any_shop, order(order_id=order_id))
+
+    gateway.faults.clear(fault.number)
+    (lost,) = gateway.sessions.of_order("A1_3F9A1C22")
+    gateway.pay(lost.id)
+
+    assert any_shop.payment(lost.id).order_id == "A1_3F9A1C22"
+    assert any_shop.payment(lost.id).status == "paid"
+    assert (any_shop.paid_times(), any_shop.paid_times("A1_3F9A1C22")) == (0, 1)
+
+
+def test_people_find_the_order_by_the_id_in_spayon_s_panel(
+    any_shop: Shop, gateway: Simulator
+) -> None:
+    expired(any_shop, gateway)
+    shown = attempt_id("A1", start(any_shop, order()).reference)
+
+    def run(*arguments: str) -> Any:
+        result = any_shop.app.test_cli_runner().invoke(args=["spayon", *arguments, "--json"])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert '"A1"' in run("show", shown)
+    assert '"A1"' in run("payments", "--search", shown)
+    assert json.loads(run("payments", "--search", "A2_3F9A1C22")) in ([], {"payments": []})
