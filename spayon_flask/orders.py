@@ -27,9 +27,9 @@ MAX_URL_LENGTH = 2000
 #: Letters of an attempt's id that follow the order's own.
 _MARK_LENGTH = 8
 
-# Control characters (PostgreSQL takes no NUL) and lone surrogates (no encoding takes them).
-# Compiled at its first use: so wide a range takes as long as to import three modules.
-_CONTROL = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
+#: A pattern of control characters (PostgreSQL takes no NUL) and lone surrogates (no encoding takes
+#: them). Compiled at its first use: so wide a range takes as long as to import three modules.
+CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def names_order(told: str | None, order_id: str, reference: str) -> bool:
 
 def has_control_characters(text: str) -> bool:
     """Return True if *text* holds characters that a database or a page cannot take."""
-    return re.search(_CONTROL, text) is not None
+    return re.search(CONTROL_CHARACTERS, text) is not None
 
 
 def check_text(name: str, value: object) -> None:

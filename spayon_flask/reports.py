@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from datetime import timezone
 from decimal import Decimal
@@ -13,8 +14,8 @@ from typing import NoReturn
 from .errors import InvalidPayloadError
 from .money import read_currency
 from .money import read_price
+from .orders import CONTROL_CHARACTERS
 from .orders import MAX_ID_LENGTH
-from .orders import has_control_characters
 
 
 #: The widest status that the table can hold; Spayon's own have at most 7 letters.
@@ -130,7 +131,7 @@ def _usable(data: dict[str, Any], key: str, length: int) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= length:
         raise InvalidPayloadError(f"{key} must be text of 1 to {length} characters")
 
-    if has_control_characters(value) or value != value.strip():
+    if re.search(CONTROL_CHARACTERS, value) or value != value.strip():
         raise InvalidPayloadError(f"{key} holds characters that no {key} has")
 
     return value
@@ -162,14 +163,10 @@ def _read_declines(value: object) -> tuple[dict[str, str], ...]:
     entries = value if isinstance(value, list) else []
     return tuple(
         {
-            key: _clean(entry[key], length)
+            key: re.sub(CONTROL_CHARACTERS, "", str(entry[key])[:length])
             for key, length in _DECLINE.items()
             if isinstance(entry.get(key), str | int | Decimal)
         }
         for entry in entries[:_MAX_DECLINES]
         if isinstance(entry, dict)
     )
-
-
-def _clean(value: object, length: int) -> str:
-    return "".join(c for c in str(value)[:length] if not has_control_characters(c))

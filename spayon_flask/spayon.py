@@ -8,13 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 from datetime import timezone
 from typing import Any
-from typing import cast
 
 from flask import Blueprint
 from flask import Flask
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
-from werkzeug.local import LocalProxy
 
 from .checkout import Checkout
 from .cli import create_group
@@ -43,7 +41,6 @@ from .rehearsals import Rehearsals
 from .settings import Settings
 from .state import AppState
 from .state import check_app
-from .state import state_in
 from .storage import Storage
 from .tokens import TokenService
 from .urls import Urls
@@ -100,7 +97,7 @@ class Spayon:
         self.handlers = Handlers()
         self._clock = clock
         #: The routes to mount.
-        self.blueprint = create_blueprint(name, lambda: self.state)
+        self.blueprint = create_blueprint(name, self._current_state)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -131,7 +128,7 @@ class Spayon:
 
         forget_connections_after_fork(app, self.db)
         self.handlers.apps += 1
-        app.cli.add_command(create_group(self.name, lambda: self.state))
+        app.cli.add_command(create_group(self.name, self._current_state))
 
     def _make_state(self, app: Flask) -> AppState:
         """Put together what *app* has of this account."""
@@ -148,7 +145,7 @@ class Spayon:
         client = Client(settings, self.name)
         storage = Storage(
             self.name,
-            lambda: self.db.session,
+            self.db,
             self.Payment,
             self.Callback,
             self.handlers,
@@ -249,16 +246,33 @@ class Spayon:
         from .staff import create_staff  # noqa: PLC0415  on demand
 
         return create_staff(
-            self.name, lambda: self.state, allowed=allowed, may_settle=may_settle, who=who
+            self.name, self._current_state, allowed=allowed, may_settle=may_settle, who=who
         )
 
     # What a shop does inside an app context.
 
     @property
     def state(self) -> AppState:
-        """What belongs to the current app."""
-        app = cast("LocalProxy[Flask]", current_app)._get_current_object()  # noqa: SLF001  public, despite its name
-        return state_in(app.extensions, self.name)
+        """What belongs to the current app.
+
+        Raises `ConfigError` if `init_app` has not been called with that app, or if its settings are
+        not complete.
+        """
+        return self._current_state()
+
+    def _current_state(self) -> AppState:
+        try:
+            found: AppState | ConfigError = current_app.extensions["spayon"][self.name]
+
+        except KeyError:
+            raise ConfigError(
+                f"this app has no Spayon object named {self.name!r}: call init_app(app) first"
+            ) from None
+
+        if isinstance(found, ConfigError):
+            raise ConfigError(str(found))
+
+        return found
 
     @property
     def settings(self) -> Settings:

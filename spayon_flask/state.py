@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,26 +52,6 @@ class AppState:
 
 #: What views and commands are given: a function that returns the state of the current app.
 Current = Callable[[], AppState]
-
-
-def state_in(extensions: Mapping[str, Any], name: str) -> AppState:
-    """Return the state of the `Spayon` object *name* in the *extensions* of an app.
-
-    Raises `ConfigError` if its `init_app` has not been called with that app, or if the settings are
-    not complete.
-    """
-    try:
-        found: AppState | ConfigError = extensions["spayon"][name]
-
-    except KeyError:
-        raise ConfigError(
-            f"this app has no Spayon object named {name!r}: call init_app(app) first"
-        ) from None
-
-    if isinstance(found, ConfigError):
-        raise ConfigError(str(found))
-
-    return found
 
 
 def check_app(app: Any, session: object) -> None:

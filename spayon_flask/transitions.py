@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
 
+from .orders import CONTROL_CHARACTERS
 from .orders import MAX_TEXT_LENGTH
-from .orders import has_control_characters
 from .orders import names_order
 from .reports import Report
 
@@ -95,8 +96,8 @@ def hold_back(reason: str) -> Transition:
 
 def readable_reason(reason: object) -> str:
     """Return the *reason* of a handler as text that every database can hold."""
-    letters = (each for each in str(reason) if not has_control_characters(each))
-    return "".join(letters)[:MAX_TEXT_LENGTH].strip() or "needs_review"
+    text = re.sub(CONTROL_CHARACTERS, "", str(reason))
+    return text[:MAX_TEXT_LENGTH].strip() or "needs_review"
 
 
 def held_order(payment: Any, status: str) -> str | None:
@@ -133,7 +134,10 @@ def _doubt(payment: Asked, report: Report, *, order_is_paid: bool) -> str | None
     if report.order_id is None:
         return "order_missing"
 
-    if not names_order(report.order_id, payment.order_id, payment.reference):
+    # The order's own id, as a rule. A later attempt at the same order has one of its own.
+    if report.order_id != payment.order_id and not names_order(
+        report.order_id, payment.order_id, payment.reference
+    ):
         return "order_differs"
 
     if report.price is None:

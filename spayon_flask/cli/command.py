@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import SpayonError
-from ..storage.trouble import database_trouble
+from ..storage.database_errors import database_trouble
 
 
 #: Exit code of a command that was called wrongly: EX_USAGE of sysexits.h. click's own 2 is what

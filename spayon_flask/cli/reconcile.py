@@ -21,7 +21,7 @@ from ..reconcile import Step
 from ..reconcile import Summary
 from ..state import AppState
 from ..state import Current
-from ..storage.trouble import database_trouble
+from ..storage.database_errors import database_trouble
 from .command import Command
 from .stopping import stop_on_signals
 

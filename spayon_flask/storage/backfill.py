@@ -18,7 +18,7 @@ from sqlalchemy import update
 from ..errors import InvalidPayloadError
 from ..reports import Report
 from ..transitions import BARRING
-from .part import Part
+from .transactions import Part
 from .transactions import transaction
 
 

@@ -24,12 +24,10 @@ from ..orders import Order
 from ..transitions import BARRING
 from ..transitions import can_be_paid
 from .handler_guard import handlers_only
-from .part import Part
-from .part import Source
-from .part import as_dict
-from .part import new_id
 from .status import NEEDED
 from .transactions import LostRaceError
+from .transactions import Part
+from .transactions import Source
 from .transactions import transaction
 
 
@@ -131,8 +129,8 @@ class Checkouts(Part):
         if not details or not self._handlers.details:
             return
 
-        row = connection.execute(self._find_one, {"the_id": payment_id}).one()
-        payment = self.load(as_dict(row))
+        row = connection.execute(self._find_one, {"the_id": payment_id}).mappings().one()
+        payment = self.load(row)
 
         with handlers_only(self.session, connection):
             for handler in self._handlers.details:
@@ -210,12 +208,12 @@ class Checkouts(Part):
         }
 
         try:
-            result = connection.execute(self._insert_payment, row)
+            result: Any = connection.execute(self._insert_payment, row)
 
         except IntegrityError as error:
             raise LostRaceError from error
 
-        return new_id(result)
+        return int(result.inserted_primary_key[0])
 
     @cached_property
     def _insert_payment(self) -> Any:

@@ -21,8 +21,8 @@ from sqlalchemy.exc import IntegrityError
 from ..transitions import UNKNOWN
 from .checkouts import SESSION_LIFETIME
 from .checkouts import Checkouts
-from .part import Part
-from .part import Source
+from .transactions import Part
+from .transactions import Source
 from .transactions import transaction
 
 

@@ -17,15 +17,17 @@ from sqlalchemy.orm import SessionTransaction
 
 from ..errors import HandlerError
 from ..errors import NeedsReview
-from .drivers import is_in_error
-from .drivers import is_open
-from .drivers import is_transient
-from .drivers import lacks_savepoint
-from .drivers import loses_transaction
+from .database_errors import is_transient
+from .database_errors import lacks_savepoint
+from .database_errors import loses_transaction
 from .elsewhere import Elsewhere
+from .elsewhere import used
 from .statements import ends_transaction
 from .statements import may_end_transaction
 from .statements import writes
+from .transactions import ENDED
+from .transactions import FAILED
+from .transactions import state_of_transaction
 from .writes import belongs_to
 
 
@@ -59,7 +61,7 @@ class HandlerGuard:
     def __init__(self, session: Session, connection: Connection) -> None:
         self.session = session
         self.connection = connection
-        self.elsewhere = Elsewhere(session)
+        self.elsewhere = Elsewhere()
         self.ended = False
         self.lost = False
         self.error: BaseException | None = None
@@ -67,6 +69,8 @@ class HandlerGuard:
         self._is_called = False
         self._transaction = session.get_transaction()
         self._root = connection.get_transaction()
+        # What the shop has left in other sessions before is none of the handler's.
+        self._left_before = self._others_with_changes()
 
     def check(self) -> None:
         """Write what the handlers left to be written. Raise `HandlerError` if it cannot last."""
@@ -74,18 +78,30 @@ class HandlerGuard:
             raise HandlerError(_ENDED)
 
         # Before anything is written: it might wait for what was written elsewhere.
-        if self.elsewhere.loses_something():
+        seen = self.elsewhere
+        left = self._others_with_changes() - self._left_before
+
+        if left or seen.written or seen.closed or seen.forgot_changes:
             raise HandlerError(_ELSEWHERE)
 
         self.session.flush()
-        is_active = self._transaction is not None and self._transaction.is_active
+        is_lost = self.lost or self._transaction is None or not self._transaction.is_active
+        state = FAILED if is_lost else state_of_transaction(self.connection)
 
-        if self.lost or not is_active or is_in_error(self.connection):
+        if state == FAILED:
             raise HandlerError(_LOST) from self.error
 
-        if not is_open(self.connection):
+        if state == ENDED:
             # SQLite rolls back by itself after some errors, a full disk for one.
             raise HandlerError(_LOST if self._has_failed else _ENDED) from self.error
+
+    def _others_with_changes(self) -> set[Session]:
+        """Return the other sessions of this thread that have changes to write."""
+        return {
+            each
+            for each in list(used.sessions)
+            if each is not self.session and (each.new or each.dirty or each.deleted)
+        }
 
     def has_ended(self) -> bool:
         """Return True if a handler has ended the transaction, by whatever call."""
@@ -182,7 +198,9 @@ def handlers_only(session: Session, connection: Connection) -> Iterator[None]:
     Raises `HandlerError` if one of them fails, ends the transaction, or writes elsewhere.
     `NeedsReview` passes through.
     """
-    _watch(connection.engine)
+    if connection.engine not in _watched:
+        _watch(connection.engine)
+
     guard = HandlerGuard(session, connection)
     token = _guard.set(guard)
 
@@ -209,9 +227,6 @@ def handlers_only(session: Session, connection: Connection) -> Iterator[None]:
 
 
 def _watch(engine: Engine) -> None:
-    if engine in _watched:
-        return
-
     for name, listener in (
         ("before_cursor_execute", _see_statement),
         ("after_cursor_execute", _see_its_end),
@@ -254,7 +269,7 @@ def _see_error(context: ExceptionContext) -> None:
 
 @event.listens_for(Session, "after_transaction_create")
 def _see_session(session: Session, _: SessionTransaction) -> None:
-    if (guard := _guard.get()) is not None:
+    if (guard := _guard.get()) is not None and session is not guard.session:
         guard.elsewhere.note_session(session)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import or_
 from sqlalchemy import select
 
 from ..orders import without_mark
-from .part import Part
+from .transactions import Part
 from .transactions import end_reading
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 
 from ..transitions import UNKNOWN
-from .part import Part
+from .transactions import Part
 from .transactions import transaction
 
 

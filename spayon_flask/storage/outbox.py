@@ -24,12 +24,12 @@ from ..handlers import check_result
 from ..reports import Report
 from ..transitions import APPLIED
 from ..transitions import REVIEW
-from .part import Part
-from .part import Source
 from .queries import Queries
+from .transactions import Part
+from .transactions import Source
 from .transactions import end_reading
-from .transactions import holds_changes
 from .transactions import transaction
+from .writes import holds_changes
 
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from ..errors import HandlerError
 from ..errors import InvalidPayloadError
 from ..reports import Report
 from ..transitions import UNKNOWN
-from .part import Part
+from .transactions import Part
 from .transactions import transaction
 
 

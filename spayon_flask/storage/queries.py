@@ -21,9 +21,8 @@ from sqlalchemy import text
 from ..models import PaymentMixin
 from ..transitions import UNKNOWN
 from ..transitions import can_be_paid
-from .part import Part
-from .part import Source
-from .part import as_dict
+from .transactions import Part
+from .transactions import Source
 from .transactions import end_reading
 
 
@@ -73,12 +72,12 @@ class Queries(Part):
 
     def attempts(self, order_id: str) -> Sequence[PaymentMixin]:
         """Return every payment of an order as it is in the database now, the oldest first."""
-        rows = self.connect().execute(self._of_order, {"the_key": order_id}).all()
-        return [self.load(as_dict(row)) for row in sorted(rows, key=lambda row: row.id)]
+        rows = self.connect().execute(self._of_order, {"the_key": order_id}).mappings()
+        return [self.load(row) for row in sorted(rows, key=lambda row: int(row["id"]))]
 
     def _find(self, statement: Any, key: object) -> PaymentMixin | None:
-        row = self.connect().execute(statement, {"the_key": key}).first()
-        return None if row is None else self.load(as_dict(row))
+        row = self.connect().execute(statement, {"the_key": key}).mappings().first()
+        return None if row is None else self.load(row)
 
     @cached_property
     def _by_id(self) -> Any:

@@ -32,12 +32,11 @@ from ..transitions import decide
 from ..transitions import hold_back
 from ..transitions import readable_reason
 from .outbox import Outbox
-from .part import Part
-from .part import Source
-from .part import new_id
 from .status import NEEDED
 from .status import StatusWriter
 from .transactions import LostRaceError
+from .transactions import Part
+from .transactions import Source
 from .transactions import transaction
 
 
@@ -157,7 +156,13 @@ class Recorder(Part):
         if known is not None and (known.verdict != UNKNOWN or found is None):
             return Outcome(known.verdict, repeated=True, callback_id=known.id)
 
-        transition = self._decide(connection, found, report)
+        transition = Transition(UNKNOWN) if found is None else decide(found, report)
+
+        # No other payment of the order is paid if this one holds the order: see the unique key.
+        if transition.status == "paid" and found.held_order_id is None:
+            holder = self._status.holder(connection, found.order_id)
+            is_paid = holder is not None and holder.status in BARRING
+            transition = decide(found, report, order_is_paid=is_paid)
 
         if held_back is not None and transition.status not in (None, "review"):
             transition = hold_back(held_back)
@@ -245,20 +250,6 @@ class Recorder(Part):
             p.session_id.is_(None),
         )
 
-    def _decide(self, connection: Connection, found: Any, report: Report) -> Transition:
-        if found is None:
-            return Transition(UNKNOWN)
-
-        transition = decide(found, report)
-
-        # No other payment of the order is paid if this one holds the order: see the unique key.
-        if transition.status != "paid" or found.held_order_id is not None:
-            return transition
-
-        holder = self._status.holder(connection, found.order_id)
-        is_paid = holder is not None and holder.status in BARRING
-        return decide(found, report, order_is_paid=is_paid)
-
     def _claim(self, connection: Connection, known: Any, row: Mapping[str, Any]) -> int:
         """Write the callback row, which only one of all deliveries can, and return its id.
 
@@ -273,12 +264,12 @@ class Recorder(Part):
             return int(known.id)
 
         try:
-            result = connection.execute(self._insert, row)
+            result: Any = connection.execute(self._insert, row)
 
         except IntegrityError as error:
             raise LostRaceError from error
 
-        return new_id(result)
+        return int(result.inserted_primary_key[0])
 
     @cached_property
     def _insert(self) -> Any:

@@ -22,11 +22,11 @@ from ..transitions import REVIEW
 from ..transitions import Transition
 from .outbox import Leased
 from .outbox import Outbox
-from .part import Part
-from .part import Source
 from .queries import Queries
 from .status import NEEDED
 from .status import StatusWriter
+from .transactions import Part
+from .transactions import Source
 from .transactions import transaction
 
 

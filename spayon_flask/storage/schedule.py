@@ -22,10 +22,10 @@ from ..transitions import ENDED
 from ..transitions import Transition
 from .checkouts import SESSION_LIFETIME
 from .outbox import Outbox
-from .part import Part
-from .part import Source
 from .status import NEEDED
 from .status import StatusWriter
+from .transactions import Part
+from .transactions import Source
 from .transactions import transaction
 
 

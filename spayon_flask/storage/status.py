@@ -24,10 +24,9 @@ from ..transitions import ENDED
 from ..transitions import Transition
 from ..transitions import held_order
 from .handler_guard import handlers_only
-from .part import Part
-from .part import Source
-from .part import as_dict
 from .transactions import LostRaceError
+from .transactions import Part
+from .transactions import Source
 
 
 # Relies on: redelivery-count, redelivery-spacing
@@ -105,7 +104,7 @@ class StatusWriter(Part):
         not as it was found any more, `HandlerError`, or `NeedsReview`.
         """
         status = str(transition.status)
-        values = as_dict(found) | {
+        values = {name: getattr(found, name) for name in NEEDED} | {
             "status": status,
             "review": transition.review,
             "decline_reasons": None,
@@ -184,7 +183,10 @@ class StatusWriter(Part):
     def _run_handlers(self, connection: Connection, found: Any, values: Mapping[str, Any]) -> None:
         handlers = self._handlers.by_status[values["status"]]
 
-        if not handlers or self._has_nothing_to_tell(connection, found, values):
+        if not handlers:
+            return
+
+        if values["status"] in ENDED and self._has_nothing_to_tell(connection, found, values):
             return
 
         payment = self.load(values)
@@ -197,13 +199,8 @@ class StatusWriter(Part):
         self, connection: Connection, found: Any, values: Mapping[str, Any]
     ) -> bool:
         """Return True if the natural handler of `failed` or `expired` would undo a paid order."""
-        status = values["status"]
-
-        if status not in ENDED:
-            return False
-
         # Nobody was ever sent to Spayon's page.
-        if status == "expired" and values["session_id"] is None:
+        if values["status"] == "expired" and values["session_id"] is None:
             return True
 
         # A payment that holds its order is the only one that may be paid.

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
-
-from sqlalchemy.orm import scoped_session
 
 from ..handlers import Handlers
 from ..models import CallbackMixin
@@ -18,8 +13,6 @@ from .creations import Creations
 from .ledger import Ledger
 from .notes import Notes
 from .outbox import Outbox
-from .part import Part
-from .part import Source
 from .pruning import Pruning
 from .queries import Queries
 from .recording import Recorder
@@ -27,30 +20,30 @@ from .reviews import Reviews
 from .schedule import Schedule
 from .status import StatusWriter
 from .totals import Totals
-from .transactions import holds_changes
+from .transactions import Database
+from .transactions import Part
+from .transactions import Source
 
 
-logger = logging.getLogger(__name__)
-
-
-class Storage:
+class Storage(Part):
     """The parts through which the payments of *account* are read and written.
 
-    Every part works through the shop's own `db.session`, which *get_session* returns. Each method
-    of a part that writes commits, and raises `UncommittedChangesError` if that session holds
+    Every part works through the shop's own `db.session`: *db* is its `SQLAlchemy` object. Each
+    method of a part that writes commits, and raises `UncommittedChangesError` if that session holds
     changes. *interval* lies at least between two status calls for one payment.
     """
 
     def __init__(
         self,
         account: str,
-        get_session: Callable[[], scoped_session[Any]],
+        db: Database,
         payment_class: type[PaymentMixin],
         callback_class: type[CallbackMixin],
         handlers: Handlers,
         interval: timedelta,
     ) -> None:
-        source = Source(account, get_session, payment_class, callback_class)
+        source = Source(account, db, payment_class, callback_class)
+        super().__init__(source)
         status = StatusWriter(source, handlers)
         #: What stands in the tables.
         self.queries = Queries(source)
@@ -76,31 +69,8 @@ class Storage:
         self.backfill = Backfill(source)
         #: Old rows.
         self.pruning = Pruning(source)
-        self._part: Part = self.queries
-
-    def commit_earlier_work(self) -> None:
-        """Commit what the shop has written in this request before it came to a view of ours.
-
-        A `before_request` that notes when a user was last seen is the usual one. If that cannot be
-        committed, it is rolled back and logged: it must not keep a payment from being recorded.
-        """
-        scoped = self._part.source.get_session()
-
-        # Most requests have not used the session yet.
-        if not scoped.registry.has() or not holds_changes(session := scoped()):
-            return
-
-        try:
-            session.commit()
-
-        except Exception:
-            session.rollback()
-            logger.exception(
-                "what the shop wrote before our view was not committed",
-                extra={"account": self._part.account},
-            )
 
     @property
     def writes_side_by_side(self) -> bool:
         """Whether several transactions may write at the same time, which SQLite cannot."""
-        return self._part.connect().dialect.name != "sqlite"
+        return self.connect().dialect.name != "sqlite"

@@ -15,7 +15,7 @@ from sqlalchemy import func
 from sqlalchemy import select
 
 from .ledger import Filter
-from .part import Part
+from .transactions import Part
 
 
 #: A price has at most 4 decimals.

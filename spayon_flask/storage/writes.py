@@ -30,10 +30,14 @@ class _Transaction:
         self.has_written = False
 
 
-def has_written(session: Session) -> bool:
-    """Return True if the open transaction of *session* has written anything, by whatever call."""
-    known = session.info.get(_OPEN)
-    return known is not None and known.has_written
+def holds_changes(session: Session) -> bool:
+    """Return True if *session* has changes that a commit would keep, written or not.
+
+    What was written counts by whatever call it was written.
+    """
+    known: _Transaction | None = session.info.get(_OPEN)
+    has_written = known is not None and known.has_written
+    return bool(has_written or session.new or session.dirty or session.deleted)
 
 
 def owner_of(connection: Connection) -> object | None:

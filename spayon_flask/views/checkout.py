@@ -28,7 +28,7 @@ from ..orders import Order
 from ..orders import OrderLine
 from ..state import AppState
 from ..state import Current
-from ..storage.value_errors import is_about_value
+from ..storage.database_errors import is_about_value
 from .fields import Field
 from .fields import not_accepted
 from .fields import read_fields

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
 
 from ..state import Current
-from ..storage.trouble import database_trouble
+from ..storage.database_errors import database_trouble
 from .pages import render_error
 
 

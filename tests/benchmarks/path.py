@@ -1,7 +1,9 @@
 """Print the way of a first `paid` callback: each module and function of ours that it passes.
 
 `python -m tests.benchmarks.path` delivers one callback to a shop on SQLite, with a handler, and
-traces what is called from the view to the commit and the answer.
+traces what is called from the view to the answer. It prints three tables: what our own functions
+call until the commit, which is the way to read; what SQLAlchemy calls meanwhile, which are its
+listeners and the types of columns; and what follows the commit.
 """
 
 from __future__ import annotations
@@ -12,6 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
 import spayon_flask
 from tests.conftest import dispose
 from tests.reports import report
@@ -19,6 +25,9 @@ from tests.shop import make_shop
 
 
 PACKAGE = Path(spayon_flask.__file__).parent
+SQLALCHEMY = Path(sqlalchemy.__file__).parent
+
+VIEW = PACKAGE / "views/callback.py"
 
 #: The money path, as the design has it.
 MONEY_PATH = (
@@ -29,9 +38,19 @@ MONEY_PATH = (
     "storage/outbox.py",
 )
 
+OURS = "From the view to the commit"
+THEIRS = "Called by SQLAlchemy on the way"
+AFTERWARDS = "After the commit"
 
-def trace() -> dict[str, list[str]]:
-    """Return the functions that a first `paid` callback calls, by module, in order."""
+#: Parts of the functions that they stand in.
+COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
+
+#: The functions by module, in order.
+Passed = dict[str, list[str]]
+
+
+def trace() -> dict[str, Passed]:
+    """Return what a first `paid` callback calls, by table."""
     shop = make_shop()
     shop.add_order()
 
@@ -40,19 +59,35 @@ def trace() -> dict[str, list[str]]:
         shop.add_payment(session_id, "A1" if session_id == "S1" else shop.add_order("A2"))
 
     shop.deliver(report("S1"))
-    passed: dict[str, list[str]] = {}
+    tables: dict[str, Passed] = {OURS: {}, THEIRS: {}, AFTERWARDS: {}}
+    is_committed = False
 
-    def note(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
+    def note_commit(_: Session) -> None:
+        nonlocal is_committed
+        is_committed = True
+
+    def note(frame: FrameType, what: str, _: Any) -> Callable[..., Any] | None:
         path = Path(frame.f_code.co_filename)
 
-        if event == "call" and path.is_relative_to(PACKAGE):
-            functions = passed.setdefault(path.relative_to(PACKAGE).as_posix(), [])
+        if what != "call" or not path.is_relative_to(PACKAGE):
+            return None
 
-            if (name := _name(frame)) not in functions:
-                functions.append(name)
+        callers = _callers(frame)
+
+        # Outside the view, or a part of the function that it stands in.
+        if VIEW not in (path, *callers) or frame.f_code.co_name in COMPREHENSIONS:
+            return None
+
+        is_theirs = any(each.is_relative_to(SQLALCHEMY) for each in callers)
+        table = THEIRS if is_theirs else AFTERWARDS if is_committed else OURS
+        functions = tables[table].setdefault(path.relative_to(PACKAGE).as_posix(), [])
+
+        if (name := _name(frame)) not in functions:
+            functions.append(name)
 
         return None
 
+    event.listen(Session, "after_commit", note_commit)
     sys.setprofile(note)
 
     try:
@@ -60,9 +95,21 @@ def trace() -> dict[str, list[str]]:
 
     finally:
         sys.setprofile(None)
+        event.remove(Session, "after_commit", note_commit)
         dispose(shop)
 
-    return passed
+    return tables
+
+
+def _callers(frame: FrameType) -> list[Path]:
+    """Return the files of the functions that have called that of *frame*, up to the view."""
+    callers: list[Path] = []
+
+    while VIEW not in callers and (caller := frame.f_back) is not None:
+        callers.append(Path(caller.f_code.co_filename))
+        frame = caller
+
+    return callers
 
 
 def _name(frame: FrameType) -> str:
@@ -72,13 +119,16 @@ def _name(frame: FrameType) -> str:
 
 def main() -> None:
     """Print the modules and functions, and count them."""
-    passed = trace()
+    for table, passed in trace().items():
+        functions = sum(map(len, passed.values()))
+        print(f"{table}: {len(passed)} modules, {functions} functions")
 
-    for module, functions in passed.items():
-        mark = "*" if module in MONEY_PATH else " "
-        print(f"{mark} {module:32} {', '.join(functions)}")
+        for module, names in passed.items():
+            mark = "*" if table == OURS and module in MONEY_PATH else " "
+            print(f"{mark} {module:32} {len(names):2} {', '.join(names)}")
 
-    print(f"{len(passed)} modules, {sum(map(len, passed.values()))} functions")
+        print()
+
     print(f"* the money path: {len(MONEY_PATH)} modules")
 
 

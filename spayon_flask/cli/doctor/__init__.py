@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from ...state import AppState
 from ...state import Current
-from ...storage.trouble import database_trouble
+from ...storage.database_errors import database_trouble
 from ..command import Command
 from ..output import print_json
 from .finding import OK

@@ -8,7 +8,7 @@ from datetime import timedelta
 from flask import current_app
 
 from ...state import AppState
-from ...storage.trouble import database_trouble
+from ...storage.database_errors import database_trouble
 from ..output import when
 from .finding import Finding
 from .finding import ok
