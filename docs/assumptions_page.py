@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from spayon_flask.assumptions import REGISTER
-from spayon_flask.assumptions import STEPS
 
 
 PAGE = Path(__file__).parent / "assumptions.md"
@@ -33,7 +32,7 @@ def render() -> str:
     """Return the page."""
     return HEAD + "".join(
         f"| `{each.id}` | {each.assumed} | {'documented' if each.documented else '*unknown*'} "
-        f"| {each.otherwise} | {STEPS[each.step]} |\n"
+        f"| {each.otherwise} | {each.found_out_by} |\n"
         for each in REGISTER
     )
 

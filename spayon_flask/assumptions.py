@@ -4,6 +4,9 @@ This list is the only place: `docs/assumptions.md` is rendered from it, `flask s
 compares Spayon with it, and each place in the code that relies on an entry names it in a comment
 (`Relies on: creation-status-code`). The source is Spayon's public documentation, as far as we hold
 it.
+
+The module is longer than 300 lines, because it is one table. As Python, mypy checks the fields of
+each entry, and nothing has to be read from a file or shipped beside the code.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ STEPS = {
     "alone": "`flask spayon rehearse`",
     "payer": "`flask spayon rehearse --pay`",
     "redelivery": "`flask spayon rehearse --redelivery`",
-    "": "not tried",
 }
 
 
@@ -26,9 +28,9 @@ class Assumption:
     """One fact about the gateway: what is *assumed*, and what happens *otherwise*.
 
     *value* is what a rehearsal sees if the assumption holds, None if no rehearsal tries it. *step*
-    is the step that does. *switch* is the field of the simulator's `Shape` that stands for it; of
-    a field that is a list, *item* is the entry. *like* maps what was seen to the value of the
-    switch, if the two are not the same.
+    is the step that does; if there is none, *why* says why no rehearsal can. *switch* is the field
+    of the simulator's `Shape` that stands for it; of a field that is a list, *item* is the entry.
+    *like* maps what was seen to the value of the switch, if the two are not the same.
     """
 
     id: str
@@ -36,10 +38,16 @@ class Assumption:
     documented: bool
     otherwise: str
     step: str = ""
+    why: str = ""
     value: Any = None
     switch: str = ""
     item: str = ""
     like: tuple[tuple[Any, Any], ...] = ()
+
+    @property
+    def found_out_by(self) -> str:
+        """Return what tries the assumption, or why nothing does."""
+        return STEPS[self.step] if self.step else self.why
 
 
 _TOKENS = (
@@ -224,18 +232,21 @@ _CREATION = (
         assumed="`product_id`, an integer, stands in place of name, price and currency.",
         documented=True,
         otherwise="Such orders cannot be paid. Give name, price and currency.",
+        why="A rehearsal does not know a product that you set up in the admin panel.",
     ),
     Assumption(
         id="session-url-https",
         assumed="In production `session_url` is https.",
         documented=True,
         otherwise="The checkout stops: no payer is sent to a page without encryption.",
+        why="Staging may differ, and in production each checkout looks.",
     ),
     Assumption(
         id="urls-in-ascii",
         assumed="URLs have to be in ASCII: Punycode and percent-encoding.",
         documented=False,
         otherwise="Nothing to do: such URLs are right everywhere.",
+        why="Nothing depends on the answer.",
     ),
 )
 
@@ -340,6 +351,7 @@ _STATUS = (
         assumed="The API has no version in its paths, speaks JSON and does not redirect.",
         documented=True,
         otherwise="Every call fails. The log says to check `API_URL`.",
+        why="A rehearsal that creates a session has shown it. Otherwise it stops.",
     ),
     Assumption(
         id="retry-after",
@@ -347,18 +359,21 @@ _STATUS = (
         documented=False,
         otherwise="Without that header the package backs off by itself. Seconds and dates are "
         "read.",
+        why="A rehearsal does not burden Spayon until Spayon asks to wait.",
     ),
     Assumption(
         id="idle-connections",
         assumed="Spayon may close a kept-alive connection while it is idle.",
         documented=False,
         otherwise="Nothing to do: such a call is repeated once on a fresh connection.",
+        why="Nobody knows how long to wait for that, and either answer works.",
     ),
     Assumption(
         id="base-urls",
         assumed="Production and staging have the documented base URLs.",
         documented=True,
         otherwise="Set `API_URL`.",
+        why="A rehearsal that gets a token has shown it. Otherwise it stops.",
     ),
 )
 
@@ -449,30 +464,39 @@ _CALLBACK = (
         assumed="The codes `05`, `14` and `1A` mean what is documented; the full list is unknown.",
         documented=True,
         otherwise="Any other code is shown by the text that came with it.",
+        why="The bank chooses the code. The report does not repeat it.",
     ),
     Assumption(
         id="callback-order",
         assumed="A callback may come before or after the payer is back, and more than once.",
         documented=True,
         otherwise="Nothing to do: either order works.",
+        why="One payment shows one order of the two. The report says which: `payer_first`.",
     ),
     Assumption(
         id="statuses",
         assumed="The statuses are `paid`, `failed`, `pending` and `expired`.",
         documented=True,
         otherwise="Any other status is recorded and changes nothing.",
+        why="A rehearsal meets some statuses. That there is no other one cannot be shown.",
     ),
     Assumption(
         id="no-event-id",
         assumed="Nothing but `sessionId` and `status` identifies a delivery.",
         documented=True,
         otherwise="Nothing to do: further identities are not needed.",
+        why="Whether a header or a key identifies a delivery is for a person to see: the "
+        "report names all headers and keys.",
     ),
     Assumption(
         id="content-type",
-        assumed="A callback is a POST of JSON; its content type does not matter to us.",
+        assumed="A callback has the content type `application/json`.",
         documented=True,
         otherwise="Nothing to do: the signature decides.",
+        step="payer",
+        value=True,
+        switch="content_type",
+        like=((True, "application/json"), (False, "text/plain")),
     ),
 )
 

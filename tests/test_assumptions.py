@@ -112,8 +112,14 @@ def test_every_entry_says_what_happens_otherwise_and_who_finds_out() -> None:
     for each in REGISTER:
         assert each.assumed.endswith(".")
         assert each.otherwise.endswith((".", "`."))
-        assert each.step in STEPS
+        assert each.step in ("", *STEPS)
         assert (each.value is None) == (each.step == "")
+
+
+def test_every_entry_has_a_step_that_tries_it_or_a_reason_why_there_is_none() -> None:
+    for each in REGISTER:
+        assert (each.step == "") == (each.why != ""), each.id
+        assert not each.why or each.why.endswith((".", "`."))
 
 
 def test_the_page_is_rendered_from_the_register() -> None:

@@ -190,7 +190,7 @@ class Courier:
         delivery.tried.set()
 
     def _ask(self, delivery: Delivery, at: datetime) -> Attempt:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": self._shape.content_type}
         if delivery.signature:
             headers[self._shape.signature_header] = delivery.signature
 

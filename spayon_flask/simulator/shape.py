@@ -32,9 +32,6 @@ ORDERS = {
     ),
 }  # fmt: skip
 
-#: What becomes of a creation for an order id used before.
-USED_ORDER = ("accepted", "refused", "the same session")
-
 #: A header or a query parameter: a name without spaces.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
@@ -115,7 +112,7 @@ SWITCHES: dict[str, Switch] = {
     "creation_code": Switch("Code of a create answer", (200, 201)),
     "creation_keys": Switch("Keys of a create answer", ("snake", "camel")),
     "required": Switch("Fields that a creation must have", REQUIRABLE, several=True),
-    "used_order": Switch("A creation for an order id used before", USED_ORDER),
+    "used_order": Switch("An order id used before", ("accepted", "refused", "the same session")),
     "refused": Switch("A creation is refused for", REFUSABLE, several=True),
     "session_lifetime": Switch("Seconds that a session lives", low=1, high=86400),
     "unknown_session_code": Switch("Code for a session id that is unknown", (404, 400)),
@@ -138,6 +135,7 @@ SWITCHES: dict[str, Switch] = {
     "key_order": Switch("First key of reports", ("session", "status")),
     "signature_header": Switch("Header of the signature", named=True),
     "signature": Switch("Writing of the signature", ("hex", "upper", "base64")),
+    "content_type": Switch("Content-Type of a callback", ("application/json", "text/plain")),
     "attempts": Switch("Attempts to deliver a callback", low=1, high=20),
     "spacing": Switch("Seconds between two attempts", low=0, high=86400),
     "patience": Switch("Seconds that a shop has to answer", low=0.1, high=600),
@@ -215,6 +213,8 @@ class Shape:
     signature_header: str = "X-Signature"
     #: `hex`, as documented: the lower-case hex HMAC-SHA256 of the exact raw body.
     signature: str = "hex"
+    #: Documented: `application/json`.
+    content_type: str = "application/json"
     #: Documented: up to 3 attempts.
     attempts: int = 3
     #: Documented: 5 minutes apart.

@@ -143,6 +143,7 @@ def curl_of(gateway: Gateway, entry: Delivery | ApiRequest) -> str:
     """Return the curl command for a callback, or for a call with its token left to be filled in."""
     headers = {"Content-Type": "application/json"}
     if isinstance(entry, Delivery):
+        headers["Content-Type"] = gateway.shape.content_type
         if entry.signature:
             headers[gateway.shape.signature_header] = entry.signature
 
@@ -214,7 +215,7 @@ def _har_of_request(gateway: Gateway, call: ApiRequest) -> dict[str, Any]:
 
 
 def _har_of_attempt(gateway: Gateway, delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": gateway.shape.content_type}
     if delivery.signature:
         headers[gateway.shape.signature_header] = delivery.signature
 

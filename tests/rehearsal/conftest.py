@@ -67,6 +67,7 @@ class Stage:
         self.person = Person()
         self.told: list[str] = []
         self.stopped: StoppedError | None = None
+        self.exit_code = -1
 
     @property
     def state(self) -> AppState:
@@ -114,6 +115,7 @@ class Stage:
                 rehearsal.end()
 
             found = reports.lines(rehearsal.facts)
+            self.exit_code = reports.exit_code(found)
             environment = environment_of(self.state)
             return reports.as_json(found, rehearsal.facts, environment, self.state.clock())
 

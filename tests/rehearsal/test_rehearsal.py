@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from spayon_flask.assumptions import REGISTER
+from spayon_flask.assumptions import by_id
 from spayon_flask.cli.rehearse import report as reports
 from tests.rehearsal.conftest import Staged
 from tests.rehearsal.conftest import outcomes
@@ -15,11 +16,6 @@ from tests.rehearsal.conftest import outcomes
 
 def ids(*steps: str) -> set[str]:
     return {each.id for each in REGISTER if each.step in steps}
-
-
-def code(report: dict[str, Any]) -> int:
-    seen = {line["outcome"] for line in report["lines"]}
-    return 1 if "differs" in seen else 0 if "same" in seen else 2
 
 
 def test_all_that_is_asked_without_a_payer_is_as_assumed(stage: Staged) -> None:
@@ -31,11 +27,12 @@ def test_all_that_is_asked_without_a_payer_is_as_assumed(stage: Staged) -> None:
 
 
 def test_the_whole_rehearsal_is_as_assumed(stage: Staged) -> None:
-    report = stage().rehearse(pay=True, redelivery=True)
+    staged = stage()
+    report = staged.rehearse(pay=True, redelivery=True)
 
     assert outcomes(report, "differs") == set()
     assert outcomes(report, "same") == ids("alone", "payer", "redelivery")
-    assert code(report) == 0
+    assert staged.exit_code == 0
 
 
 #: One other answer for each switch; what is tried has to differ in exactly that line.
@@ -70,6 +67,7 @@ OTHERS: dict[str, Any] = {
     "key_order": "status",
     "signature_header": "X-Spayon-Signature",
     "signature": "base64",
+    "content_type": "text/plain",
     "attempts": 2,
     "spacing": 120,
     "patience": 0.5,
@@ -89,33 +87,25 @@ SINGLE = [
 def test_exactly_one_line_differs_if_the_gateway_does(
     stage: Staged, name: str, switches: dict[str, Any]
 ) -> None:
-    step = next(each.step for each in REGISTER if each.id == name)
+    """And the report says in words what that means for a shop."""
+    assumption = by_id(name)
+    step = assumption.step
     slow = name == "callback-timeout"
-    report = stage(**switches).rehearse(
+    staged = stage(**switches)
+    report = staged.rehearse(
         pay=step == "payer", redelivery=step == "redelivery", hang=1.5 if slow else 0.1
     )
 
     assert outcomes(report, "differs") == {name}
-    assert code(report) == 1
+    assert staged.exit_code == 1
 
-
-@pytest.mark.parametrize(("name", "switches"), SINGLE)
-def test_the_text_names_what_differs_and_what_that_means(
-    name: str, switches: dict[str, Any]
-) -> None:
-    assumption = next(each for each in REGISTER if each.id == name)
-    line = reports.Line(assumption, "differs", "something else")
-    report = {
-        "environment": "staging",
-        "at": "2026-11-25T12:00:00+00:00",
-        "package": "1",
-        "lines": [{"id": name, "outcome": line.outcome, "seen": line.seen}],
-    }
-    text = reports.as_text(report)
-
-    assert "something else" in text
-    assert assumption.assumed in text
-    assert assumption.otherwise in text
+    (line,) = (each for each in report["lines"] if each["id"] == name)
+    told = reports.as_text(report).split(f"differs    {name}: {assumption.assumed}\n")[1]
+    seen, meaning = (each.strip() for each in told.splitlines()[:2])
+    assert seen.startswith("seen: ")
+    # A text is written as it is, and anything else as JSON.
+    assert f"seen: {line['seen']};" in seen or f"seen: {json.dumps(line['seen'])};" in seen
+    assert meaning == f"what it means: {assumption.otherwise}"
 
 
 def test_the_simulator_learns_from_a_report_and_gives_the_same_one(stage: Staged) -> None:

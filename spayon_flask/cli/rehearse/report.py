@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ...assumptions import REGISTER
-from ...assumptions import STEPS
 from ...assumptions import Assumption
 from ...assumptions import by_id
 from .payer import OVER
@@ -106,6 +105,7 @@ def _payer(facts: Mapping[str, Facts]) -> dict[str, Any]:
     if callback := paid.get("callback"):
         found["signature-header"] = callback["signature_header"] or "none"
         found["signature-form"] = callback["signature"] or "none"
+        found["content-type"] = callback["json_type"]
         found["callback-equals-status"] = paid["same_as_status"]
 
     found["return-parameter"] = paid.get("return_parameter")
@@ -257,7 +257,7 @@ def _in_words(line: Mapping[str, Any]) -> list[str]:
         return [head]
 
     if line["outcome"] == "not tried":
-        return [f"{head} ({STEPS[assumption.step]})"]
+        return [f"{head} ({assumption.found_out_by})"]
 
     return [
         "",
