@@ -16,8 +16,8 @@ from flask_sqlalchemy import SQLAlchemy
 
 from .checkout import Checkout
 from .cli import create_group
-from .cli.starting import for_command_line
-from .cli.starting import takes_no_payments
+from .cli import for_command_line
+from .cli import takes_no_payments
 from .client import Client
 from .errors import ConfigError
 from .forks import forget_connections_after_fork

@@ -770,7 +770,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "an order that is known by its key is pruned",
-        "cli/prune.py",
+        "cli/rows.py",
         "        keys = {old.order_key or old.order_id, old.order_id}\n",
         "        keys = {old.order_id}\n",
         "tests/cli/test_prune.py",

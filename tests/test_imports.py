@@ -135,6 +135,7 @@ def test_what_only_an_operator_needs_is_not_imported_by_a_web_worker() -> None:
         "spayon_flask.admin",
         "spayon_flask.cli.doctor",
         "spayon_flask.cli.reconcile",
+        "spayon_flask.cli.rows",
         "spayon_flask.reconcile.run",
         "spayon_flask.simulator",
         "spayon_flask.testing",

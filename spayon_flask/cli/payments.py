@@ -16,8 +16,8 @@ from ..money import plain
 from ..state import AppState
 from ..state import Current
 from ..storage import Filter
-from .ages import Since
 from .command import Command
+from .inputs import Since
 from .output import payment_fields
 from .output import price_of
 from .output import print_json
@@ -39,7 +39,7 @@ last line says so.
 """
 
 
-def create_command(current: Current) -> click.Command:
+def create_payments(current: Current) -> click.Command:
     """Return the command for the current app."""
 
     @click.command("payments", cls=Command, help=_HELP)

@@ -23,7 +23,7 @@ from ..state import AppState
 from ..state import Current
 from ..storage.database_errors import database_trouble
 from .command import Command
-from .stopping import stop_on_signals
+from .command import stop_on_signals
 
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class _Wish(NamedTuple):
     quiet: bool
 
 
-def create_command(current: Current) -> click.Command:
+def create_reconcile(current: Current) -> click.Command:
     """Return the command for the current app."""
 
     @click.command("reconcile", cls=Command, help=_HELP)

@@ -8,14 +8,14 @@ from flask.cli import with_appcontext
 from ..state import AppState
 from ..state import Current
 from .command import Command
+from .inputs import person
+from .inputs import reason
 from .output import payment_fields
 from .output import price_of
 from .output import print_json
 from .output import print_table
 from .output import reported_of
 from .output import when
-from .person import person
-from .person import reason
 
 
 _HELP = """List the payments under review, or settle one.
@@ -27,7 +27,7 @@ panel: a refusal does not do that.
 """
 
 
-def create_command(current: Current) -> click.Command:
+def create_review(current: Current) -> click.Command:
     """Return the command for the current app."""
 
     @click.command("review", cls=Command, help=_HELP)

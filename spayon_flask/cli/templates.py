@@ -18,7 +18,7 @@ _OURS = Path(__file__).parent.parent / "templates" / "spayon" / "default"
 NAMES = ("base", "checkout", "return", "cancel", "error", "parts")
 
 
-def create_command(_: Current) -> click.Command:
+def create_templates(_: Current) -> click.Command:
     """Return the group of commands about templates."""
 
     @click.group("templates", help="The pages' templates.")

@@ -28,7 +28,7 @@ goods. In production that takes --forge-in-production.
 """
 
 
-def create_command(current: Current) -> click.Command:
+def create_trigger(current: Current) -> click.Command:
     """Return the command for the current app."""
 
     @click.command("trigger", cls=Command, help=_HELP)

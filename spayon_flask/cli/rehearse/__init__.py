@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .command import create_command
+from .command import create_rehearse
 
 
-__all__ = ["create_command"]
+__all__ = ["create_rehearse"]

@@ -38,7 +38,7 @@ class _Terminal:
         click.prompt("  Press Enter when it is done", default="", show_default=False)
 
 
-def create_command(current: Current) -> click.Command:
+def create_rehearse(current: Current) -> click.Command:
     """Return the command for the current app."""
 
     @click.command("rehearse", cls=Command, help=_HELP)

@@ -1,4 +1,4 @@
-"""`flask spayon prune`: remove rows and bodies that are old and guard nothing."""
+"""Rows: what is removed from the tables (`prune`), and what is filled in (`backfill`)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..state import AppState
 from ..state import Current
 from ..storage.pruning import Old
 from ..transitions import ENDED
-from .ages import Age
 from .command import Command
+from .inputs import Age
 from .output import print_json
 
 
@@ -25,7 +25,7 @@ YOUNGEST = timedelta(days=30)
 #: Younger bodies may yet be asked for, by a buyer or by Spayon's people.
 YOUNGEST_BODY = timedelta(days=7)
 
-_HELP = """Remove payments that ended long ago, with their callback rows; or the bodies of reports.
+_PRUNE = """Remove payments that ended long ago, with their callback rows; or the bodies of reports.
 
 With --older-than only `failed` and `expired` payments that were quiet for that time, and with
 --paid those `paid` ones whose order the order loader no longer knows: while it does, the row is
@@ -36,11 +36,17 @@ With --bodies the rows stay, and so does what was read of a report. Its exact by
 may have put something personal, give way to their SHA-256 digest.
 """
 
+_BACKFILL = """Fill paid_at and what Spayon reported of earlier payments, from the stored reports.
 
-def create_command(current: Current) -> click.Command:
+In transactions of --batch payments, beside the running shop. It may be stopped and run again at any
+time: what has its columns is left alone.
+"""
+
+
+def create_prune(current: Current) -> click.Command:
     """Return the command for the current app."""
 
-    @click.command("prune", cls=Command, help=_HELP)
+    @click.command("prune", cls=Command, help=_PRUNE)
     @click.option("--older-than", type=Age(), help="Payments: such as 400d, at least 30d.")
     @click.option("--paid", is_flag=True, help="Also paid ones whose order is gone.")
     @click.option("--bodies", type=Age(), help="Bodies of reports: such as 90d, at least 7d.")
@@ -178,3 +184,32 @@ class Pruning:
 
         except Exception:  # noqa: BLE001  abort(404) may mean "not yours", and the rest nothing
             return False
+
+
+def create_backfill(current: Current) -> click.Command:
+    """Return the command for the current app."""
+
+    @click.command("backfill", cls=Command, help=_BACKFILL)
+    @click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True)
+    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @with_appcontext
+    def backfill(batch: int, as_json: bool) -> None:
+        part = current().storage.backfill
+        counts = {"payments": 0, "without_report": 0}
+        last = 0
+
+        while filled := part.fill(after_id=last, limit=batch):
+            last = filled.last_id
+            counts["payments"] += filled.payments
+            counts["without_report"] += filled.without_body
+
+        if as_json:
+            print_json(counts)
+            return
+
+        click.echo(
+            f"filled {counts['payments']} payments; {counts['without_report']} of them have no "
+            "stored report: they count as paid when they last changed, at the price asked for"
+        )
+
+    return backfill

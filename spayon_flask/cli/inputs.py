@@ -1,13 +1,16 @@
-"""Ages and moments as an operator types them: `400d`, `36h`, `2026-11-22`."""
+"""Inputs: what people type beside a command: ages and moments, who decides, and why."""
 
 from __future__ import annotations
 
+import getpass
 import re
 from datetime import datetime
 from datetime import timedelta
 from datetime import timezone
 
 import click
+
+from ..orders import MAX_TEXT_LENGTH
 
 
 _AGE = re.compile(r"(\d{1,5})(h|d|w)")
@@ -56,3 +59,22 @@ class Since(click.ParamType[datetime | timedelta]):
             self.fail(f"{value!r} is neither a date such as 2026-11-22 nor an age such as 7d")
 
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def person(by: str | None) -> str:
+    """Return the name *by*, or else that of the user of this shell."""
+    try:
+        return (by or getpass.getuser())[:MAX_TEXT_LENGTH]
+
+    except (OSError, KeyError):  # a container whose user has no name
+        raise click.UsageError("say who decides: --by NAME") from None
+
+
+def reason(because: str | None, what: str) -> str:
+    """Return the reason *because*; without one the command ends, and names *what* it is for."""
+    text = (because or "").strip()
+
+    if not text:
+        raise click.UsageError(f'{what}, and say why: --because "..."')
+
+    return text

@@ -1,4 +1,4 @@
-"""`flask spayon unknown`: reports about payments that nobody knows."""
+"""Reports: those about no payment of ours (`unknown`), and those handed over again (`dispatch`)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from ..errors import InvalidPayloadError
 from ..reports import Report
 from ..state import Current
 from .command import Command
+from .inputs import person
+from .inputs import reason
 from .output import callback_fields
 from .output import print_json
 from .output import print_table
 from .output import when
-from .person import person
-from .person import reason
 
 
-_HELP = """List the reports that belong to no payment of this shop, or note that you looked at one.
+_UNKNOWN = """List the reports that belong to no payment of this shop, or note that you looked at
+one.
 
 Without --all only those that nobody has looked at. `doctor` warns of these for a week. --seen takes
 the number in the first column.
 """
 
+_DISPATCH = """Hand callback rows over to the dispatcher again, whatever became of them before.
 
-def create_command(current: Current) -> click.Command:
+CALLBACK_ID is the `id` that `show --json` tells. Only rows that changed a payment are handed over.
+What still waits to be handed over the first time is the work of `reconcile`.
+"""
+
+
+def create_unknown(current: Current) -> click.Command:
     """Return the command for the current app."""
 
-    @click.command("unknown", cls=Command, help=_HELP)
+    @click.command("unknown", cls=Command, help=_UNKNOWN)
     @click.option("--seen", type=int, metavar="ID", help="This was looked at.")
     @click.option("--because", metavar="TEXT", help="With what result; kept with the report.")
     @click.option("--by", metavar="NAME", help="Who looked; else the user of this shell.")
@@ -90,3 +97,31 @@ def _order_in(body: bytes) -> str:
 
     except InvalidPayloadError:
         return ""
+
+
+def create_dispatch(current: Current) -> click.Command:
+    """Return the command for the current app."""
+
+    @click.command("dispatch", cls=Command, help=_DISPATCH)
+    @click.argument("callback_ids", metavar="CALLBACK_ID...", type=int, nargs=-1, required=True)
+    @with_appcontext
+    def dispatch(callback_ids: tuple[int, ...]) -> None:
+        state = current()
+
+        if state.handlers.dispatcher is None:
+            raise click.ClickException("the shop has registered no dispatcher")
+
+        failed = 0
+
+        for callback_id in callback_ids:
+            taken = state.storage.outbox.hand_over_again(callback_id, now=state.clock())
+            failed += not taken
+            click.echo(f"callback {callback_id}: {'handed over' if taken else 'NOT handed over'}")
+
+        if failed:
+            raise click.ClickException(
+                "no such row that changed a payment, or the dispatcher failed: then the log says "
+                "why, and reconcile tries again"
+            )
+
+    return dispatch

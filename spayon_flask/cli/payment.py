@@ -1,4 +1,4 @@
-"""`flask spayon show`: one payment, and all that was told of it."""
+"""Payment: one payment and all that was told of it (`show`), and asked about now (`refresh`)."""
 
 from __future__ import annotations
 
@@ -23,17 +23,23 @@ from .output import reported_of
 from .output import when
 
 
-_HELP = """Show a payment, its callbacks and their verdicts.
+_SHOW = """Show a payment, its callbacks and their verdicts.
 
 NAME is the id of a payment session, our own reference, or the id of an order: then each attempt to
 pay the order is shown.
 """
 
+_REFRESH = """Ask Spayon about one payment, and record the answer.
 
-def create_command(current: Current) -> click.Command:
+Also about one that has failed or expired, and one that is paid: what comes too late changes
+nothing, but a `paid` counts. NAME is the id of the payment session, or our own reference.
+"""
+
+
+def create_show(current: Current) -> click.Command:
     """Return the command for the current app."""
 
-    @click.command("show", cls=Command, help=_HELP)
+    @click.command("show", cls=Command, help=_SHOW)
     @click.argument("name")
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     @with_appcontext
@@ -148,3 +154,46 @@ def _print_callbacks(told: Sequence[Any]) -> None:
             f"\nThe exact bytes of {removed} of these reports were removed on purpose, by "
             "`prune --bodies`. --json tells what stayed, and the SHA-256 digests."
         )
+
+
+def create_refresh(current: Current) -> click.Command:
+    """Return the command for the current app."""
+
+    @click.command("refresh", cls=Command, help=_REFRESH)
+    @click.argument("name", metavar="SESSION_ID")
+    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @with_appcontext
+    def refresh(name: str, as_json: bool) -> None:
+        state = current()
+        queries = state.storage.queries
+        payment = queries.named(name)
+
+        if payment is None:
+            raise click.ClickException(f"no payment session {name}")
+
+        if payment.session_id is None:
+            raise click.ClickException(
+                "Spayon never answered when this payment was begun: there is nothing to ask about"
+            )
+
+        payment_id = payment.id
+        answer = state.reconciler.ask_now(payment_id)
+        payment = queries.get(payment_id)
+
+        if as_json:
+            print_json(
+                {"asked": answer.asked, "said": answer.status, "payment": payment_fields(payment)}
+            )
+            return
+
+        if not answer.asked:
+            click.echo("somebody has asked just now, so Spayon was not asked again")
+
+        else:
+            click.echo(f"Spayon says: {answer.status or 'no such payment session'}")
+
+        click.echo(
+            f"order {payment.order_id}, payment session {payment.session_id}: {payment.status}"
+        )
+
+    return refresh
