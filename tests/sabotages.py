@@ -299,7 +299,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a page dies with the database",
-        "views/surviving.py",
+        "views/pages.py",
         "            if trouble is None:\n                raise\n",
         "            raise\n",
         "tests/test_surviving.py",

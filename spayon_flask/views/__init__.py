@@ -15,7 +15,6 @@ from .neighbours import LastResortBlueprint
 from .neighbours import exempt
 from .rehearsal import create_rehearsal
 from .return_page import create_return_page
-from .surviving import surviving
 
 
 def create_blueprint(name: str, current: Current) -> Blueprint:
@@ -42,8 +41,8 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
     )
     # A bank may send the payer back by a form of its own, which knows no CSRF token either. Both
     # views change nothing by a POST.
-    return_page = surviving(current, create_return_page(current))
-    cancel_page = surviving(current, create_cancel_page(current))
+    return_page = create_return_page(current)
+    cancel_page = create_cancel_page(current)
     rehearsal = create_rehearsal(current)
 
     for rule, endpoint, view in (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from flask import Response
 from flask import redirect
 from flask import request
 from flask import url_for
@@ -38,6 +39,7 @@ from .pages import price_of
 from .pages import render
 from .pages import render_error
 from .pages import return_url
+from .pages import surviving
 from .standing import Standing
 from .standing import standing_of
 
@@ -77,7 +79,11 @@ def create_checkout(current: Current) -> RouteCallable:
 
         return _show(state, order, read_fields(state, order, page_language(state, order.language)))
 
-    return checkout
+    def unreadable(state: AppState, values: dict[str, Any]) -> Response:
+        here = url_for(".checkout", order_id=values["order_id"])
+        return render_error(state, "misconfigured", 503, here)
+
+    return surviving(current, checkout, unreadable)
 
 
 def _refuse(state: AppState, key: str, error: Exception) -> ResponseReturnValue:

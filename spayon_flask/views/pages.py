@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from flask import Response
@@ -10,11 +14,18 @@ from flask import make_response
 from flask import render_template
 from flask import request
 from flask import url_for
+from flask.typing import ResponseReturnValue
+from flask.typing import RouteCallable
 
 from ..languages import Language
 from ..orders import Order
 from ..state import AppState
+from ..state import Current
+from ..storage.database_errors import database_trouble
 from .language import page_language
+
+
+logger = logging.getLogger(__name__)
 
 
 def render(
@@ -55,12 +66,15 @@ def render_error(
     status_code: int,
     retry_url: str | None = None,
     order: Order | None = None,
+    *,
+    reload_after: int | None = None,
 ) -> Response:
     """Return the error page for *reason*, with a way to try again if there is one.
 
-    *order* is the one that the payer came for, if it is known.
+    *order* is the one that the payer came for, if it is known. After *reload_after* seconds the
+    page goes to *retry_url* by itself.
     """
-    return render(
+    response = render(
         state,
         "error.html",
         page_language(state, order.language if order else None),
@@ -69,7 +83,44 @@ def render_error(
         retry_url=retry_url,
         order_id=order and order.order_id,
         order_url=order and order.url,
+        reload_after=reload_after,
     )
+
+    if reload_after is not None:
+        response.headers["Retry-After"] = str(reload_after)
+
+    return response
+
+
+def surviving(
+    current: Current, view: RouteCallable, instead: Callable[[AppState, dict[str, Any]], Response]
+) -> RouteCallable:
+    """Return *view* as one that answers with the page *instead* if the database fails.
+
+    *instead* is given the state and the values in the URL, and asks the database nothing.
+    """
+
+    @wraps(view)
+    def page(**values: Any) -> ResponseReturnValue:
+        try:
+            return view(**values)  # type: ignore[return-value]  # none of ours is a coroutine
+
+        except Exception as error:
+            trouble = database_trouble(error)
+
+            if trouble is None:
+                raise
+
+            state = current()
+            logger.exception("a page failed: %s", trouble, extra={"account": state.name})
+
+            # What failed leaves a transaction in which nothing more works.
+            with suppress(Exception):
+                state.storage.queries.look_again()
+
+            return instead(state, values)
+
+    return page
 
 
 def retry_url(payment: Any) -> str:

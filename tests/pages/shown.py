@@ -49,7 +49,7 @@ STATES = [
         ("error", reason)
         for reason in (
             *("unknown_order", "unknown_payment", "gateway_unavailable"),
-            *("gateway_unexpected", "misconfigured"),
+            *("gateway_unexpected", "misconfigured", "unreadable"),
         )
     ),
 ]
@@ -134,6 +134,7 @@ def context_of(
         "slow": state == "slow",
         "asks": True,
         "reason": state,
+        "reload_after": 30 if state == "unreadable" else None,
         "closed": closed,
         "order": order,
         "order_id": order.order_id if known else None,
