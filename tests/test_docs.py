@@ -42,6 +42,12 @@ def blocks(page: Path) -> list[tuple[int, str]]:
     return [(text.count("\n", 0, found.start()) + 2, found[2]) for found in _BLOCK.finditer(text)]
 
 
+def create_tables(app: Flask) -> None:
+    """Do as the page says before the shop is started."""
+    result = app.test_cli_runner().invoke(args=["create-tables"])
+    assert result.exit_code == 0, result.output
+
+
 def run(page: Path, namespace: dict[str, Any]) -> None:
     """Run the blocks of *page*, so that an error names the page and the line."""
     for line, code in blocks(page):
@@ -72,6 +78,7 @@ def quickstart(gateway: Gateway) -> Iterator[dict[str, Any]]:
     run(QUICKSTART, namespace)
     app = namespace["app"] = namespace["create_app"]()
     db = namespace["db"]
+    create_tables(app)
     gateway.shop = app
 
     with app.app_context():
@@ -92,6 +99,7 @@ def test_the_shop_of_the_page_takes_a_payment(page: Path, gateway: Gateway) -> N
     namespace: dict[str, Any] = {"__name__": "shop"}
     run(page, namespace)
     app: Flask = namespace["create_app"]()
+    create_tables(app)
     gateway.shop = app
     client = app.test_client()
     order_id = "1"

@@ -199,7 +199,11 @@ def readme_shop(empty_environment: Path, tmp_path: Path) -> Iterator[tuple[str, 
             "FLASK_SPAYON_CALLBACK_SECRET": gateway.callback_secret,
         }
         port = free_port()
-        command = [str(empty_environment / "flask"), "--app", "shop", "run", "--port", str(port)]
+        command = [str(empty_environment / "flask"), "--app", "shop"]
+        subprocess.run(
+            [*command, "create-tables"], cwd=tmp_path, env=environment, check=True, timeout=60
+        )
+        command += ["run", "--port", str(port)]
         process = subprocess.Popen(
             command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
         )
