@@ -55,16 +55,21 @@ def test_the_page_testing_your_shop_runs_as_it_stands(tmp_path: Path) -> None:
     for name, code in blocks:
         (tmp_path / name).write_text(code)
 
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", tmp_path],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
-        capture_output=True,
-        check=False,
-        text=True,
-    )
+    def run(*command: str) -> str:
+        result = subprocess.run(
+            [sys.executable, "-W", "error", "-m", *command],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            text=True,
+        )
+        return result.stdout
 
-    assert "7 passed" in result.stdout, result.stdout
+    assert "12 passed" in (said := run("pytest", "-q", "-W", "error", str(tmp_path))), said
+    assert "Ran 1 test" in (said := run("unittest", "test_with_unittest")), said
+    assert said.endswith("OK\n"), said
 
 
 def test_pay_makes_the_order_paid_without_a_socket(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from sqlalchemy import text
 
 from spayon_flask.simulator import Simulator
 from tests.databases import Databases
+from tests.test_docs import DOCS
 from tests.test_docs import README
 from tests.test_docs import ROOT
 from tests.test_docs import blocks
@@ -80,20 +83,66 @@ def shop(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
     assert process.wait(timeout=30) == 0
 
 
+def begin(shop: str) -> str:
+    """Order, and press "Pay"; return where the hosted page is."""
+    checkout = requests.post(shop, timeout=60)
+    answer = requests.post(checkout.url, timeout=60, allow_redirects=False)
+    return answer.headers["Location"]
+
+
+def triggers() -> list[tuple[str, str]]:
+    """Return each command `trigger` of the docs, with the page that it stands on."""
+    return [
+        (page.name, command)
+        for page in (DOCS / "testing.md", DOCS / "operating.md")
+        for command in re.findall(
+            r"^\$ (flask .*spayon trigger .*)$", page.read_text(), re.MULTILINE
+        )
+    ]
+
+
 def test_four_workers_on_an_empty_postgresql_take_payments(
     shop: str, gateway: Simulator, database: str
 ) -> None:
     for _ in range(WORKERS):
-        checkout = requests.post(shop, timeout=60)
-        answer = requests.post(checkout.url, timeout=60, allow_redirects=False)
-        delivery = gateway.pay(answer.headers["Location"].rsplit("/", 1)[1])
+        delivery = gateway.pay(begin(shop).rsplit("/", 1)[1])
         assert delivery is not None
         assert delivery.status_code == 200
 
+    assert paid(database) == WORKERS
+
+
+def test_trigger_works_as_the_docs_have_it(
+    shop: str, database: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert {page for page, _ in triggers()} == {"testing.md", "operating.md"}
+
+    for number, (_, command) in enumerate(triggers(), 1):
+        begin(shop)
+        # The shop of this test is at another port, and numbers its orders.
+        assert "http://127.0.0.1:5000" in command
+        written = command.replace("http://127.0.0.1:5000", shop).replace("A-17", str(number))
+        result = subprocess.run(
+            [sys.executable, "-m", *shlex.split(written)],
+            cwd=tmp_path,
+            env={**environment, "FLASK_APP": "shop"},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert f"order {number}, " in result.stdout
+        assert paid(database) == number
+
+
+def paid(database: str) -> int:
+    """Return how many orders are paid."""
     engine = create_engine(database)
 
     with engine.connect() as connection:
         query = text("SELECT count(*) FROM shop_order WHERE paid")
-        assert connection.execute(query).scalar() == WORKERS
+        found = connection.execute(query).scalar_one()
 
     engine.dispose()
+    return int(found)
