@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 
 from sqlalchemy.exc import DataError
@@ -38,6 +39,17 @@ _NO_COLUMN = (
     "UndefinedColumn",  # psycopg
     "42703",  # PostgreSQL
     "1054",  # MariaDB
+)
+
+_NO_LETTER = (
+    "Incorrect string value",  # MariaDB
+    "UntranslatableCharacter",  # psycopg
+    "22P05",  # PostgreSQL
+)
+
+_LETTERS = (
+    "the character set of the database lacks a letter of what was to be written: convert the "
+    "tables to utf8mb4 (MariaDB), or make a database in UTF8 (PostgreSQL)"
 )
 
 
@@ -91,6 +103,10 @@ def database_trouble(error: BaseException) -> str | None:
         if isinstance(each, SQLAlchemyError):
             return _in_one_line(each)
 
+        # psycopg encodes as the database does, and raises no error of its own.
+        if isinstance(each, UnicodeEncodeError) and _is_of_a_statement(each):
+            return _LETTERS
+
     return None
 
 
@@ -103,6 +119,9 @@ def _in_one_line(error: SQLAlchemyError) -> str:
 
     if any(sign in said for sign in _NO_COLUMN):
         return "the tables lack a column: run `flask db migrate`, then `flask db upgrade`"
+
+    if any(sign in said for sign in _NO_LETTER):
+        return _LETTERS
 
     if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
         return (
@@ -118,6 +137,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _is_of_a_statement(error: BaseException) -> bool:
+    """Return True if *error* was raised while SQLAlchemy executed a statement."""
+    return any(
+        frame.f_globals.get("__name__", "").startswith("sqlalchemy.engine")
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 def _sqlstate(error: DBAPIError) -> object:

@@ -53,6 +53,10 @@ def _word(shown: Shown, left: timedelta) -> str:
     if payment.superseded or (order is not None and not order.is_asked_by(payment)):
         return "changed"
 
+    # Spayon has said how the payment ended: this is no time to begin again.
+    if not shown.standing.recorded:
+        return "pending"
+
     return "payable" if left > timedelta(0) else "pending"
 
 

@@ -29,6 +29,7 @@ from ..orders import Order
 from ..orders import OrderLine
 from ..state import AppState
 from ..state import Current
+from ..storage.database_errors import database_trouble
 from ..storage.database_errors import is_about_value
 from .fields import Field
 from .fields import not_accepted
@@ -114,6 +115,7 @@ def _show(
         state=_word(state, order, standing),
         sure=False,
         reached=standing.reached,
+        recorded=standing.recorded,
         closed=standing.state == "closed",
         order=order,
         order_id=order.order_id,
@@ -206,10 +208,11 @@ def _pay(state: AppState, order: Order) -> ResponseReturnValue:
         logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
         return render_error(state, "gateway_unexpected", 502, here, order)
 
-    except Exception:
+    except Exception as error:
         # The shop's `on_details`, perhaps, or the database.
         state.storage.queries.look_again()
-        logger.exception("checkout failed", extra=ids)
+        reason = database_trouble(error) or type(error).__name__
+        logger.exception("checkout failed: %s", reason, extra=ids)
         return render_error(state, "misconfigured", 503, here, order)
 
     return redirect(payment.session_url or here, 303)

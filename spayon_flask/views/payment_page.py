@@ -114,6 +114,7 @@ def render_payment(shown: Shown, template: str, **context: Any) -> Response:
         "state": standing.state,
         "sure": standing.sure,
         "reached": standing.reached,
+        "recorded": standing.recorded,
         "payment": payment,
         "order_id": payment.order_id,
         "order_url": order and order.url,

@@ -40,7 +40,8 @@ class Standing(NamedTuple):
 
     *payment* is that of the page, as it is now, and *other* the one to look at in its place.
     *sure* is True if Spayon has answered just now about every attempt that could hold money: a page
-    may say that nothing was charged then, and only then. *reached* is False if a call has failed.
+    may say that nothing was charged then, and only then. *reached* is False if a call has failed,
+    *recorded* if Spayon has answered, and what it said could not be recorded.
     """
 
     state: str
@@ -48,6 +49,7 @@ class Standing(NamedTuple):
     other: Any = None
     sure: bool = False
     reached: bool = True
+    recorded: bool = True
 
 
 def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing:
@@ -59,16 +61,16 @@ def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing
     state.storage.commit_earlier_work()
     attempts = state.storage.queries.attempts(order_id)
     heard: set[int] = set()
-    reached, began = True, time.monotonic()
+    asked, began = _Asked(), time.monotonic()
 
     for each in _worth_asking(attempts, payment_id):
-        answered, reached = _ask(state, each)
+        asked = _ask(state, each)
 
-        if answered:
+        if asked.heard:
             heard.add(each)
 
         # A gateway that is away or slow would keep the payer waiting once more for each attempt.
-        if not reached or time.monotonic() - began > _PATIENCE:
+        if not (asked.reached and asked.recorded) or time.monotonic() - began > _PATIENCE:
             break
 
     attempts = state.storage.queries.attempts(order_id)
@@ -81,7 +83,7 @@ def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing
         or not _may_hold_money(each, now)
         for each in attempts
     )
-    return Standing(word, mine, other, sure, reached)
+    return Standing(word, mine, other, sure, asked.reached, asked.recorded)
 
 
 def _worth_asking(attempts: Sequence[Any], payment_id: int | None) -> list[int]:
@@ -105,20 +107,27 @@ def _worth_asking(attempts: Sequence[Any], payment_id: int | None) -> list[int]:
     return [each.id for each in open_[:_MOST_ASKED]]
 
 
-def _ask(state: AppState, payment_id: int) -> tuple[bool, bool]:
-    """Return whether Spayon has answered just now about a payment, and whether it was reached."""
+class _Asked(NamedTuple):
+    """What came of a status call: Spayon has answered, was reached, and its word is recorded."""
+
+    heard: bool = False
+    reached: bool = True
+    recorded: bool = True
+
+
+def _ask(state: AppState, payment_id: int) -> _Asked:
     ids = {"account": state.name, "payment_id": payment_id}
 
     try:
-        return state.reconciler.look(payment_id), True
+        return _Asked(heard=state.reconciler.look(payment_id))
 
     except GatewayError as error:
         logger.warning("no status for the page: %s", error, extra=ids)
+        return _Asked(reached=False)
 
     except SpayonError:
         logger.exception("the status for the page could not be recorded", extra=ids)
-
-    return False, False
+        return _Asked(recorded=False)
 
 
 def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[str, Any]:

@@ -27,21 +27,39 @@ STATES = [
         ("checkout", state)
         for state in (
             *("payable", "wrong", "later", "lines", "closed", "resume", "resume-wrong"),
-            *("resume-unreached", "paid", "review"),
+            *("resume-unreached", "resume-unrecorded", "paid", "review"),
         )
     ),
     *(
         ("return", state)
         for state in (
-            *("pending", "slow", "pending-unreached", "paid", "failed", "failed-unsure"),
-            *("expired", "expired-unsure", "review", "second", "closed", "elsewhere", "begun"),
+            *("pending", "slow", "pending-unreached", "pending-unrecorded", "paid", "failed"),
+            *(
+                "failed-unsure",
+                "expired",
+                "expired-unsure",
+                "review",
+                "second",
+                "closed",
+                "elsewhere",
+                "begun",
+            ),
         )
     ),
     *(
         ("cancel", state)
         for state in (
             *("payable", "payable-unsure", "payable-unreached", "pending", "pending-unreached"),
-            *("changed", "changed-unsure", "paid", "failed", "failed-unsure", "expired", "review"),
+            *(
+                "pending-unrecorded",
+                "changed",
+                "changed-unsure",
+                "paid",
+                "failed",
+                "failed-unsure",
+                "expired",
+                "review",
+            ),
             *("second", "closed", "elsewhere", "begun"),
         )
     ),
@@ -131,6 +149,7 @@ def context_of(
         "state": "payable" if closed else WORDS.get(word, word),
         "sure": page != "checkout" and doubt == "",
         "reached": doubt != "unreached",
+        "recorded": doubt != "unrecorded",
         "slow": state == "slow",
         "asks": True,
         "reason": state,
