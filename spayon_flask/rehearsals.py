@@ -46,6 +46,9 @@ class Event(NamedTuple):
     def __repr__(self) -> str:
         return f"Event({self.what!r}, at={self.at:%H:%M:%S})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)
+
 
 class Reply(NamedTuple):
     """How the receiver answers a callback: with *status*, after *wait* seconds."""

@@ -51,6 +51,9 @@ class Report(NamedTuple):
     def __repr__(self) -> str:
         return f"Report(session_id={self.session_id!r}, status={self.status!r})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)
+
     @classmethod
     def from_json(cls, body: bytes) -> Report:
         """Read *body*, a callback or the answer to a status check: both have the same shape.

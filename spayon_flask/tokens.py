@@ -35,6 +35,9 @@ class Token(NamedTuple):
     def __repr__(self) -> str:
         return f"Token(expires_in={self.expires_in})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)
+
 
 class _Held(NamedTuple):
     access_token: Hidden

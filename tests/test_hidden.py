@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from traceback import TracebackException
 from typing import Any
 
 import pytest
 
+import spayon_flask
+from spayon_flask import Order
+from spayon_flask import OrderError
 from spayon_flask.hidden import Hidden
 from spayon_flask.hidden import HiddenDict
 from tests.errors import frames_of
@@ -70,6 +77,37 @@ def test_an_error_in_a_checkout_shows_no_secret_and_not_who_pays(
         for secret in ("simulator-secret", SECRET, *TYPED.values())
         if secret in frame
     ]
+
+
+def test_whatever_hides_in_its_repr_and_sentry_looks_into_hides_from_sentry_too() -> None:
+    classes = [
+        node
+        for path in Path(spayon_flask.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and "def __repr__" in ast.unparse(node)
+    ]
+    looked_into = [
+        each
+        for each in classes
+        if {ast.unparse(base).split("[")[0] for base in each.bases} & {"NamedTuple", "dict", "list"}
+    ]
+
+    assert {each.name for each in looked_into} >= {"Token", "Field", "HiddenDict"}
+    assert [each.name for each in looked_into if "__sentry_repr__" not in ast.unparse(each)] == []
+
+
+@pytest.mark.parametrize("wrong", [{"price": Decimal(0)}, {"email": "payer@example.com" * 20}])
+def test_an_order_that_is_refused_shows_not_who_pays(wrong: dict[str, Any]) -> None:
+    right = {"order_id": "A1", "product_name": "Tea", "price": Decimal(1), "currency": "AMD"}
+
+    with pytest.raises(OrderError) as caught:
+        Order(**{**right, **TYPED, "username": "john", **wrong})
+
+    told = TracebackException.from_exception(caught.value, capture_locals=True)
+    # The first frame is this test's, which knows them.
+    shown = [str(frame.locals) for frame in told.stack[1:]]
+    assert shown
+    assert not [text for text in ("payer@example.com", "John Doe", "john") if text in str(shown)]
 
 
 def test_an_error_in_a_callback_shows_no_signature_and_no_secret(

@@ -63,6 +63,9 @@ class Answer(NamedTuple):
     def __repr__(self) -> str:
         return f"Answer(status={self.status})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)
+
     def json_object(self) -> dict[str, Any]:
         """Return the body, which must be a JSON object; raises `UnexpectedAnswerError`."""
         try:

@@ -36,6 +36,9 @@ class Field(NamedTuple):
     def __repr__(self) -> str:
         return f"Field({self.name!r})"
 
+    def __sentry_repr__(self) -> str:
+        return repr(self)
+
 
 def read_fields(
     state: AppState, order: Order, language: Language, form: Mapping[str, str] | None = None
