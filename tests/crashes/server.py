@@ -26,13 +26,23 @@ ROOT = Path(__file__).parents[2]
 class Server:
     """Run *app* with a number of *workers*, from `with` on; *environment* is for the app.
 
-    With *threads* each of them answers so many requests at a time.
+    With *threads* each of them answers so many requests at a time. Without *preload* each of them
+    makes an app of its own.
     """
 
-    def __init__(self, app: str, workers: int, *, threads: int = 1, **environment: str) -> None:
+    def __init__(
+        self,
+        app: str,
+        workers: int,
+        *,
+        threads: int = 1,
+        preload: bool = True,
+        **environment: str,
+    ) -> None:
         self._app = app
         self._workers = workers
         self._threads = threads
+        self._preload = preload
         self.environment = dict(os.environ) | environment
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._socket.getsockname()[1]
@@ -42,7 +52,8 @@ class Server:
         descriptor = self._socket.fileno()
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gunicorn", "--preload", "--log-level", "warning"),
+                *(sys.executable, "-m", "gunicorn", "--log-level", "warning"),
+                *(["--preload"] if self._preload else []),
                 *("--workers", str(self._workers), "--threads", str(self._threads)),
                 *("--bind", f"fd://{descriptor}"),
                 *("--timeout", "60", "--graceful-timeout", "2", self._app),
