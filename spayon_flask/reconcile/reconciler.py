@@ -124,15 +124,14 @@ class Reconciler:
     def run(
         self,
         *,
-        limit: int | None = None,
-        jobs: int = JOBS,
-        progress: Callable[[Step], object] | None = None,
-        stop: threading.Event | None = None,
+        limit: int | None,
+        jobs: int,
+        progress: Callable[[Step], object] | None,
+        stop: threading.Event | None,
     ) -> Summary:
-        """Ask about every payment that is due, at most *limit*, with *jobs* calls at once.
+        """Ask about what is due, then hand over what the dispatcher has yet to get.
 
-        Then hand over what the dispatcher has yet to get. *progress* is called with each payment
-        that is done. Once *stop* is set, what is under way is finished, and nothing more begun.
+        `Spayon.reconcile` tells what the options mean.
         """
         # Imported here, with its pool of threads: a web worker asks about one payment at a time.
         from .run import Run  # noqa: PLC0415  on demand
