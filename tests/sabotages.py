@@ -777,6 +777,22 @@ SABOTAGES = [
         "test_an_order_that_the_shop_knows and sqlite",
     ),
     Sabotage(
+        "doctor loads an order to look at a policy",
+        "cli/doctor/wiring.py",
+        "current_app.test_client().options(path",
+        "current_app.test_client().get(path",
+        "tests/cli/test_doctor.py",
+        "test_the_look_at_the_policy",
+    ),
+    Sabotage(
+        "doctor wants a reconcile that runs to run",
+        "storage/queries.py",
+        "or_(p.attempts == 0, p.due_at.is_(None), p.due_at < neglected_since)",
+        "or_(p.attempts >= 0)",
+        "tests/cli/test_doctor.py",
+        "test_plant_a_handler_that_fails",
+    ),
+    Sabotage(
         "the bodies of payments under review are removed",
         "storage/pruning.py",
         '            p.status.in_(("pending", "review")),\n',

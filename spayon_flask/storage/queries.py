@@ -15,6 +15,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy import bindparam
 from sqlalchemy import func
 from sqlalchemy import inspect
+from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import text
 
@@ -179,13 +180,23 @@ class Queries(Part):
         """Return how many payments wait for a person."""
         return self._count(self._payment, self._payment.status == "review")
 
-    def unanswered(self, *, before: datetime) -> tuple[int, datetime | None]:
-        """Return how many payments of *before* are still pending, and since when the oldest is."""
+    def unanswered(
+        self, *, before: datetime, neglected_since: datetime | None = None
+    ) -> tuple[int, datetime | None]:
+        """Return how many payments of *before* are still pending, and since when the oldest is.
+
+        With *neglected_since*, only those that nobody has asked about, or that were due to be asked
+        about again by then.
+        """
         p = self._payment
-        query = select(func.count(), func.min(p.created_at)).where(
-            p.account == self.account, p.status == "pending", p.created_at < before
-        )
-        number, oldest = self.session.execute(query).one()
+        where = [p.account == self.account, p.status == "pending", p.created_at < before]
+
+        if neglected_since is not None:
+            where.append(or_(p.attempts == 0, p.due_at.is_(None), p.due_at < neglected_since))
+
+        number, oldest = self.session.execute(
+            select(func.count(), func.min(p.created_at)).where(*where)
+        ).one()
         return number, oldest
 
     def undispatched(self, *, now: datetime) -> int:

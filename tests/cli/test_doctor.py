@@ -351,6 +351,19 @@ def test_plant_a_policy_that_keeps_payers_from_spayon(shop: Shop, policy: str, s
     assert "form-action" in dict(offline(shop).of(state))
 
 
+def test_the_look_at_the_policy_asks_neither_the_shop_nor_spayon(shop: Shop) -> None:
+    asked: list[str] = []
+    shop.add_payment()
+
+    @shop.spayon.order_loader
+    def load(order_id: str) -> None:
+        asked.append(order_id)
+
+    offline(shop)
+
+    assert asked == []
+
+
 def test_plant_a_policy_before_the_first_payment(shop: Shop) -> None:
     @shop.app.after_request
     def add_policy(response: Any) -> Any:
@@ -429,6 +442,35 @@ def test_plant_a_payment_that_nobody_asks_about(shop: Shop) -> None:
 
     assert "the oldest since 2026-11-22 12:00:00" in says
     assert "flask spayon reconcile" in says
+
+
+def test_plant_a_handler_that_fails(shop: Shop) -> None:
+    shop.add_payment()
+    shop.add_payment("S2", order_id="A2")
+    shop.clock.step(31 * 60)
+
+    # So reconcile does, for which each of these questions ends with `not recorded`.
+    with shop.app.app_context():
+        schedule = shop.spayon.state.storage.schedule
+        assert len(schedule.lease_due(now=shop.clock(), limit=2)) == 2
+
+    says = offline(shop).only("pending payments")
+
+    assert "although reconcile asks about them" in says
+    assert "`not recorded` tells of a handler" in says
+    assert "let `flask" not in says
+
+    shop.add_payment("S3", order_id="A3", created_at=shop.clock() - timedelta(hours=1))
+
+    assert "nobody asks about 1 of them -> let `flask spayon reconcile`" in (
+        offline(shop).only("pending payments")
+    )
+
+    shop.clock.step(12 * 60)
+
+    says = offline(shop).only("pending payments")
+    assert says.startswith("3 without an answer")
+    assert "asks about" not in says
 
 
 def test_plant_a_payment_under_review(shop: Shop) -> None:

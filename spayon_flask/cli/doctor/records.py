@@ -78,18 +78,31 @@ def check_tables(state: AppState) -> Iterator[Finding]:
 
 
 def check_pending(state: AppState) -> Iterator[Finding]:
-    """Look for payments that nobody asks about."""
-    number, oldest = state.storage.queries.unanswered(before=state.clock() - _LATE)
+    """Look for payments that nobody asks about, and those whose answer cannot be recorded."""
+    queries, now = state.storage.queries, state.clock()
+    number, oldest = queries.unanswered(before=now - _LATE)
 
-    if number:
+    if not number:
+        yield ok("pending payments", "none is overdue")
+        return
+
+    says = f"{number} without an answer for more than 30 minutes, the oldest since {when(oldest)}"
+    neglected, _ = queries.unanswered(before=now - _LATE, neglected_since=now - _SILENT)
+
+    if neglected:
         yield wrong(
             "pending payments",
-            f"{number} without an answer for more than 30 minutes, the oldest since {when(oldest)}",
+            says if neglected == number else f"{says}; nobody asks about {neglected} of them",
             f"let `flask {state.name} reconcile` run every minute, and look what it says",
         )
 
     else:
-        yield ok("pending payments", "none is overdue")
+        yield wrong(
+            "pending payments",
+            f"{says}, although reconcile asks about them",
+            "look into its log: `not recorded` tells of a handler or a database that fails, "
+            "`no status` of a Spayon that does not answer",
+        )
 
 
 def check_heartbeat(state: AppState) -> Iterator[Finding]:
