@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
+from sqlalchemy import inspect
 
 from tests.migrations.shop import MigratedShop
 from tests.migrations.shop import make_migrated_shop
@@ -53,6 +54,23 @@ def test_what_create_all_makes_is_what_a_migration_would(migrated: MigratedShop)
         migrated.db.create_all()
 
     assert migrated.differences() == []
+
+
+def test_a_migration_makes_the_index_from_which_postgresql_adds_up(
+    migrated: MigratedShop,
+) -> None:
+    migrated.migrate()
+    migrated.upgrade()
+
+    with migrated.app.app_context():
+        indexes = inspect(migrated.db.engine).get_indexes("spayon_payment")
+        dialect = migrated.db.engine.dialect.name
+
+    (index,) = [each for each in indexes if each["name"] == "ix_spayon_payment_paid_at"]
+    included = index.get("dialect_options", {}).get("postgresql_include", [])
+
+    assert index["column_names"][:3] == ["account", "paid_at", "id"]
+    assert ("reported_price" in included) == (dialect == "postgresql")
 
 
 def test_a_migration_stands_without_our_package(migrated: MigratedShop) -> None:
