@@ -16,6 +16,8 @@ from ..money import plain
 from ..state import AppState
 from ..state import Current
 from ..storage import Filter
+from ..storage.totals import Total
+from ..transitions import BARRING
 from .command import Command
 from .inputs import Since
 from .output import payment_fields
@@ -161,6 +163,12 @@ def _write_csv(state: AppState, wanted: Filter, limit: int | None, language: str
         click.echo(f"these are the newest {limit}, and there are more", err=True)
 
 
+def _amount(total: Total) -> str:
+    amount = plain(total.amount) if total.currency else ""
+    left_out = total.unpriced if total.status in BARRING else 0
+    return f"{amount} ({left_out} without an amount)".strip() if left_out else amount
+
+
 def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
     totals = state.storage.totals.add_up(wanted)
 
@@ -184,7 +192,7 @@ def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
                     each.status,
                     each.currency or "",
                     str(each.number),
-                    plain(each.amount) if each.currency else "",
+                    _amount(each),
                     f"{each.refunded}: {plain(each.refunded_amount)}" if each.refunded else "",
                 )
                 for each in totals

@@ -172,15 +172,24 @@ class Ledger(Part):
         )
 
     def every(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Any]:
-        """Yield all payments of *wanted*, newest first, at most *limit*; `BATCH` rows at a time."""
+        """Yield all payments of *wanted*, newest first, at most *limit*; `BATCH` rows at a time.
+
+        Those that have the text itself come before those that contain it.
+        """
         after: Key | None = None
         left = limit
+        whole: set[int] = set()
 
         while left is None or left > 0:
             found = self.page(wanted, limit=min(BATCH, left or BATCH), after=after)
-            yield from found.rows
+            rows = [each for each in found.rows if each.id not in whole]
+            yield from rows
             after = found.after
-            left = None if left is None else left - len(found.rows)
+            left = None if left is None else left - len(rows)
+
+            # What has the text itself also contains it, and would come again.
+            if found.whole:
+                whole = {each.id for each in rows}
 
             if after is None:
                 return

@@ -239,6 +239,34 @@ def test_totals_are_exact_and_by_status_and_currency(shop: Shop, run: Run) -> No
     ]
 
 
+def test_the_totals_say_how_many_payments_have_no_amount_that_could_be_added(
+    shop: Shop, run: Run
+) -> None:
+    pay(shop, "S1", price="a lot")
+    shop.add_payment("S9", order_id="A9", status="failed", held_order_id=None)
+
+    lines = run("payments", "--totals").output.splitlines()[1:]
+
+    assert [line.split(maxsplit=3) for line in lines] == [
+        ["failed", "1"],
+        ["review", "AMD", "1", "0 (1 without an amount)"],
+    ]
+
+
+def test_a_payment_that_has_the_text_itself_is_listed_once_and_first(shop: Shop, run: Run) -> None:
+    for number, order_id in enumerate(("A1", "A10", "A11")):
+        shop.add_payment(f"T{number}", order_id=order_id)
+        shop.clock.step(60)
+
+    def listed(*options: str) -> list[str]:
+        found = json.loads(run("payments", "--search", "A1", "--json", *options).stdout)
+        return [each["order_id"] for each in found]
+
+    assert listed() == ["A1", "A11", "A10"]
+    assert listed("--limit", "2") == ["A1", "A11"]
+    assert len(run("payments", "--search", "A1", "--csv").output.splitlines()) == 1 + 3
+
+
 def test_totals_and_a_limit_are_not_mixed(run: Run) -> None:
     assert run("payments", "--totals", "--limit", "3").exit_code == 64
 
