@@ -68,6 +68,7 @@ class Stage:
         self.told: list[str] = []
         self.stopped: StoppedError | None = None
         self.exit_code = -1
+        self.slept = 0.0
 
     @property
     def state(self) -> AppState:
@@ -77,6 +78,7 @@ class Stage:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass: what is due at the gateway happens on the way."""
+        self.slept += seconds
         self.sim.clock.step(seconds)
 
     def rehearse(
@@ -103,7 +105,7 @@ class Stage:
                 rehearsal.alone()
 
                 if pay:
-                    rehearsal.with_payer()
+                    rehearsal.with_payer(redelivery=redelivery)
 
                 if redelivery:
                     rehearsal.redelivery()

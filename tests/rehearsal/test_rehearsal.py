@@ -10,6 +10,8 @@ import pytest
 from spayon_flask.assumptions import REGISTER
 from spayon_flask.assumptions import by_id
 from spayon_flask.cli.rehearse import report as reports
+from spayon_flask.cli.rehearse.rehearsal import ALONE
+from spayon_flask.cli.rehearse.rehearsal import WITH_PAYER
 from tests.rehearsal.conftest import Staged
 from tests.rehearsal.conftest import outcomes
 
@@ -106,6 +108,56 @@ def test_exactly_one_line_differs_if_the_gateway_does(
     # A text is written as it is, and anything else as JSON.
     assert f"seen: {line['seen']};" in seen or f"seen: {json.dumps(line['seen'])};" in seen
     assert meaning == f"what it means: {assumption.otherwise}"
+
+
+REDELIVERED = [each for each in SINGLE if by_id(str(each.id)).step == "redelivery"]
+
+
+@pytest.mark.parametrize(("name", "switches"), REDELIVERED)
+def test_the_sessions_of_a_payer_serve_for_the_redelivery(
+    stage: Staged, name: str, switches: dict[str, Any]
+) -> None:
+    hang = 1.5 if name == "callback-timeout" else 0.1
+    staged = stage(**switches)
+    report = staged.rehearse(pay=True, redelivery=True, hang=hang)
+
+    assert outcomes(report, "differs") == {name}
+    assert outcomes(report, "not tried") == ids("")
+    assert len(staged.person.asked) == 5
+    # Eleven by itself, three of the payer, and one that expires.
+    assert staged.sim.sessions.created == 15
+
+
+@pytest.mark.parametrize("switches", [{}, {"back": "ends the session"}])
+def test_a_redelivery_takes_seventeen_minutes_with_a_payer(
+    stage: Staged, switches: dict[str, Any]
+) -> None:
+    staged = stage(**switches)
+    staged.rehearse(pay=True)
+    before = staged.slept
+    staged.rehearse(pay=True, redelivery=True)
+
+    assert 16 * 60 < staged.slept - before <= (WITH_PAYER + 1) * 60
+
+
+def test_a_redelivery_takes_half_an_hour_by_itself(stage: Staged) -> None:
+    staged = stage()
+    staged.rehearse()
+    before = staged.slept
+    staged.rehearse(redelivery=True)
+
+    assert 31 * 60 < staged.slept - before <= (ALONE + 1) * 60
+
+
+def test_a_payer_of_before_does_not_serve_for_the_redelivery(stage: Staged) -> None:
+    """Their callbacks were not refused."""
+    staged = stage()
+    staged.rehearse(pay=True)
+    report = staged.rehearse(pay=True, redelivery=True, resume=True)
+
+    assert outcomes(report, "differs") == set()
+    assert outcomes(report, "not tried") == ids("")
+    assert staged.sim.sessions.created == 17
 
 
 def test_the_simulator_learns_from_a_report_and_gives_the_same_one(stage: Staged) -> None:

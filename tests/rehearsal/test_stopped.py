@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spayon_flask.assumptions import REGISTER
 from spayon_flask.cli.rehearse import gateway as gateways
 from spayon_flask.client.probe import probe
 from tests.rehearsal.conftest import Person
@@ -145,6 +146,55 @@ def test_killed_while_a_person_pays_it_goes_on_and_nothing_is_paid_twice(
     # Who was asked to pay, and has paid, is not asked again.
     asked = [each for each in staged.person.asked if "pay with a card that works" in each]
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5])
+def test_killed_while_a_person_serves_for_the_redelivery_it_goes_on(
+    stage: Staged, at: int, after: bool
+) -> None:
+    staged = stage()
+    staged.person = Dying(at, after=after)
+
+    with pytest.raises(KilledError):
+        staged.rehearse(pay=True, redelivery=True)
+
+    staged.sim.settle()
+    report = staged.rehearse(pay=True, redelivery=True, resume=True)
+
+    assert outcomes(report, "differs") == set()
+    assert outcomes(report, "not tried") == {each.id for each in REGISTER if not each.step}
+    assert Counter(session.status for session in staged.sim.sessions)["paid"] == 1
+    assert creations(staged) == 15
+
+
+def test_killed_while_a_person_pays_and_carried_on_without_one(stage: Staged) -> None:
+    """What the sessions of the person were to serve for takes sessions of its own."""
+    staged = stage()
+    staged.person = Dying(3, after=False)
+
+    with pytest.raises(KilledError):
+        staged.rehearse(pay=True, redelivery=True)
+
+    report = staged.rehearse(redelivery=True, resume=True)
+
+    assert outcomes(report, "differs") == set()
+    assert "redelivery-count" in outcomes(report, "same")
+
+
+def test_a_person_who_has_paid_in_a_rehearsal_that_ended_does_not_serve(stage: Staged) -> None:
+    """Their callbacks were refused, but the receivers are closed since."""
+    staged = stage()
+    staged.person = Dying(1, after=False)
+
+    with pytest.raises(KilledError):
+        staged.rehearse(pay=True, redelivery=True)
+
+    staged.rehearse(pay=True, resume=True)
+    report = staged.rehearse(redelivery=True, resume=True)
+
+    assert outcomes(report, "differs") == set()
+    assert "redelivery-count" in outcomes(report, "same")
 
 
 def test_killed_while_it_waits_for_redelivery_it_goes_on(stage: Staged) -> None:

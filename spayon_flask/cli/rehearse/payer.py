@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from typing import Protocol
 
+from ...rehearsals import Reply
 from .receivers import Receivers
 from .receivers import body_of
 from .receivers import parameter_with
@@ -51,9 +53,9 @@ class Payer:
         self._body = body
         self._once = once
 
-    def begin(self) -> Facts:
-        """Create the session of one step."""
-        return self._receivers.begin(self._body)
+    def begin(self, replies: Sequence[Reply]) -> Facts:
+        """Create the session of one step, whose callbacks are answered with *replies*."""
+        return self._receivers.begin(self._body, replies)
 
     def pay(self, session: Facts) -> Facts:
         """Have the session paid, unless it is paid already."""
@@ -121,6 +123,17 @@ class Payer:
             "cancel_parameter": parameter_with(came[0], session["session_id"]),
             "status": told["status"],
         }
+
+    def give_up(self, session: Facts) -> Facts:
+        """Have the session given up, unless it is over: its callback is waited for later."""
+        told, _ = self._receivers.status(session)
+
+        if told["status"] not in OVER:
+            self._person.do(
+                "Open this address once more and give up: cancel, without paying.", _url(session)
+            )
+
+        return {}
 
 
 def _url(session: Facts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from datetime import timedelta
 from itertools import pairwise
@@ -23,60 +24,66 @@ _LOOK = 10.0
 #: Seconds after which a session that has not expired is taken to live on.
 _LONGEST_LIFE = 40 * 60.0
 
-#: Seconds without any attempt after which there will be none.
+#: Seconds without any attempt after which there will be none. Once so many attempts were seen as
+#: are documented, it is enough to wait a little longer than for the last of them.
 _QUIET = 11 * 60.0
+_ATTEMPTS = 3
 
 
 class Redelivery:
-    """Three sessions that nobody pays: they expire, and Spayon says so, to *receivers*.
+    """Three sessions whose callbacks are refused on purpose; they come to *receivers*.
 
-    One callback is answered 500 each time, one 202, and one after *hang* seconds.
+    One callback is answered 500 each time, one 202, and one after *hang* seconds. The sessions are
+    those of a payer, beside one that is left to expire; or all three are left to expire.
     """
 
     def __init__(self, receivers: Receivers, body: Body, hang: float = HANG) -> None:
         self._receivers = receivers
         self._body = body
-        self._hang = hang
-
-    def begin(self) -> Facts:
-        """Create the sessions."""
-        return {
-            "refusing": self._receivers.begin(self._body, [Reply(500)]),
-            "accepting": self._receivers.begin(self._body, [Reply(202)]),
-            "slow": self._receivers.begin(self._body, [Reply(200, self._hang), Reply(200)]),
+        #: How the callbacks of each session are answered.
+        self.replies: Mapping[str, list[Reply]] = {
+            "refusing": [Reply(500)],
+            "accepting": [Reply(202)],
+            "slow": [Reply(200, hang), Reply(200)],
         }
 
+    def begin(self) -> Facts:
+        """Create three sessions that are left to expire."""
+        return {
+            name: self._receivers.begin(self._body, replies)
+            for name, replies in self.replies.items()
+        }
+
+    def begin_expiring(self) -> Facts:
+        """Create one session that is left to expire, beside those of a payer."""
+        return self._receivers.begin(self._body)
+
     def finish(self, sessions: Facts) -> Facts:
-        """Wait until they have expired and all is quiet; return what has come."""
-        refusing = sessions["refusing"]
-        began = datetime.fromisoformat(refusing["at"])
+        """Wait until one has expired and all is quiet; return what has come."""
+        refusing: Facts = sessions["refusing"]
+        expiring: Facts = sessions.get("expiring", refusing)
+        began = datetime.fromisoformat(expiring["at"])
         found: Facts = {}
 
-        while not self._over(refusing) and self._since(began) < _LONGEST_LIFE:
+        while not self._over(expiring) and self._since(began) < _LONGEST_LIFE:
             self._receivers.sleep(_LOOK)
 
-        told, _ = self._receivers.status(refusing)
+        told, _ = self._receivers.status(expiring)
+        first = self._receivers.came(expiring, "callback")
+        lived = first[0].at - began if first else timedelta(seconds=self._since(began))
 
         if told["status"] in OVER:
-            first = self._receivers.came(refusing, "callback")
-            lived = first[0].at - began if first else timedelta(seconds=self._since(began))
             found["lifetime"] = _rounded(lived.total_seconds(), 30)
 
-        quiet_since = self._receivers.clock()
-        count = -1
+        refused = [sessions[name] for name in self.replies]
 
-        while self._since(quiet_since) < _QUIET:
-            now = sum(len(self._receivers.came(each, "callback")) for each in sessions.values())
-
-            if now != count:
-                count, quiet_since = now, self._receivers.clock()
-
+        while self._since(max(self._last(each, lived) for each in refused)) < self._quiet(refusing):
             self._receivers.sleep(_LOOK)
 
         attempts = [event.at for event in self._receivers.came(refusing, "callback")]
 
         if attempts:
-            gaps = [(b - a).total_seconds() for a, b in pairwise(attempts)]
+            gaps = _gaps(attempts)
             found["attempts"] = len(attempts)
             found["spacing"] = _rounded(median(gaps), 10) if gaps else None
 
@@ -87,6 +94,16 @@ class Redelivery:
             found["slow_attempts"] = len(slow)
 
         return found
+
+    def _last(self, session: Facts, lived: timedelta) -> datetime:
+        """Return when the last callback of *session* came, or when the first one is to come."""
+        came = self._receivers.came(session, "callback")
+        return came[-1].at if came else datetime.fromisoformat(session["at"]) + lived
+
+    def _quiet(self, refusing: Facts) -> float:
+        """Return the seconds after which no more attempt is expected."""
+        attempts = [event.at for event in self._receivers.came(refusing, "callback")]
+        return 30 + 1.2 * max(_gaps(attempts)) if len(attempts) >= _ATTEMPTS else _QUIET
 
     def _over(self, session: Facts) -> bool:
         """Return True if *session* has ended; its callback tells without a call."""
@@ -100,6 +117,10 @@ class Redelivery:
 
     def _since(self, moment: datetime) -> float:
         return (self._receivers.clock() - moment).total_seconds()
+
+
+def _gaps(moments: list[datetime]) -> list[float]:
+    return [(b - a).total_seconds() for a, b in pairwise(moments)]
 
 
 def _rounded(seconds: float, to: int) -> int:

@@ -33,6 +33,17 @@ NOWHERE = {
     "cancel_url": "https://example.com/spayon-rehearsal/cancel",
 }
 
+#: Minutes that a redelivery takes by the documentation. By itself: 15 until the sessions expire, 10
+#: for three attempts, 7 to see that there is no fourth. A payer's sessions end at once.
+ALONE = 32
+WITH_PAYER = 17
+
+#: The session that is left to expire beside those of a payer.
+_EXPIRING = "expiring-session"
+
+#: The payer's steps, and what their sessions serve for in a redelivery.
+_SERVES = {"pay": "accepting", "decline": "refusing", "back": "slow"}
+
 
 class Rehearsal:
     """Ask the gateway of *state*, and keep each answer before the next question.
@@ -80,28 +91,68 @@ class Rehearsal:
         for step in STEPS:
             self._once(step.name, partial(step.ask, alone), step.says)
 
-    def with_payer(self) -> None:
-        """Ask what takes a person who pays."""
+    def with_payer(self, *, redelivery: bool = False) -> None:
+        """Ask what takes a person who pays.
+
+        If *redelivery* is asked about as well, the callbacks of the payer's sessions are refused,
+        so that nobody has to wait until others expire.
+        """
+        if redelivery and "pay-session" not in self.facts:
+            self._once(_EXPIRING, self._redelivery.begin_expiring, "create a session that expires")
+
         for name, says, work in (
             ("pay", "have a session paid", self._payer.pay),
             ("decline", "have a card declined", self._payer.decline),
             ("back", "have a payer click back", self._payer.back),
         ):
             if name not in self.facts:
-                session = self._once(f"{name}-session", self._payer.begin, f"{says}: create it")
+                refused = self._redelivery.replies[_SERVES[name]] if self._refuses else []
+                begin = partial(self._payer.begin, refused)
+                session = self._once(f"{name}-session", begin, f"{says}: create it")
                 self._once(name, partial(work, session), says)
 
+        if self._refuses:
+            session = self.facts["back-session"]
+            self._once("give-up", partial(self._payer.give_up, session), "have it given up")
+
     def redelivery(self) -> None:
-        """Let sessions expire, and count how their callbacks come."""
-        if "redelivery" not in self.facts:
+        """Count how callbacks come that are refused."""
+        if "redelivery" in self.facts:
+            return
+
+        if (sessions := self._sessions_of_payer()) is None:
             sessions = self._once(
                 "redelivery-sessions", self._redelivery.begin, "create three sessions that expire"
             )
-            self._once(
-                "redelivery",
-                partial(self._redelivery.finish, sessions),
-                "wait until they have expired, and count the callbacks: about half an hour",
-            )
+
+        self._once(
+            "redelivery",
+            partial(self._redelivery.finish, sessions),
+            "wait until a session has expired and no callback comes any more: nobody has to be "
+            f"there, and it takes at least {WITH_PAYER if 'expiring' in sessions else ALONE} "
+            "minutes from when the sessions were created",
+        )
+
+    @property
+    def _refuses(self) -> bool:
+        """Return True if the callbacks of the payer's sessions are refused."""
+        return _EXPIRING in self.facts
+
+    def _sessions_of_payer(self) -> Facts | None:
+        """Return the payer's sessions that serve for the redelivery, or None if they do not."""
+        sessions = {
+            "expiring": self.facts.get(_EXPIRING),
+            **{serves: self.facts.get(f"{name}-session") for name, serves in _SERVES.items()},
+        }
+
+        # Once a rehearsal was over, its receivers are closed.
+        if "give-up" not in self.facts or not all(
+            each is not None and self._state.rehearsals.is_open(each["key"])
+            for each in sessions.values()
+        ):
+            return None
+
+        return sessions
 
     def end(self) -> None:
         """Close what the running shop has open for this rehearsal."""
