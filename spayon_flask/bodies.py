@@ -1,4 +1,4 @@
-"""Bodies: what stays of a stored report once its exact bytes were removed.
+"""Bodies: a report as bytes, as Spayon would write it, and what stays once they were removed.
 
 A report holds what Spayon chose to put there, and that may be personal. What we read of a report
 stays, and so does a digest: whoever has the bytes elsewhere can prove that they are the ones.
@@ -21,6 +21,9 @@ _KEY = "removedBySpayonFlask"
 
 #: What is left of a body begins with these bytes. No report of Spayon's does.
 TRIMMED = f'{{"{_KEY}":'.encode()
+
+#: The decline of a failed payment (Spayon's documentation, callbacks).
+DECLINE = {"transactionId": 161, "responseCode": "05", "responseReasonEn": "Do not honor"}
 
 
 class Removal(NamedTuple):
@@ -71,3 +74,30 @@ def removal_of(body: bytes) -> Removal | None:
 def _kept(value: str | None, was_there: bool) -> str | None:
     # That a value was there and made no sense is a reason for a review of its own.
     return "unreadable" if value is None and was_there else value
+
+
+def write_callback(payment: Any, status: str, *, now: datetime, **changes: Any) -> bytes:
+    """Return the body of a callback that reports *status* for *payment*, as of *now*.
+
+    It has the documented fields, in the documented order, with the payment's own price, currency
+    and order. *changes* replace fields under Spayon's names; a field that is None is left out.
+    """
+    fields = {
+        "sessionId": payment.session_id,
+        "status": status,
+        "productName": payment.product_name,
+        "price": None if payment.price is None else plain(payment.price),
+        "currency": payment.currency,
+        "createdAt": timestamp(payment.created_at),
+        "updatedAt": timestamp(now),
+        "orderId": payment.order_id,
+        "declineReasons": [DECLINE] if status == "failed" else None,
+    } | changes
+    kept = {name: value for name, value in fields.items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def timestamp(moment: datetime) -> str:
+    """Write *moment* as Spayon does: ISO 8601 in UTC, with milliseconds."""
+    moment = moment.astimezone(timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

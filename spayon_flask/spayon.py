@@ -20,7 +20,6 @@ from .cli import for_command_line
 from .cli import takes_no_payments
 from .client import Client
 from .errors import ConfigError
-from .forks import forget_connections_after_fork
 from .handlers import DetailsHandlerT
 from .handlers import DispatcherT
 from .handlers import Handlers
@@ -28,12 +27,12 @@ from .handlers import HandlerT
 from .handlers import LanguageChooserT
 from .handlers import OrderLoaderT
 from .handlers import check_handler
-from .heartbeat import Heartbeat
 from .models import CallbackMixin
 from .models import PaymentMixin
 from .models import make_models
 from .orders import Order
 from .reconcile import JOBS
+from .reconcile import Heartbeat
 from .reconcile import Reconciler
 from .reconcile import Step
 from .reconcile import Summary
@@ -42,6 +41,7 @@ from .settings import Settings
 from .state import AppState
 from .state import check_app
 from .storage import Storage
+from .storage import forget_connections_after_fork
 from .tokens import TokenService
 from .urls import Urls
 from .views import create_blueprint

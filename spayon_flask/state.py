@@ -11,7 +11,7 @@ from .checkout import Checkout
 from .client import Client
 from .errors import ConfigError
 from .handlers import Handlers
-from .heartbeat import Heartbeat
+from .reconcile import Heartbeat
 from .reconcile import Reconciler
 from .rehearsals import Rehearsals
 from .settings import Settings

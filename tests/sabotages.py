@@ -1073,6 +1073,14 @@ SABOTAGES = [
         "refused",
     ),
     Sabotage(
+        "the cancel page offers to pay what Spayon has confirmed just now",
+        "views/cancel_page.py",
+        "    if not shown.standing.recorded:\n",
+        "    if False:\n",
+        "tests/pages/test_late_constraints.py",
+        "told_to_wait and cancel",
+    ),
+    Sabotage(
         "an order that has changed is still offered at the old price",
         "views/cancel_page.py",
         "if payment.superseded or (order is not None and not order.is_asked_by(payment)):",

@@ -42,11 +42,10 @@ LAYERS = [
         "doubts",
         "bodies",
     ],
-    ["heartbeat"],
-    ["reports", "signing", "config", "missing", "signals", "declines", "formats", "callbacks"],
+    ["reports", "signing", "config", "missing", "signals", "declines", "formats"],
     ["orders", "callables"],
     ["money"],
-    ["errors", "hidden", "forks"],
+    ["errors", "hidden"],
 ]
 
 HEIGHT = {name: -position for position, layer in enumerate(LAYERS) for name in layer}

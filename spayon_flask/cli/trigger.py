@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..callbacks import write_callback
+from ..bodies import write_callback
 from ..client.probe import Probed
 from ..client.probe import probe
 from ..config import ConfigReader

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from ..client import Client
 from ..errors import SessionNotFoundError
-from ..heartbeat import Beat
-from ..heartbeat import Heartbeat
 from ..models import PaymentMixin
 from ..reports import Report
 from ..storage import Storage
 from ..transitions import BARRING
 from ..transitions import ENDED
+from .summary import Beat
+from .summary import Heartbeat
 from .summary import Step
 from .summary import Summary
 

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..state import Current
-from ..views.neighbours import LastResortBlueprint
+from ..views import LastResortBlueprint
 from . import decisions
 from . import export
 from . import payments

@@ -9,6 +9,7 @@ from .outbox import Leased
 from .recording import Outcome
 from .schedule import Due
 from .storage import Storage
+from .storage import forget_connections_after_fork
 from .totals import Total
 
 
@@ -23,4 +24,5 @@ __all__ = [
     "Outcome",
     "Storage",
     "Total",
+    "forget_connections_after_fork",
 ]

@@ -10,9 +10,9 @@ read its `pytest_plugins`, of which pytest would warn.
 
 from contextlib import suppress
 
+from .callbacks import happens
+from .callbacks import happens_once
 from .callbacks import post_callback
-from .effects import happens
-from .effects import happens_once
 from .payer import Payer
 from .payer import connect
 

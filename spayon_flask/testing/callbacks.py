@@ -1,7 +1,10 @@
-"""Callbacks that a test posts to its shop."""
+"""Callbacks that a test posts to its shop, and how often they have an effect."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone
 from types import SimpleNamespace
@@ -11,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ..callbacks import write_callback
+from ..bodies import write_callback
 from ..signing import sign
 from ..state import AppState
 
@@ -40,6 +43,27 @@ def post_callback(
         headers["X-Signature"] = sign(body, secret or state.settings.callback_secrets[0])
 
     return client.post(path_of(app, name, "callback"), data=body, headers=headers)
+
+
+@contextmanager
+def happens(count: Callable[[], int], times: int = 1) -> Iterator[None]:
+    """Fail unless what is done inside makes *count* grow by *times*.
+
+    *count* returns a number that each effect raises by one: of rows, of mails, of parcels.
+    """
+    before = count()
+    yield
+    after = count()
+
+    if after - before != times:
+        raise AssertionError(f"expected {times} more, but the count went from {before} to {after}")
+
+
+@contextmanager
+def happens_once(count: Callable[[], int]) -> Iterator[None]:
+    """Fail unless what is done inside makes *count* grow by exactly one."""
+    with happens(count):
+        yield
 
 
 def state_of(app: Flask, name: str) -> AppState:

@@ -7,10 +7,15 @@ import threading
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from http.client import IncompleteRead
+from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import Client
 
+from ..client.transport import Exchange
+from ..simulator import ConnectionCutError
 from ..simulator import Delivery
 from ..simulator import PaymentSession
 from ..simulator import Simulator
@@ -18,7 +23,6 @@ from ..simulator.transport import Answer
 from .callbacks import path_of
 from .callbacks import post_callback
 from .callbacks import state_of
-from .in_process import in_process
 
 
 def connect(app: Flask, *, name: str = "spayon") -> Simulator:
@@ -36,7 +40,7 @@ def connect(app: Flask, *, name: str = "spayon") -> Simulator:
         callback_secret=settings.callback_secrets[0],
         transport=_into(app, name),
     )
-    state.client.answer_with(in_process(simulator.app))
+    state.client.answer_with(_in_process(simulator.app))
     return simulator
 
 
@@ -155,6 +159,31 @@ class Payer:
             raise AssertionError(f"order {order_id} has no payment session: call checkout first")
 
         return session
+
+
+def _in_process(wsgi_app: Any) -> Exchange:
+    """Return what answers requests with *wsgi_app*, in the thread that sends them.
+
+    A line that a fault of the simulator cuts is raised as a socket would raise it.
+    """
+
+    def exchange(
+        method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        # A client of its own for each call: no cookie of one shows in the next.
+        client = Client(wsgi_app)
+
+        try:
+            with client.open(url, method=method, headers=dict(headers), data=body) as answer:
+                return answer.status_code, dict(answer.headers), answer.get_data()
+
+        except ConnectionCutError as error:
+            if error.answer_begun:
+                raise IncompleteRead(b"") from None
+
+            raise
+
+    return exchange
 
 
 def _into(app: Flask, name: str) -> Callable[[str, bytes, Mapping[str, str]], Answer]:
