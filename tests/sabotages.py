@@ -793,6 +793,14 @@ SABOTAGES = [
         "test_plant_a_handler_that_fails",
     ),
     Sabotage(
+        "a body goes whatever was decided meanwhile",
+        "storage/pruning.py",
+        '                c.verdict == bindparam("the_verdict"),\n',
+        '                or_(c.verdict == bindparam("the_verdict"), c.id > 0),\n',
+        ROWS,
+        "test_a_report_that_is_decided_on_while_its_body_goes and postgresql",
+    ),
+    Sabotage(
         "the bodies of payments under review are removed",
         "storage/pruning.py",
         '            p.status.in_(("pending", "review")),\n',

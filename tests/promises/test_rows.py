@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from spayon_flask import GatewayUnavailableError
+from spayon_flask.bodies import removal_of
 from spayon_flask.simulator import Simulator
 from tests.gateway import Gateway
 from tests.gateway import Says
@@ -183,3 +185,35 @@ class TestPruning:
 
         assert any_shop.deliver(report()) == 200
         _check(any_shop)
+
+    def test_a_report_that_is_decided_on_while_its_body_goes(
+        self, any_shop: Shop, fleet: Fleet
+    ) -> None:
+        # Of a payment that nobody knew, until somebody had looked.
+        any_shop.deliver(report(first="yes"))
+        with any_shop.app.app_context():
+            notes = any_shop.spayon.state.storage.notes
+            assert notes.seen(any_shop.callbacks()[0].id, by="x", because="x", now=any_shop.clock())
+
+        any_shop.clock.step(31 * 24 * 3600)
+        any_shop.add_order()
+        twin = fleet.join(any_shop)
+        first = "UPDATE spayon_" + ("payment" if dialect(any_shop) == "sqlite" else "callback")
+
+        def decide() -> None:
+            any_shop.add_payment()
+            assert any_shop.deliver(report()) == 200
+
+        with just_before(twin, first, decide), twin.app.app_context():
+            now = twin.clock()
+            twin.spayon.state.storage.pruning.trim_bodies(
+                before=now - timedelta(days=7), after_id=0, limit=9, now=now
+            )
+
+        _check(any_shop)
+        assert any_shop.paid_times() == 1
+        (row,) = any_shop.callbacks()
+        removal = removal_of(bytes(row.body))
+        # What was decided on is what is kept, whole or as its digest.
+        assert removal is None or removal.sha256 == hashlib.sha256(report()).hexdigest()
+        assert removal is not None or bytes(row.body) == report()
