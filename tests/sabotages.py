@@ -131,7 +131,9 @@ SABOTAGES = [
     Sabotage(
         "the order is not compared",
         "transitions.py",
-        "    if report.order_id != payment.order_id:\n",
+        "    if report.order_id != payment.order_id and not names_order(\n"
+        "        report.order_id, payment.order_id, payment.reference\n"
+        "    ):\n",
         "    if False:\n",
         MONEY,
         "test_a_doubtful_paid and sqlite",
@@ -995,7 +997,7 @@ SABOTAGES = [
     Sabotage(
         "the transaction of a test suite is rolled back by a look",
         "storage/transactions.py",
-        "    if _is_inside_another(session):\n",
+        "    if is_inside_another:\n",
         "    if False:\n",
         SUITES,
         "test_what_we_commit and sqlite",

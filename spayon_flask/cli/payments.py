@@ -15,7 +15,7 @@ from ..languages import choose_language
 from ..money import plain
 from ..state import AppState
 from ..state import Current
-from ..storage import Filter
+from ..storage.ledger import Filter
 from ..storage.totals import Total
 from ..transitions import BARRING
 from .command import Command

@@ -11,7 +11,7 @@ from flask import stream_with_context
 from flask.typing import ResponseReturnValue
 
 from ..exports import write_csv
-from ..storage import Filter
+from ..storage.ledger import Filter
 from .desk import Desk
 from .desk import guarded
 from .inputs import Period

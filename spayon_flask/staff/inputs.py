@@ -15,7 +15,7 @@ from flask import request
 
 from ..languages import Language
 from ..orders import has_control_characters
-from ..storage import Key
+from ..storage.ledger import Key
 
 
 #: So long may a reason be: it is read in a list.

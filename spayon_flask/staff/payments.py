@@ -21,8 +21,8 @@ from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
 from ..orders import names_order
 from ..reports import Report
-from ..storage import Filter
-from ..storage import Key
+from ..storage.ledger import Filter
+from ..storage.ledger import Key
 from .desk import Desk
 from .inputs import Period
 from .inputs import read_day

@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 from flask.typing import ResponseReturnValue
 
-from ..storage import Filter
 from ..storage import Storage
-from ..storage import Total
+from ..storage.ledger import Filter
+from ..storage.totals import Total
 from .desk import Desk
 from .inputs import Period
 

@@ -5,27 +5,32 @@ from __future__ import annotations
 import os
 import weakref
 from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 from typing import Any
 
 from ..handlers import Handlers
 from ..models import CallbackMixin
 from ..models import PaymentMixin
-from .backfill import Backfill
 from .checkouts import Checkouts
 from .creations import Creations
-from .ledger import Ledger
-from .notes import Notes
 from .outbox import Outbox
-from .pruning import Pruning
 from .queries import Queries
 from .recording import Recorder
-from .reviews import Reviews
 from .schedule import Schedule
 from .status import StatusWriter
-from .totals import Totals
 from .transactions import Database
 from .transactions import Part
 from .transactions import Source
+
+
+if TYPE_CHECKING:
+    from .backfill import Backfill
+    from .ledger import Ledger
+    from .notes import Notes
+    from .pruning import Pruning
+    from .reviews import Reviews
+    from .totals import Totals
 
 
 class Storage(Part):
@@ -47,7 +52,7 @@ class Storage(Part):
     ) -> None:
         source = Source(account, db, payment_class, callback_class)
         super().__init__(source)
-        status = StatusWriter(source, handlers)
+        self._status = status = StatusWriter(source, handlers)
         #: What stands in the tables.
         self.queries = Queries(source)
         #: The dispatcher's rows, and the signals.
@@ -60,18 +65,50 @@ class Storage(Part):
         self.creations = Creations(source, self.checkouts)
         #: Whom to ask Spayon about, and when.
         self.schedule = Schedule(source, status, self.outbox, interval)
-        #: What a person decides.
-        self.reviews = Reviews(source, status, self.outbox, self.queries)
-        #: Payments as the shop's people look for them.
-        self.ledger = Ledger(source)
-        #: How many they are, and how much they make.
-        self.totals = Totals(source)
-        #: What people write down beside the rows.
-        self.notes = Notes(source)
-        #: Columns that an earlier release did not have.
-        self.backfill = Backfill(source)
-        #: Old rows.
-        self.pruning = Pruning(source)
+
+    # What only people use is imported at its first use: a worker that takes callbacks never does.
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """What a person decides."""
+        from .reviews import Reviews  # noqa: PLC0415  on demand
+
+        return Reviews(self.source, self._status, self.outbox, self.queries)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Payments as the shop's people look for them."""
+        from .ledger import Ledger  # noqa: PLC0415  on demand
+
+        return Ledger(self.source)
+
+    @cached_property
+    def totals(self) -> Totals:
+        """How many they are, and how much they make."""
+        from .totals import Totals  # noqa: PLC0415  on demand
+
+        return Totals(self.source)
+
+    @cached_property
+    def notes(self) -> Notes:
+        """What people write down beside the rows."""
+        from .notes import Notes  # noqa: PLC0415  on demand
+
+        return Notes(self.source)
+
+    @cached_property
+    def backfill(self) -> Backfill:
+        """Columns that an earlier release did not have."""
+        from .backfill import Backfill  # noqa: PLC0415  on demand
+
+        return Backfill(self.source)
+
+    @cached_property
+    def pruning(self) -> Pruning:
+        """Old rows."""
+        from .pruning import Pruning  # noqa: PLC0415  on demand
+
+        return Pruning(self.source)
 
     @property
     def writes_side_by_side(self) -> bool:

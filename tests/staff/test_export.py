@@ -17,7 +17,7 @@ import pytest
 
 from spayon_flask.exports import write_csv
 from spayon_flask.languages import Language
-from spayon_flask.storage import Filter
+from spayon_flask.storage.ledger import Filter
 from tests.conftest import dispose
 from tests.reports import report
 from tests.shop import make_shop

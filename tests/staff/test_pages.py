@@ -17,7 +17,7 @@ from flask import abort
 from spayon_flask import Order
 from spayon_flask import Spayon
 from spayon_flask.reconcile import Beat
-from spayon_flask.storage import Filter
+from spayon_flask.storage.ledger import Filter
 from tests.conftest import dispose
 from tests.reports import report
 from tests.shop import Shop
