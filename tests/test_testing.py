@@ -72,6 +72,42 @@ def test_the_page_testing_your_shop_runs_as_it_stands(tmp_path: Path) -> None:
     assert said.endswith("OK\n"), said
 
 
+@pytest.mark.parametrize(("page", "module"), [("README.md", "shop"), ("docs/quickstart.md", "app")])
+def test_the_first_shop_that_a_page_shows_is_tested_by_the_same_conftest(
+    tmp_path: Path, page: str, module: str
+) -> None:
+    shop = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[0]
+    conftest = re.findall(r"```py\n# conftest.py\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
+    (tmp_path / f"{module}.py").write_text(shop)
+    (tmp_path / "conftest.py").write_text(conftest.replace("from shop ", f"from {module} "))
+    (tmp_path / "test_it.py").write_text(
+        f"""
+from {module} import ShopOrder, db
+
+def test_a_paid_order_is_paid(app, spayon_payer):
+    with app.app_context():
+        db.session.add(ShopOrder(id=1, total=1000{', title="Tea"' if module == "app" else ""}))
+        db.session.commit()
+
+    spayon_payer.pay("1")
+
+    with app.app_context():
+        assert db.session.get(ShopOrder, 1).paid
+"""
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", tmp_path],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    assert "1 passed" in result.stdout, result.stdout
+
+
 def test_pay_makes_the_order_paid_without_a_socket(
     shop: Shop, payer: Payer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
