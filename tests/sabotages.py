@@ -402,7 +402,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "changes of the caller are committed along",
-        "storage/transactions.py",
+        "storage/writes.py",
         "    if holds_changes(session):\n        raise",
         "    if False:\n        raise",
         ONCE,
@@ -996,7 +996,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "the transaction of a test suite is rolled back by a look",
-        "storage/transactions.py",
+        "storage/writes.py",
         "    if is_inside_another:\n",
         "    if False:\n",
         SUITES,

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from ..orders import without_mark
 from .transactions import Part
-from .transactions import end_reading
+from .writes import end_reading
 
 
 #: A search for a part of a text reads so many payments at a time, however many there are.

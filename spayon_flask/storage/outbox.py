@@ -27,8 +27,8 @@ from ..transitions import REVIEW
 from .queries import Queries
 from .transactions import Part
 from .transactions import Source
-from .transactions import end_reading
 from .transactions import transaction
+from .writes import end_reading
 from .writes import holds_changes
 
 

@@ -24,7 +24,7 @@ from ..transitions import UNKNOWN
 from ..transitions import can_be_paid
 from .transactions import Part
 from .transactions import Source
-from .transactions import end_reading
+from .writes import end_reading
 
 
 class Queries(Part):

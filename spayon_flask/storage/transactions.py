@@ -24,7 +24,6 @@ from sqlalchemy import inspect
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import make_transient_to_detached
@@ -33,11 +32,11 @@ from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.orm.attributes import set_committed_value
 
 from ..errors import HandlerError
-from ..errors import UncommittedChangesError
 from ..models import CallbackMixin
 from ..models import PaymentMixin
 from ..models import table_of
 from .database_errors import is_transient
+from .writes import begin_clean
 from .writes import holds_changes
 
 
@@ -238,40 +237,6 @@ def transaction(
         raise AssertionError("unreachable")
 
     return run  # type: ignore[return-value]  # a wrapper's type says less than that of a method
-
-
-def begin_clean(session: Session) -> None:
-    """End a transaction in which *session* has only read, so that the next one sees the present.
-
-    Raises `UncommittedChangesError` if *session* holds changes, written or not.
-    """
-    if holds_changes(session):
-        raise UncommittedChangesError(
-            "db.session holds changes, which this call would commit: commit them or roll them back "
-            "first"
-        )
-
-    end_reading(session)
-
-
-def end_reading(session: Session) -> None:
-    """End a transaction in which *session* has only read.
-
-    A test suite may have begun a transaction around the session. A rollback would undo that one as
-    well, with all that the test has prepared.
-    """
-    try:
-        is_inside_another = isinstance(session.get_bind(), Connection)
-
-    except UnboundExecutionError:
-        is_inside_another = False
-
-    if is_inside_another:
-        session.commit()
-        session.expire_all()
-
-    else:
-        session.rollback()
 
 
 def _commit(session: Session) -> None:

@@ -7,9 +7,11 @@ from weakref import WeakSet
 from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import event
+from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import SessionTransaction
 
+from ..errors import UncommittedChangesError
 from .statements import writes
 
 
@@ -38,6 +40,40 @@ def holds_changes(session: Session) -> bool:
     known: _Transaction | None = session.info.get(_OPEN)
     has_written = known is not None and known.has_written
     return bool(has_written or session.new or session.dirty or session.deleted)
+
+
+def begin_clean(session: Session) -> None:
+    """End a transaction in which *session* has only read, so that the next one sees the present.
+
+    Raises `UncommittedChangesError` if *session* holds changes, written or not.
+    """
+    if holds_changes(session):
+        raise UncommittedChangesError(
+            "db.session holds changes, which this call would commit: commit them or roll them back "
+            "first"
+        )
+
+    end_reading(session)
+
+
+def end_reading(session: Session) -> None:
+    """End a transaction in which *session* has only read.
+
+    A test suite may have begun a transaction around the session. A rollback would undo that one as
+    well, with all that the test has prepared.
+    """
+    try:
+        is_inside_another = isinstance(session.get_bind(), Connection)
+
+    except UnboundExecutionError:
+        is_inside_another = False
+
+    if is_inside_another:
+        session.commit()
+        session.expire_all()
+
+    else:
+        session.rollback()
 
 
 def owner_of(connection: Connection) -> object | None:
