@@ -16,6 +16,7 @@ from flask import request
 from werkzeug.serving import make_server
 
 from spayon_flask.cli.rehearse import gateway as gateways
+from spayon_flask.cli.rehearse import report as reports
 from spayon_flask.cli.rehearse.receivers import skeleton
 from tests.conftest import dispose
 from tests.listening import listening
@@ -106,17 +107,18 @@ def test_no_secret_of_any_answer_is_in_the_report(
     with shop_at(
         sim, f"sqlite:///{tmp_path / 'shop.db'}", SPAYON_CLIENT_SECRET="hush-hush"
     ) as shop:
-        apart(shop, tmp_path)
+        apart(shop, tmp_path, sim.clock.now)
         state = shop.app.extensions["spayon"]["spayon"]
         settings = state.settings
         object.__setattr__(settings, "api_url", gateway.url)
         stage = Stage(shop, sim)
         stage.person = Person(gateway)  # type: ignore[assignment]  # another person
-        monkeypatch.setattr(stage, "sleep", lambda _: None)  # nothing falls due
-        report = stage.rehearse(pay=True)
+        report = stage.rehearse(pay=True, redelivery=True)
+        written = reports.write(report, state.rehearsals.folder)
         dispose(shop)
 
-    said = json.dumps(report) + " ".join(stage.told)
+    files = (written, written.with_suffix(".txt"))
+    said = json.dumps(report) + " ".join([*stage.told, *(each.read_text() for each in files)])
     callback = report["facts"]["pay"]["callback"]
 
     assert callback["bytes"].startswith('{"sessionId": "xx0xxxx-00", "status": "xx0xxxx", ')
@@ -126,6 +128,7 @@ def test_no_secret_of_any_answer_is_in_the_report(
     assert "X-More" in callback["headers"]
     assert "(another name)" in report["facts"]["token"]["keys"]
     assert report["facts"]["pay"]["return_parameter"] == "session_id"
+    assert report["facts"]["redelivery"]["attempts"] > 0
     assert not [secret for secret in (PLANTED, "hush-hush", SECRET) if secret in said]
 
 
