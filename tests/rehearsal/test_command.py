@@ -148,6 +148,44 @@ def test_a_gateway_with_trouble_stops_it_and_it_goes_on_later(stage: Any) -> Non
     assert (before, staged.sim.sessions.created) == (3, 11)
 
 
+@pytest.mark.parametrize(
+    ("on", "skip", "name", "seen"),
+    [
+        ("status", 4, "malformed-session-code", "500"),
+        ("sessions", 1, "used-order-id", "an error 500"),
+        ("sessions", 3, "decimal-price", "refused"),
+    ],
+)
+def test_an_error_500_is_an_answer_to_an_odd_question(
+    stage: Any, on: str, skip: int, name: str, seen: str
+) -> None:
+    staged: Stage = stage()
+    staged.sim.fault("error", on=on, code=500, skip=skip, times=2)
+    result = run(staged.shop, "--yes")
+
+    assert "Stopped" not in result.output
+    assert result.exit_code == 1
+    assert f"differs    {name}" in result.output
+    assert f"seen: {seen}" in result.output
+
+
+@pytest.mark.parametrize("on", ["sessions", "status"])
+def test_an_error_500_to_a_plain_question_stops_it(stage: Any, on: str) -> None:
+    staged: Stage = stage()
+    staged.sim.fault("error", on=on, code=500, times=None)
+    result = run(staged.shop, "--yes")
+
+    assert "Stopped: Spayon is not available (HTTP 500)" in result.output
+
+
+def test_an_error_500_once_is_no_answer(stage: Any) -> None:
+    staged: Stage = stage()
+    staged.sim.fault("error", on="sessions", code=500, skip=3)
+    result = run(staged.shop, "--yes")
+
+    assert (result.exit_code, "differs " in result.output) == (0, False)
+
+
 def test_another_account_does_not_go_on_with_the_facts_of_this_one(stage: Any) -> None:
     staged: Stage = stage()
     run(staged.shop, "--yes")

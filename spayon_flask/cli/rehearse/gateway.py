@@ -7,8 +7,10 @@ import json
 import re
 from collections.abc import Callable
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from ...client.probe import Probed
 from ...client.probe import probe
@@ -23,12 +25,18 @@ PAUSE = 1.0
 #: No rehearsal makes more calls than this.
 MAX_CALLS = 150
 
+_BROKEN = 500
+
 #: A name that may stand in a report. What an answer holds under it never does.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
 class StoppedError(SpayonError):
     """A rehearsal cannot go on; what it has found out so far is kept."""
+
+
+class ServerError(StoppedError):
+    """Spayon answered with an error 500."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,18 @@ class Gateway:
         path = f"/api/product/session/{session_id}"
         return self._ask("GET", path, None, token) if token else self._with_token("GET", path, None)
 
+    def odd(self, ask: Callable[[], Asked]) -> Asked:
+        """Return the answer to an odd question, which may be an error 500.
+
+        It is the answer if it comes twice, and Spayon answers a plain question after that.
+        """
+        for _ in range(2):
+            with suppress(ServerError):
+                return ask()
+
+        self.status(str(uuid4()))
+        return Asked(_BROKEN, {})
+
     def _with_token(self, method: str, path: str, body: Mapping[str, Any] | None) -> Asked:
         for _ in range(2):
             if self._token is None:
@@ -142,6 +162,9 @@ class Gateway:
     def _read(self, answer: Probed) -> Asked:
         if answer.status is None:
             raise StoppedError(f"Spayon gave no answer: {answer.error}")
+
+        if answer.status == _BROKEN:
+            raise ServerError("Spayon is not available (HTTP 500)")
 
         if answer.status == 429 or answer.status >= 500:  # noqa: PLR2004  an HTTP status
             raise StoppedError(f"Spayon is not available (HTTP {answer.status})")

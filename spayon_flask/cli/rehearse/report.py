@@ -71,10 +71,7 @@ def _sessions(facts: Mapping[str, Facts]) -> dict[str, Any]:
         found["creation-required-fields"] = minimal["required"]
 
     if used := facts.get("used-order"):
-        same = used.get("same_session")
-        found["used-order-id"] = (
-            "refused" if not used["accepted"] else "the same session" if same else "accepted"
-        )
+        found["used-order-id"] = _of_used_order(used)
 
     for each in REGISTER:
         if each.item and each.item in facts:
@@ -96,6 +93,13 @@ def _sessions(facts: Mapping[str, Facts]) -> dict[str, Any]:
         found["time-format"] = None if "createdAt" in status["missing"] else status["times"]
 
     return found
+
+
+def _of_used_order(used: Facts) -> str:
+    if used["accepted"]:
+        return "the same session" if used.get("same_session") else "accepted"
+
+    return "refused" if used["status"] < 500 else "an error 500"  # noqa: PLR2004  an HTTP status
 
 
 def _payer(facts: Mapping[str, Facts]) -> dict[str, Any]:
