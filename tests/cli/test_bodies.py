@@ -11,6 +11,7 @@ import pytest
 
 from spayon_flask.bodies import TRIMMED
 from spayon_flask.bodies import removal_of
+from spayon_flask.reports import Report
 from tests.cli.conftest import Run
 from tests.cli.test_backfill import forget
 from tests.conftest import dispose
@@ -144,6 +145,28 @@ def test_an_unknown_report_without_its_bytes_still_counts_once_its_payment_is_kn
 
     assert shop.payment("S9").status == "paid"
     assert bodies(shop) == [personal("S9", orderId="A9")]
+
+
+def test_what_stays_of_an_early_report_is_enough_to_decide_on_its_payment(
+    shop: Shop, run: Run
+) -> None:
+    shop.deliver(personal("S9", orderId="A9"))
+    shop.clock.step(91 * DAY)
+    run("unknown", "--seen", str(shop.callbacks()[0].id), "--because", "x", "--by", "x")
+    assert trimmed(run) == 1
+    shop.add_order("A9")
+    payment_id = shop.add_payment(None, order_id="A9")
+
+    # As a checkout does, once Spayon has answered with the id of the payment session.
+    with shop.app.app_context():
+        storage, now = shop.spayon.state.storage, shop.clock()
+        url = "https://pay.example/S9"
+        (early,) = storage.creations.settle(payment_id, "S9", url, asked_at=now, now=now) or []
+        storage.recorder.record(Report.from_json(early.body), source=early.source, now=now)
+
+    assert shop.payment("S9").status == "paid"
+    assert shop.payment("S9").reported_price == 1000
+    assert removal_of(bodies(shop)[0]) is not None
 
 
 def test_what_waits_for_the_dispatcher_keeps_its_body(shop: Shop, run: Run) -> None:
