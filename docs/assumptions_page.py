@@ -10,18 +10,21 @@ PAGE = Path(__file__).parent / "assumptions.md"
 HEAD = """\
 # Assumptions
 
-What the package and its simulator take to be true of Spayon. Spayon's public documentation says
-much of it. The rest is *unknown*, and the package is built so that it stands either answer. One
-command compares the list with the real gateway:
+What the package and its simulator take to be true of Spayon. An entry that is *documented* is in
+Spayon's public documentation. An entry that is *unknown* is not, and the package is built so that
+either answer works. If something cannot work, the column "otherwise" says what to do. One command
+compares the list with the real gateway:
 
 ```bash
 flask --app shop spayon rehearse
 ```
 
-It takes a few minutes, no payer, no money and no public address. It writes a report without secrets
-into the instance folder. With `--pay` a person takes part, and with `--redelivery` it refuses
-callbacks on purpose. [Going live](going-live.md) says when to run what, and
-[Operating](operating.md#rehearse) how.
+The command takes about two minutes. It needs no payer, no money and no public address. It writes a
+report without secrets into the instance folder. With `--pay` a person takes part. With
+`--redelivery` callbacks are refused on purpose. [Going live](going-live.md) says when to run the
+command, and [Operating](operating.md#rehearse) says how.
+
+The last column names the command that tries an entry, or says why no command does.
 
 | | assumed | source | otherwise | found out by |
 |---|---|---|---|---|

@@ -264,7 +264,7 @@ _STATUS = (
     ),
     Assumption(
         id="malformed-session-code",
-        assumed="The status of an id that is none is 404.",
+        assumed="The status of a text that is no session id is 404.",
         documented=False,
         otherwise="Nothing to do: the package asks only about ids that Spayon gave out.",
         step="alone",
@@ -320,7 +320,7 @@ _STATUS = (
     ),
     Assumption(
         id="key-order",
-        assumed="A report begins with `sessionId`. The documented examples differ.",
+        assumed="A report begins with `sessionId`. One of the two documented examples does not.",
         documented=True,
         otherwise="Nothing to do: the order of keys is never relied on.",
         step="alone",

@@ -25,7 +25,7 @@ By itself it buys tokens and creates payment sessions, which expire unpaid: no m
 public address is needed. With --pay a person pays once, is declined once and clicks back once, and
 the running shop receives what comes of it. With --redelivery callbacks are refused on purpose. By
 itself that takes 32 minutes, because sessions have to expire first. With --pay as well, the payer's
-sessions serve, and it takes 17 minutes.
+sessions serve, and it takes 17 minutes if Spayon ends a session when the payer gives up.
 
 The shop's tables, handlers and queue see nothing of it. The report goes into the instance folder,
 and holds no secret. Exits with 0 if all that was tried is as assumed, 1 if something differs, 2 if

@@ -34,7 +34,8 @@ NOWHERE = {
 }
 
 #: Minutes that a redelivery takes by the documentation. By itself: 15 until the sessions expire, 10
-#: for three attempts, 7 to see that there is no fourth. A payer's sessions end at once.
+#: for three attempts, 7 to see that there is no fourth. A payer's sessions need not expire, if
+#: Spayon ends a session when the payer gives up.
 ALONE = 32
 WITH_PAYER = 17
 
