@@ -56,7 +56,7 @@ class Server:
                 *(["--preload"] if self._preload else []),
                 *("--workers", str(self._workers), "--threads", str(self._threads)),
                 *("--bind", f"fd://{descriptor}"),
-                *("--timeout", "60", "--graceful-timeout", "2", self._app),
+                *("--timeout", "120", "--graceful-timeout", "2", self._app),
             ],
             cwd=ROOT,
             env=self.environment,

@@ -41,10 +41,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[W
     folder = tmp_path_factory.mktemp("whole_shop")
     databases = Databases(folder, f"spayon_whole_shop_{worker_id}")
 
-    with whole_shop(databases.url("postgresql"), folder) as shop:
-        yield shop
+    try:
+        with whole_shop(databases.url("postgresql"), folder) as shop:
+            yield shop
 
-    databases.close()
+    finally:
+        databases.close()
 
 
 def buy(shop: Whole, customer: Customer) -> None:
@@ -203,7 +205,7 @@ def secrets_of(shop: Whole) -> list[str]:
     ]
 
 
-def test_its_own_tests_written_by_the_page_testing_your_shop_pass(shop: Whole) -> None:
+def test_its_own_tests_written_by_the_page_testing_your_shop_pass() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", HERE / "whole_shop_tests"],
         cwd=HERE,

@@ -118,7 +118,7 @@ class Customer:
 
     def get(self, path: str) -> requests.Response:
         """Open a page."""
-        return self.http.get(self.base + path, timeout=90)
+        return self.http.get(self.base + path, timeout=150)
 
     def submit(self, path: str, page: str | None = None, **form: str) -> requests.Response:
         """Send the form at *path* with the token of the page that holds it, as a browser does."""
@@ -133,7 +133,7 @@ class Customer:
             data={"csrf_token": csrf_token(self.get(page).text), **form},
             headers={"Referer": self.base + path},
             allow_redirects=False,
-            timeout=90,
+            timeout=150,
         )
 
     def checkout(self, product: int) -> str:
@@ -216,8 +216,8 @@ class Whole:
 
     @contextmanager
     def served(self, *, preload: bool) -> Iterator[None]:
-        """Serve the shop with three workers."""
-        server = Server("whole_shop:create_app()", 3, preload=preload)
+        """Serve the shop with several workers; without *preload* each of them loads all anew."""
+        server = Server("whole_shop:create_app()", 3 if preload else 2, preload=preload)
         before, self.base = self.base, f"http://127.0.0.1:{server.port}"
         server.environment |= self.environment | {"FLASK_SPAYON_PUBLIC_URL": self.base}
 
