@@ -45,6 +45,8 @@
         headers: { Accept: "text/html", "X-Spayon-Script": "1" },
       });
       if (answer.ok) {
+        // The page could not be made before; now it can.
+        if (region.dataset.whole) return location.assign(region.dataset.check);
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const fresh = page.getElementById(id);
         if (!fresh) return;
