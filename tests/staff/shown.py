@@ -8,6 +8,7 @@ from datetime import timezone
 from decimal import Decimal
 
 from spayon_flask import Order
+from tests.conftest import dispose
 from tests.reports import report
 from tests.shop import Clock
 from tests.shop import Shop
@@ -28,10 +29,22 @@ GOODS = (
 
 def make_shown_shop(database_url: str) -> Shop:
     """Return a shop with payments of five weeks, two of them under review, and its desk."""
-    _fill(make_shop(database_url, SPAYON_TIMEZONE="Asia/Yerevan"))
+    fill_shown_shop(database_url)
+    return open_shown_shop(database_url)
+
+
+def fill_shown_shop(database_url: str) -> None:
+    """Put the payments into the database."""
+    shop = make_shop(database_url, SPAYON_TIMEZONE="Asia/Yerevan")
+    _fill(shop)
+    dispose(shop)
+
+
+def open_shown_shop(database_url: str) -> Shop:
+    """Return the shop on a database that is filled, and its desk."""
     clock = Clock()
     clock.now = NOON
-    # Another app, since this one can still be set up: nobody has asked it for anything yet.
+    # Another app than the one that took the payments: this one can still be set up.
     shop = make_shop(
         database_url,
         fresh=False,
