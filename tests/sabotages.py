@@ -1043,6 +1043,14 @@ SABOTAGES = [
         "test_after_days_of_failures and sqlite",
     ),
     Sabotage(
+        "a lost session whose handler fails is forgotten",
+        "storage/recording.py",
+        "            self._keep_session(report, now)\n",
+        "            pass\n",
+        UNKNOWN,
+        "goes_on_failing_does_not_expire and sqlite",
+    ),
+    Sabotage(
         "a failing handler is given up at once",
         "storage/recording.py",
         "            and found.created_at + GIVE_UP_AFTER <= now\n",

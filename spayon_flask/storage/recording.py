@@ -117,6 +117,8 @@ class Recorder(Part):
             reason = readable_reason(doubt.reason)
 
         except HandlerError:
+            self._keep_session(report, now)
+
             if not self._has_failed_for_long(report, now):
                 raise
 
@@ -283,6 +285,35 @@ class Recorder(Part):
             update(self.callback)
             .where(c.id == bindparam("the_id"), c.verdict == UNKNOWN)
             .values({name: bindparam(name) for name in _ADOPTED})
+        )
+
+    @transaction
+    def _keep_session(self, connection: Connection, report: Report, now: datetime) -> None:
+        """Keep the session id of a payment that had none, though its handler has failed.
+
+        Spayon delivers a callback three times. After that only a status check can tell of the
+        payment, and a status check needs the session id.
+        """
+        _, found = self._look_up(connection, report)
+
+        if found is None or found.session_id is not None:
+            return
+
+        values = {"the_id": found.id, "session_id": report.session_id, "due_at": now}
+
+        try:
+            connection.execute(self._write_session, values)
+
+        except IntegrityError as error:
+            raise LostRaceError from error
+
+    @cached_property
+    def _write_session(self) -> Any:
+        p = self.payment.c
+        return (
+            update(self.payment)
+            .where(p.id == bindparam("the_id"), p.session_id.is_(None))
+            .values({name: bindparam(name) for name in ("session_id", "due_at")})
         )
 
     @transaction

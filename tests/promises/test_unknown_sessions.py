@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from spayon_flask import GatewayUnavailableError
@@ -76,6 +78,36 @@ class TestUnknownSessions:
 
         assert sorted(each.status for each in payments(any_shop)) == ["paid", "review"]
         assert any_shop.paid_times() == 1
+
+    def test_a_lost_session_whose_handler_failed_is_asked_about_until_the_handler_is_mended(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        lost = lose_the_answer(any_shop, gateway)
+        any_shop.handle = _fail
+        gateway.pay(lost.id)
+        pass_time(any_shop, gateway, 3600)
+        any_shop.handle = None
+
+        _reconcile(any_shop)
+
+        assert [each.status for each in payments(any_shop)] == ["paid"]
+        assert any_shop.paid_times() == 1
+
+    def test_a_lost_session_whose_handler_goes_on_failing_does_not_expire(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        lost = lose_the_answer(any_shop, gateway)
+        any_shop.handle = _fail
+        gateway.pay(lost.id)
+        pass_time(any_shop, gateway, 3600)
+
+        _reconcile(any_shop)
+
+        assert [(each.status, each.session_id) for each in payments(any_shop)] == [
+            ("pending", lost.id)
+        ]
 
     def test_an_unknown_session_is_recorded_acknowledged_and_visible(self, any_shop: Shop) -> None:
         assert any_shop.deliver(report("S9", orderId="nobody")) == 200
@@ -213,6 +245,15 @@ class TestUnknownSessions:
 
         assert [each.status for each in payments(any_shop)] == ["expired"]
         assert any_shop.handled == []
+
+
+def _fail(handler: str, payment: Any) -> None:
+    raise RuntimeError("the warehouse is closed")
+
+
+def _reconcile(shop: Shop) -> None:
+    with shop.app.app_context():
+        shop.spayon.reconcile()
 
 
 def _age(shop: Shop) -> float:
