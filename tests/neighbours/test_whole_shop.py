@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -127,6 +129,18 @@ def test_the_desk_and_the_admin_find_the_payment_for_the_staff_alone(shop: Whole
     assert session.id in staff.get(admin).text
 
 
+def test_a_refund_is_noted_at_the_desk_in_the_name_that_is_logged_in(shop: Whole) -> None:
+    session = shop.session_at(Customer(shop.base, "en").checkout(TEA))
+    shop.sim.pay(session.id)
+    found = shop.rows("SELECT id FROM spayon_payment WHERE session_id = :id", id=session.id)
+    staff = Customer(shop.base, "en", STAFF)
+
+    staff.submit(f"/staff/payments/{found[0][0]}/refund", reason="broken cup")
+
+    query = "SELECT refunded_by, refunded_because FROM spayon_payment WHERE session_id = :id"
+    assert shop.rows(query, id=session.id) == [("Vahe Staff", "broken cup")]
+
+
 def test_the_command_makes_up_for_a_lost_callback(shop: Whole) -> None:
     session = shop.session_at(Customer(shop.base, "en").checkout(TEA))
     order_id = str(session.order_id)
@@ -205,14 +219,19 @@ def secrets_of(shop: Whole) -> list[str]:
     ]
 
 
-def test_its_own_tests_written_by_the_page_testing_your_shop_pass() -> None:
+def test_its_own_tests_written_by_the_page_testing_your_shop_pass(tmp_path: Path) -> None:
+    # In a folder of its own: pytest leaves files beside what it runs.
+    shutil.copy(HERE / "whole_shop.py", tmp_path)
+    shutil.copytree(HERE / "whole_shop_tests", tmp_path / "tests")
+
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", HERE / "whole_shop_tests"],
-        cwd=HERE,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"},
+        [sys.executable, "-m", "pytest", "-q", "tests"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
         capture_output=True,
         check=False,
         text=True,
     )
 
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "7 passed" in result.stdout
