@@ -109,12 +109,15 @@ def test_who_goes_back_finds_the_way_to_pay(shop: Whole) -> None:
 
 
 def test_an_order_is_seen_by_its_owner_alone(shop: Whole) -> None:
-    session = shop.session_at(Customer(shop.base, "en").checkout(TEA))
-    path = f"/en/pay/checkout/{session.order_id}"
-    stranger, other = Customer(shop.base, "en", None), Customer(shop.base, "en", OTHER)
+    session = shop.session_at(Customer(shop.base, "ru").checkout(TEA))
+    path = f"/ru/pay/checkout/{session.order_id}"
+    stranger, other = Customer(shop.base, "ru", None), Customer(shop.base, "ru", OTHER)
 
-    assert stranger.get(path).url.startswith(f"{shop.base}/en/login?next=")
-    assert other.get(path).status_code == 404
+    assert stranger.get(path).url.startswith(f"{shop.base}/ru/login?next=")
+    refused = other.get(path)
+    assert refused.status_code == 404
+    # No order tells its language here: Flask-Babel does.
+    assert '<html lang="ru"' in refused.text
 
 
 def test_the_desk_and_the_admin_find_the_payment_for_the_staff_alone(shop: Whole) -> None:
