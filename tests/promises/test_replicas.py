@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import Delete
@@ -24,12 +23,6 @@ from tests.conftest import dispose
 from tests.reports import report
 from tests.shop import Shop
 from tests.shop import make_shop
-
-
-frees = pytest.mark.skipif(
-    sqlalchemy.__version__.startswith("2.0."),
-    reason="with SQLAlchemy 2.0 our models keep the SQLAlchemy object alive; 2.1 lets it go",
-)
 
 
 class RoutingSession(Session):
@@ -128,7 +121,12 @@ def test_what_the_payer_typed_is_handed_over_from_the_primary_database(
     assert [email for _, email in given] == ["ani@example.com"]
 
 
-@frees
+def _collect() -> None:
+    # In SQLAlchemy 2.0 the default of a mixin's column keeps the last table that was made of it.
+    Spayon(SQLAlchemy())
+    gc.collect()
+
+
 def test_a_database_object_with_payments_can_be_freed() -> None:
     db = SQLAlchemy()
     spayon = Spayon(db)
@@ -136,12 +134,11 @@ def test_a_database_object_with_payments_can_be_freed() -> None:
     freed: list[weakref.ref[Any]] = [weakref.ref(db), weakref.ref(spayon)]
 
     del db, spayon
-    gc.collect()
+    _collect()
 
     assert [each() for each in freed] == [None, None]
 
 
-@frees
 def test_a_shop_that_has_sold_something_can_be_freed() -> None:
     shop = make_shop()
     shop.add_order()
@@ -151,6 +148,6 @@ def test_a_shop_that_has_sold_something_can_be_freed() -> None:
     freed: list[weakref.ref[Any]] = [weakref.ref(shop.db), weakref.ref(shop.spayon)]
 
     del shop
-    gc.collect()
+    _collect()
 
     assert [each() for each in freed] == [None, None]
