@@ -370,7 +370,7 @@ def create_app(instance_path: str | None = None, **config: Any) -> Flask:
 
 
 def is_simulated() -> bool:
-    """Say whether payments go to the simulator, and not to Spayon."""
+    """Return True if payments go to the simulator, and not to Spayon."""
     return spayon.settings.simulated
 
 
@@ -397,7 +397,7 @@ def simulator_url(port: int) -> str:
 
 
 def is_simulator(url: str) -> bool:
-    """Say whether a simulator answers at *url*."""
+    """Return True if a simulator answers at *url*."""
     known = {"client_id": "simulator-client", "client_secret": "simulator-secret"}
     try:
         return requests.post(f"{url}/api/tokens", json=known, timeout=3).ok

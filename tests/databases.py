@@ -39,7 +39,7 @@ class Databases:
         self._made: dict[str, str] = {}
 
     def url(self, engine: str) -> str:
-        """Return the URL; skip the test where there is no such server."""
+        """Return the URL; skip the test if there is no such server."""
         if engine not in self._made:
             self._made[engine] = self._make(engine)
 

@@ -1,4 +1,4 @@
-"""What a test needs of the machine: skipped without it, failed where everything must run."""
+"""What a test needs of the machine: skipped without it, failed if everything must run."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ ROOT = Path(__file__).parents[1]
 #: Copies of the tree, each for one sabotage at a time.
 COPIES = 2
 
-#: What pytest exits with where tests ran and some failed; an error in collecting them is no proof.
+#: What pytest exits with if tests ran and some failed; an error in collecting them is no proof.
 FAILED = 1
 
 
 def main() -> int:
-    """Apply each sabotage by itself; 1 where a test suite passes in spite of one."""
+    """Apply each sabotage by itself; 1 if a test suite passes in spite of one."""
     parser = argparse.ArgumentParser(prog="python -m tests.sabotage", description=__doc__)
     parser.add_argument("names", nargs="*", help="words of the sabotages to try; all by default")
     wanted = parser.parse_args().names
@@ -74,7 +74,7 @@ def _copy(target: Path) -> Path:
 
 
 def _is_caught(sabotage: Sabotage, copy: Path) -> bool:
-    """Apply *sabotage* to *copy*, run its tests, mend the copy again; say whether one failed."""
+    """Apply *sabotage* to *copy*, run its tests, mend the copy again; return True if one failed."""
     path = copy / "spayon_flask" / sabotage.path
     sound = path.read_text()
 
@@ -98,7 +98,7 @@ def _is_caught(sabotage: Sabotage, copy: Path) -> bool:
 
 
 def _run(copy: Path, files: list[str], tests: str) -> str:
-    """Run *tests* of *files*; return the first that failed, empty where all passed."""
+    """Run *tests* of *files*; return the first that failed, empty if all passed."""
     result = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-p", "no:cacheprovider"),

@@ -121,7 +121,7 @@ def assert_pages_work(shop: Shop) -> None:
 
 
 def honest(body: bytes) -> bool:
-    """Say whether *body* reports the price, currency and order that were asked for."""
+    """Return True if *body* reports the price, currency and order that were asked for."""
     said = json.loads(body, parse_float=Decimal, parse_int=Decimal)
     price, currency, order_id = said["price"], said["currency"], said["orderId"]
     asked = (Decimal(1000), "AMD", "A1")

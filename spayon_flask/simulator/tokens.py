@@ -19,7 +19,7 @@ class Tokens:
     """Issue tokens and know which of them are good; a *seed* makes them repeatable."""
 
     def __init__(self, *, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  repeatable where a test wants it
+        self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  repeatable if a test wants it
         self._expiry: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
         #: Another number after anything has changed here.

@@ -143,7 +143,7 @@ class Payer:
             said = delivery.attempts[-1].answer if delivery.attempts else "nothing"
             raise AssertionError(
                 f"the callback was answered {delivery.status_code}, not {answer}: {said.strip()}; "
-                "where a handler failed, the log says why"
+                "if a handler failed, the log says why"
             )
 
         return delivery

@@ -38,7 +38,7 @@ BENCHMARKS: dict[str, Callable[..., Figures]] = {
 
 
 def main() -> int:
-    """Run what was asked for; 1 where a goal was missed."""
+    """Run what was asked for; 1 if a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few requests: a look, no proof")
     parser.add_argument("--only", metavar="NAME", action="append", help="those that start so")

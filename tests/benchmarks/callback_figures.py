@@ -86,7 +86,7 @@ def _race(results: Results, name: str) -> str:
 
 
 def _with_core(results: Results) -> list[str]:
-    """Say what is left of the lead over dj-stripe where our handler alone is built in Core."""
+    """Say what is left of the lead over dj-stripe if our handler alone is built in Core."""
     first = results.wall["first"]
     value = ratio(first["ours"], first["dj_stripe"])
     return [f"first delivery with our Core handler, against dj-stripe's text of SQL: {value:.2f}"]

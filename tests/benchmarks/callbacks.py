@@ -32,7 +32,7 @@ class Race:
 
     @property
     def exact(self) -> bool:
-        """Tell whether each was recorded once and its order shipped once."""
+        """Return True if each was recorded once and its order shipped once."""
         return self.recorded == self.shipped == self.bodies
 
 

@@ -25,7 +25,7 @@ from tests.benchmarks.servers import serve
 #: A host and a database server of this size, each.
 CORES = 2
 
-#: A load is carried where 99 of 100 callbacks are answered within that.
+#: A load is carried if 99 of 100 callbacks are answered within that.
 PATIENCE = 0.25
 
 HOSTS = (1, 2, 4, 8, 16)

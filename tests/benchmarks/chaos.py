@@ -17,7 +17,7 @@ from tests.databases import Databases
 
 
 def main() -> int:
-    """Run on each database that was asked for; 1 where something was lost or doubled."""
+    """Run on each database that was asked for; 1 if something was lost or doubled."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.chaos")
     parser.add_argument("--payments", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=4)

@@ -43,7 +43,7 @@ class Connection:
         self.sent_at = 0.0
 
     def send(self, request: bytes) -> socket.socket:
-        """Send *request*, over the connection at hand where there is one."""
+        """Send *request*, over the connection at hand if there is one."""
         self.sent_at = time.perf_counter()
         self.received = b""
         if self.socket is None:

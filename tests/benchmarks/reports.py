@@ -20,7 +20,7 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Tell whether the figure is where it must be."""
+        """Return True if the figure is as good as it must be."""
         enough = self.least is None or self.value >= self.least
         return enough and (self.most is None or self.value <= self.most)
 

@@ -81,7 +81,7 @@ class Server:
         return outcome
 
     def processor_seconds(self) -> float:
-        """Read how long its workers have been on a processor; 0 where the system does not say."""
+        """Read how long its workers have been on a processor; 0 if the system does not say."""
         tasks = (
             task
             for child in _children(self.process)

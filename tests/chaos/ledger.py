@@ -60,7 +60,7 @@ class Ledger:
 
     @property
     def sound(self) -> bool:
-        """Say whether nothing was lost, doubled or left behind."""
+        """Return True if nothing was lost, doubled or left behind."""
         return not (
             self.lost
             or self.doubled

@@ -184,7 +184,7 @@ class Payers:
                 gateway.pay(session_id, late=True, wait=False)
 
     def _ask(self, method: str, path: str, *, host: str | None = None) -> str | None:
-        """Return where the shop sends the payer, None where it failed or died."""
+        """Return where the shop sends the payer, None if it failed or died."""
         headers = {} if host is None else {"Host": host}
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
 

@@ -283,7 +283,7 @@ def test_a_bar_fits_into_its_terminal(
 
 
 class TestHeartbeat:
-    """Where there is an instance folder, `doctor` tells when reconcile has last finished."""
+    """If there is an instance folder, `doctor` tells when reconcile has last finished."""
 
     @pytest.fixture
     def shop(self, gateway: Gateway, tmp_path: Path) -> Iterator[Shop]:

@@ -85,7 +85,7 @@ class Server:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def deliver(self, body: bytes) -> int | None:
-        """Post a signed callback; return the answer's code, None where none came."""
+        """Post a signed callback; return the answer's code, None if none came."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"X-Signature": sign(body, SECRET), "Content-Type": "application/json"}
 

@@ -16,7 +16,7 @@ from .served import started
 
 
 def listens(url: str) -> bool:
-    """Say whether anybody listens at *url*."""
+    """Return True if anybody listens at *url*."""
     host, port = url.removeprefix("http://").split(":")
 
     with socket.socket() as asking:

@@ -1,6 +1,6 @@
 """Promises: what must hold in the tables once two operations are over (DESIGN, "What is promised").
 
-Each function here returns what is wrong, in words, and nothing where all is well.
+Each function here returns what is wrong, in words, and nothing if all is well.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def parts() -> Parts:
 def app(gateway: Gateway, parts: Parts, door: Door) -> Flask:
     """A shop with one payment, and an admin."""
     app = make_app(parts, **gateway.config())
-    # Flask-Admin asks for it where it is installed.
+    # Flask-Admin asks for it if it is installed.
     Babel(app)
     add_views(
         Admin(app),

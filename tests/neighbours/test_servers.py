@@ -205,7 +205,7 @@ def test_a_purchase_through_nginx_ends_paid(proxied: Served) -> None:
 def test_a_callback_too_large_is_refused_through_nginx(proxied: Served, has_length: bool) -> None:
     answers = set()
 
-    # Where the rest were not read, the answer would be lost now and then.
+    # If the rest were not read, the answer would be lost now and then.
     for _ in range(40):
         body = b"x" * 900_000 if has_length else iter([b"x" * 1000] * 900)
         answer = requests.post(f"{proxied.url}/pay/callback", data=body, timeout=30)

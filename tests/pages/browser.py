@@ -41,7 +41,7 @@ WEIGHT = (
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start Chromium, or skip the test where the machine has none and need not have it."""
+    """Start Chromium, or skip the test if the machine has none and need not have it."""
     if not CHROMIUM.exists():
         missing("Chromium")
 

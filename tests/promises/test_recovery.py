@@ -52,13 +52,13 @@ def _reconcile(shop: Shop, jobs: int = 4) -> Summary:
 
 
 class TestThreads:
-    """Answers are recorded side by side where the database can do it."""
+    """Answers are recorded side by side if the database can do it."""
 
     def test_two_handlers_run_at_once_on_a_database_server(
         self, server_shop: Shop, fleet: Fleet, gateway: Gateway
     ) -> None:
         shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
-        # New ids each time: where InnoDB finds the remains of a deleted row with the same key, it
+        # New ids each time: if InnoDB finds the remains of a deleted row with the same key, it
         # locks the gap around it, and the neighbour waits.
         orders = {uuid4().hex: "A1", uuid4().hex: "A2"}
         gateway.statuses = lambda each: Says(report(each, orderId=orders[each]))

@@ -1,4 +1,4 @@
-"""Promise 2 where transactions stand in each other's way: begun anew a few times, or a 500."""
+"""Promise 2 if transactions stand in each other's way: begun anew a few times, or a 500."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TestRetries:
     def test_a_serialization_failure_is_tried_again_from_a_clean_session(
         self, clean_shop: Callable[[str], Shop], fleet: Fleet
     ) -> None:
-        # MariaDB waits for the lock where PostgreSQL fails.
+        # MariaDB waits for the lock; PostgreSQL fails.
         server_shop = clean_shop("postgresql")
         careful = fleet.join(
             server_shop, SQLALCHEMY_ENGINE_OPTIONS={"isolation_level": "SERIALIZABLE"}

@@ -1,4 +1,4 @@
-"""Whatever Spayon turns out to do where its documentation is silent: a shop still works."""
+"""Whatever Spayon does that its documentation does not say: a shop still works."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_the_page_says_what_is_paid_and_that_no_money_moves(
     ],
 )
 def test_the_page_speaks_the_language_of_the_session(api: Bare, language: str, words: str) -> None:
-    """And English where it does not know the language."""
+    """And English if it does not know the language."""
     created = api.create(language=language).json
 
     assert words in api.get(f"/pay/{created['session_id']}").text

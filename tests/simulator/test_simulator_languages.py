@@ -48,7 +48,7 @@ def test_every_card_and_decline_has_its_words(code: str) -> None:
     [("ru", "ru"), ("hy-AM", "hy"), ("RU_ru", "ru"), ("fr", "en"), ("", "en"), (None, "en")],
 )
 def test_the_language_is_chosen_by_its_code(language: str | None, code: str) -> None:
-    """However it is written; English where it is not known."""
+    """However it is written; English if it is not known."""
     assert choose_words(language).code == code
 
 

@@ -91,7 +91,7 @@ def seconds_to_end(number: signal.Signals, state: Path) -> float:
 def test_it_ends_within_a_second(number: signal.Signals, tmp_path: Path) -> None:
     """Although a client keeps its connection open and a fault keeps another waiting.
 
-    Where several programs share a core, each has its part of a second.
+    If several programs share a core, each has its part of a second.
     """
     sharing = os.getloadavg()[0] / (os.cpu_count() or 1)
 

@@ -1,4 +1,4 @@
-"""How the gateway behaves where its documentation is silent: each switch does what it says."""
+"""The gateway in what its documentation does not say: each switch does what it says."""
 
 import base64
 import hmac

@@ -62,7 +62,7 @@ def add_callback(app: Flask, record: Callable[[Report], None] | None) -> None:
 
 
 def parse(body: bytes) -> Report | None:
-    """Read a callback's body; none where it lacks what the shop must know."""
+    """Read a callback's body; None if it lacks what the shop must know."""
     try:
         data = json.loads(body)
         report = Report(
