@@ -61,6 +61,10 @@ class Links(NamedTuple):
     cancel_url: str
 
 
+class _InUseError(Exception):
+    """Spayon gave out a payment session that another payment has."""
+
+
 class Checkout:
     """Create payment sessions through *client*, at most one that can be paid for each order.
 
@@ -109,6 +113,7 @@ class Checkout:
         known = 0
         given_up: int | None = None
         creations = 0
+        is_in_use = False
         waited = 0.0
 
         while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
@@ -130,8 +135,15 @@ class Checkout:
             if claim.state == "created":
                 creations += 1
 
-                if (payment := self._create(order, claim, is_first=creations == 1)) is not None:
-                    return payment
+                try:
+                    payment = self._create(order, claim, with_own_id=is_in_use)
+
+                except _InUseError:
+                    is_in_use = True
+
+                else:
+                    if payment is not None:
+                        return payment
 
             elif claim.state == "lapsed":
                 began = time.monotonic()
@@ -181,14 +193,18 @@ class Checkout:
             language=found.language or order.language,
         )
 
-    def _create(self, order: Order, claim: Claim, *, is_first: bool) -> PaymentMixin | None:
+    def _create(self, order: Order, claim: Claim, *, with_own_id: bool) -> PaymentMixin | None:
         """Return the payment, or None if it lost its order while Spayon was asked.
 
-        If a creation did not help, *is_first* is False: Spayon may have answered with the payment
-        session that it had for the order id before.
+        Raises `_InUseError` if Spayon answers with the payment session of another payment: perhaps
+        the one that Spayon had for the order id before. *with_own_id* asks with an order id that
+        only this attempt has.
         """
         own_id = attempt_id(order.order_id, claim.reference) if claim.again else None
-        order = order if is_first or own_id is None else replace(order, order_id=own_id)
+
+        if with_own_id and own_id is not None:
+            order = replace(order, order_id=own_id)
+
         urls = self._links(claim.reference, order.language)
         asked_at = self._clock()
 
@@ -217,7 +233,7 @@ class Checkout:
         if early is None:
             # Spayon has answered: there is no other session that this row could belong to.
             self._storage.creations.release(claim.payment_id, was_sent=False)
-            return None
+            raise _InUseError
 
         for each in early:
             self._apply(each.body, each.source, each.secret_index)
