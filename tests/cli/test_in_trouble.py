@@ -37,7 +37,6 @@ COMMANDS = [
 
 #: The checks that need the tables.
 OF_TABLES = [
-    "form-action",
     "pending payments",
     "reviews",
     "dispatcher",
@@ -137,14 +136,14 @@ class TestDoctor:
         states = _diagnose(lost_shop)
 
         assert states["database"] == "wrong"
-        assert [states[each] for each in ["tables", "encoding", *OF_TABLES]] == ["unknown"] * 8
+        assert [states[each] for each in ["tables", "encoding", *OF_TABLES]] == ["unknown"] * 7
         assert states["settings"] == "ok"
 
     def test_without_tables_the_tables_are_what_is_wrong(self, bare_shop: Shop) -> None:
         states = _diagnose(bare_shop)
 
         assert (states["database"], states["tables"]) == ("ok", "wrong")
-        assert [states[each] for each in OF_TABLES] == ["unknown"] * 6
+        assert [states[each] for each in OF_TABLES] == ["unknown"] * 5
 
     def test_its_own_callbacks_are_neither_logged_nor_told(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture

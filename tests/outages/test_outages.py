@@ -40,7 +40,7 @@ PARTS = ("checkout", "callback", "return page", "reconcile", "doctor", "dispatch
 
 #: The letters of the page: the time-outs to connect to Spayon, to read from it, of Redis (all of
 #: them shorter than the defaults), and what a slow server adds to each answer.
-SECONDS = {"C": 0.5, "R": 1.0, "Q": 0.5, "L": SLOWNESS}
+SECONDS = {"C": 0.5, "R": 1.0, "Q": 0.8, "L": SLOWNESS}
 
 #: What a busy machine may add.
 SLACK = 6.0
