@@ -16,6 +16,7 @@ from flask import request
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask.typing import RouteCallable
+from werkzeug.exceptions import HTTPException
 
 from ..languages import Language
 from ..orders import Order
@@ -104,6 +105,10 @@ def surviving(
     def page(**values: Any) -> ResponseReturnValue:
         try:
             return view(**values)  # type: ignore[return-value]  # none of ours is a coroutine
+
+        except HTTPException:
+            # What the shop says with `abort`. It may have found no row, which is no trouble.
+            raise
 
         except Exception as error:
             trouble = database_trouble(error)

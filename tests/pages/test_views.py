@@ -151,6 +151,19 @@ def test_a_payment_is_shown_to_whom_the_loader_shows_nothing(
     assert "Payment received" in page.text
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_order_that_a_loader_looks_for_by_one_or_404_is_not_found(
+    any_shop: Shop, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    @any_shop.spayon.order_loader
+    def load(order_id: str) -> Order:
+        row = any_shop.db.one_or_404(any_shop.db.select(any_shop.orders).filter_by(id=order_id))
+        return replace(ORDER, order_id=row.id)
+
+    assert any_shop.app.test_client().open("/pay/checkout/none", method=method).status_code == 404
+    assert caplog.records == []
+
+
 def test_the_lines_of_an_order_are_shown_and_never_sent(sim: Simulator, sell: Sell) -> None:
     lines = [("Cup <b>", 2, Decimal(300)), ("Pot", 1, Decimal(400))]
     shop = sell({"lines": lines}, SPAYON_API_URL=sim.url)
