@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy import inspect
+from sqlalchemy import text
 
 from spayon_flask.simulator import Simulator
 from spayon_flask.testing import connect
@@ -139,3 +142,59 @@ def test_no_column_of_ours_holds_it(any_shop: Shop, simulator: Simulator) -> Non
     kept = [str(getattr(payment, each.key)) for each in columns]
 
     assert not [text for text in kept if "ani" in text.lower()]
+
+
+@pytest.fixture
+def invoices(any_shop: Shop) -> Iterator[None]:
+    """A table of the shop's whose rows refer to payments by a foreign key."""
+    with any_shop.app.app_context():
+        db = any_shop.db
+        is_sqlite = db.engine.dialect.name == "sqlite"
+
+        if is_sqlite:
+            event.listen(db.engine, "connect", _check_keys)
+            db.engine.dispose()
+
+        key = "INTEGER" if is_sqlite else "BIGINT"
+        reference = "FOREIGN KEY (payment_id) REFERENCES spayon_payment (id)"
+        db.session.execute(text(f"CREATE TABLE invoice (payment_id {key}, {reference})"))
+        db.session.commit()
+
+    @any_shop.spayon.on_details
+    def keep(payment: Any, _details: Mapping[str, str]) -> None:
+        insert = text("INSERT INTO invoice VALUES (:id)")
+        any_shop.db.session.execute(insert, {"id": payment.id})
+
+    yield
+
+    with any_shop.app.app_context():
+        any_shop.db.session.execute(text("DROP TABLE invoice"))
+        any_shop.db.session.commit()
+
+
+def _check_keys(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+@pytest.mark.usefixtures("invoices")
+def test_a_row_that_refers_to_the_payment_does_not_keep_the_order_if_spayon_is_away(
+    any_shop: Shop, simulator: Simulator
+) -> None:
+    fault = simulator.fault("drop_after", on="sessions", times=None)
+    assert [pay(any_shop, **TYPED) for _ in range(3)] == [503, 503, 503]
+
+    assert [each.held_order_id for each in payments(any_shop)] == [None] * 3
+
+    simulator.faults.clear(fault.number)
+    assert pay(any_shop, **TYPED) == 303
+
+
+@pytest.mark.usefixtures("invoices")
+def test_nor_if_spayon_answers_with_the_session_of_an_earlier_attempt(
+    any_shop: Shop, simulator: Simulator
+) -> None:
+    simulator.shape.change(used_order="the same session")
+    pay(any_shop, **TYPED)
+    simulator.decline(payments(any_shop)[0].session_id)
+
+    assert pay(any_shop, **TYPED) == 303

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from ..errors import HandlerError
 from ..transitions import UNKNOWN
 from .checkouts import SESSION_LIFETIME
 from .checkouts import Checkouts
@@ -108,14 +109,27 @@ class Creations(Part):
             c.session_id == bindparam("the_session_id"), c.verdict == UNKNOWN
         )
 
-    @transaction
-    def release(self, connection: Connection, payment_id: int, *, was_sent: bool = True) -> None:
+    def release(self, payment_id: int, *, was_sent: bool = True) -> None:
         """Let go of the order of a payment whose creation failed: the payer may try again at once.
 
         If the question reached Spayon (*was_sent*), Spayon may have created the payment session all
         the same. Then a row stays pending, to which a report can belong: one for each order and
-        price, however often the payer tries. Any other row is removed.
+        price, however often the payer tries. Any other row is removed, unless a row of the shop
+        refers to it.
         """
+        try:
+            self._release(payment_id, was_sent=was_sent)
+
+        except (IntegrityError, HandlerError):
+            # The shop's `on_details` wrote that row, for instance.
+            self._let_go(payment_id)
+
+    @transaction
+    def _let_go(self, connection: Connection, payment_id: int) -> None:
+        self._checkouts.let_go(connection, payment_id)
+
+    @transaction
+    def _release(self, connection: Connection, payment_id: int, *, was_sent: bool) -> None:
         row = connection.execute(self._find_unanswered, {"the_id": payment_id}).first()
 
         if row is None:
