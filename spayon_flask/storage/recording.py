@@ -116,16 +116,10 @@ class Recorder(Part):
         except NeedsReview as doubt:
             reason = readable_reason(doubt.reason)
 
-        except HandlerError:
-            self._keep_session(report, now)
-
-            if not self._has_failed_for_long(report, now):
+        except HandlerError as error:
+            if not self._may_give_up(report, error, now):
                 raise
 
-            logger.exception(
-                "the handler has failed for days; the payment goes to review",
-                extra={"account": self.account, "session_id": report.session_id},
-            )
             reason = _FAILED
 
         try:
@@ -134,12 +128,29 @@ class Recorder(Part):
         except NeedsReview:
             logger.warning("on_review asks for a review, which there is already")
 
-        except HandlerError:
-            if reason != _FAILED:
+        except HandlerError as error:
+            if reason != _FAILED and not self._may_give_up(report, error, now):
                 raise
 
         # A person must hear of the payment, whatever the handler for that does.
         return self._record(report, row, now, held_back=reason, run_handlers=False)
+
+    def _may_give_up(self, report: Report, error: HandlerError, now: datetime) -> bool:
+        """Return True if the handler, which has failed with *error*, has failed for days.
+
+        Until then `reconcile` tries again.
+        """
+        self._keep_session(report, now)
+
+        if not self._has_failed_for_long(report, now):
+            return False
+
+        logger.error(
+            "the handler has failed for days; the payment goes to review",
+            extra={"account": self.account, "session_id": report.session_id},
+            exc_info=error,
+        )
+        return True
 
     @transaction
     def _record(

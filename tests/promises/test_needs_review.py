@@ -29,6 +29,11 @@ def _refuse(shop: Shop, reason: str = "order cancelled", on: str = "paid") -> No
     shop.handle = handle
 
 
+def _refuse_and_fail(status: str, _: object) -> None:
+    """Ask for a review, whose own handler fails."""
+    raise NeedsReview("no stock") if status == "paid" else RuntimeError
+
+
 def _settle(shop: Shop, *, accept: bool) -> None:
     with shop.app.app_context():
         shop.spayon.state.storage.reviews.settle(
@@ -162,10 +167,7 @@ class TestNeedsReview:
         any_shop.add_order()
         any_shop.add_payment()
 
-        def handle(status: str, _: object) -> None:
-            raise NeedsReview("no stock") if status == "paid" else RuntimeError
-
-        any_shop.handle = handle
+        any_shop.handle = _refuse_and_fail
         assert any_shop.deliver(report()) == 500
         assert (any_shop.payment().status, any_shop.callbacks()) == ("pending", [])
 
@@ -267,6 +269,27 @@ class TestHandlersThatFailForDays:
 
         assert any_shop.deliver(report()) == 200
         assert any_shop.payment().review == "handler_failed"
+
+    def test_nor_if_the_handler_of_the_payment_asked_for_the_review(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(attempts=5)
+        any_shop.handle = _refuse_and_fail
+        any_shop.clock.step(3 * 24 * 3600)
+
+        assert any_shop.deliver(report()) == 200
+        assert any_shop.payment().review == "no stock"
+
+    def test_until_then_reconcile_can_ask_even_if_the_answer_was_lost(self, any_shop: Shop) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(None)
+        any_shop.handle = _refuse_and_fail
+        any_shop.clock.step(60)
+
+        assert any_shop.deliver(report()) == 500
+
+        payment = any_shop.payment("S1")
+        assert (payment.status, payment.due_at) == ("pending", any_shop.clock())
+        assert any_shop.callbacks() == []
 
     @pytest.mark.parametrize(
         ("days", "attempts"), [(2.9, 50), (30, 4)], ids=["not for long", "not often"]
