@@ -14,6 +14,7 @@ from ..errors import SessionNotFoundError
 from ..models import PaymentMixin
 from ..reports import Report
 from ..storage import Storage
+from ..storage.checkouts import SESSION_LIFETIME
 from ..transitions import BARRING
 from ..transitions import ENDED
 from .summary import Beat
@@ -106,12 +107,13 @@ class Reconciler:
 
     def _ask_and_record(self, payment: PaymentMixin, *, ended: bool) -> Answer:
         now = self._clock()
-        payment_id, session_id, ends_at = payment.id, str(payment.session_id), payment.expires_at
+        payment_id, session_id = payment.id, str(payment.session_id)
+        ends_at = payment.expires_at or payment.created_at + SESSION_LIFETIME
 
         if not self._storage.schedule.claim_check(payment_id, now=now, ended=ended):
             return Answer(False)
 
-        report = self._ask(session_id, ends_at or now, now)
+        report = self._ask(session_id, ends_at, now)
 
         if report is None:
             return Answer(True)

@@ -109,6 +109,27 @@ class TestUnknownSessions:
             ("pending", lost.id)
         ]
 
+    def test_a_lost_session_whose_handler_failed_is_pending_for_its_fifteen_minutes(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        """Even if Spayon does not know it for a while."""
+        any_shop.add_order()
+        lost = lose_the_answer(any_shop, gateway)
+
+        def fail_if_paid(status: str, payment: Any) -> None:
+            if status == "paid":
+                _fail(status, payment)
+
+        any_shop.handle = fail_if_paid
+        gateway.pay(lost.id)
+        gateway.fault("error", on="status", code=404, times=None)
+
+        pass_time(any_shop, gateway, 14 * 60)
+        assert refresh(any_shop, lost.id) == "pending"
+
+        pass_time(any_shop, gateway, 60)
+        assert refresh(any_shop, lost.id) == "expired"
+
     def test_an_unknown_session_is_recorded_acknowledged_and_visible(self, any_shop: Shop) -> None:
         assert any_shop.deliver(report("S9", orderId="nobody")) == 200
         assert any_shop.deliver(report("S9", orderId="nobody")) == 200
