@@ -74,9 +74,11 @@
   function stop() {
     const region = document.getElementById(id);
     const spinner = region && region.querySelector(".spayon-spinner");
+    const trying = document.getElementById("spayon-trying");
     const stopped = document.getElementById("spayon-stopped");
     const announcement = document.getElementById("spayon-announcement");
     if (spinner) spinner.classList.add("spayon-spinner-stopped");
+    if (trying) trying.hidden = true;
     if (stopped) stopped.hidden = false;
     if (stopped && announcement) announcement.textContent = stopped.textContent.trim();
   }

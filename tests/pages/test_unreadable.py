@@ -31,3 +31,22 @@ def test_once_the_database_is_back_the_page_is_there_by_itself(
 
         expect(page.locator("h1")).not_to_contain_text("cannot look", timeout=20_000)
         page.close()
+
+
+def test_a_page_that_tries_no_more_does_not_say_that_it_tries(shop: Shop, browser: Browser) -> None:
+    shop.add_order()
+    shop.add_payment()
+    page = browser.new_page()
+    page.clock.install(time=0)
+
+    with served(shop.app) as url, no_database(shop):
+        page.goto(url + PAGES[0])
+        expect(page.get_by_text("This page tries again by itself.")).to_be_visible()
+        expect(page.locator("#spayon-stopped")).to_be_hidden()
+
+        page.clock.fast_forward(21 * 60_000)
+
+        expect(page.locator("#spayon-stopped")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("This page tries again by itself.")).to_be_hidden()
+        expect(page.locator("#spayon-announcement")).to_contain_text("stopped asking")
+        page.close()
