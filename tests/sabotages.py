@@ -1091,6 +1091,14 @@ SABOTAGES = [
         "refused",
     ),
     Sabotage(
+        "a payment that failed is offered again while its late paid cannot be recorded",
+        "views/standing.py",
+        'if not asked.recorded and word in ("failed", "expired"):',
+        "if False:",
+        STANDING,
+        "paid_after_all or unrecorded",
+    ),
+    Sabotage(
         "the cancel page offers to pay what Spayon has confirmed just now",
         "views/cancel_page.py",
         "    if not shown.standing.recorded:\n",

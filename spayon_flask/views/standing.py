@@ -41,7 +41,8 @@ class Standing(NamedTuple):
     *payment* is that of the page, as it is now, and *other* the one to look at in its place.
     *sure* is True if Spayon has answered just now about every attempt that could hold money: a page
     may say that nothing was charged then, and only then. *reached* is False if a call has failed,
-    *recorded* if Spayon has answered, and what it said could not be recorded.
+    *recorded* if Spayon has answered, and what it said could not be recorded. What could not be
+    recorded is news, so that a payment which had failed or expired is `pending` then.
     """
 
     state: str
@@ -77,12 +78,18 @@ def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing
     mine = next((each for each in attempts if each.id == payment_id), None)
     now = state.clock()
     word, other = _judge(mine, attempts, now)
+
+    # Perhaps it was paid after all: this is no time to pay again.
+    if not asked.recorded and word in ("failed", "expired"):
+        word = "pending"
+
     sure = word in ("pending", "failed", "expired") and all(
         each.id in heard
         or _has_just_failed(each, now - state.settings.status_interval)
         or not _may_hold_money(each, now)
         for each in attempts
     )
+    sure = sure and asked.recorded
     return Standing(word, mine, other, sure, asked.reached, asked.recorded)
 
 

@@ -267,9 +267,24 @@ def unreachable(make: Callable[[Scene], None]) -> Callable[[Scene], None]:
     return then
 
 
+def unrecorded(make: Callable[[Scene], None]) -> Callable[[Scene], None]:
+    """Make a state in which Spayon says `paid`, and the shop's handler fails from now on."""
+
+    def fail(status: str, _payment: Any) -> None:
+        if status == "paid":
+            raise RuntimeError("a mistake")
+
+    def then(scene: Scene) -> None:
+        make(scene)
+        scene.shop.handle = fail
+
+    return then
+
+
 NOT_CHARGED = "Nothing was charged"
 CONFIRM = "Confirming your payment"
 WAITING = "We are waiting for the result"
+NOT_AGAIN = "If you have paid, please do not pay again"
 UNREACHED = "We cannot reach Spayon just now, so we do not know whether you have paid"
 PAYABLE = "What happens next"
 RESUME = "You have started to pay"
@@ -314,12 +329,18 @@ TABLE: list[Row] = [
     ("paid", paid, "This order is paid", [RECEIVED], [RECEIVED]),
     ("paid, unheard", paid_unheard, "This order is paid", [RECEIVED], [RECEIVED]),
     ("paid, unreachable", unreachable(paid_unheard), UNREACHED, [UNREACHED], [UNREACHED]),
+    ("paid, unrecorded", unrecorded(paid_unheard), NOT_AGAIN, [NOT_AGAIN], [NOT_AGAIN]),
     ("paid late", paid_late, "This order is paid", [RECEIVED], [RECEIVED]),
     ("paid late, unheard", paid_late_unheard, PAYABLE, [RECEIVED], [RECEIVED]),
     (
         "paid late, unreachable",
         unreachable(paid_late_unheard),
         *(PAYABLE, [REPORTED], [REPORTED]),
+    ),
+    (
+        "paid late, unrecorded",
+        unrecorded(paid_late_unheard),
+        *(PAYABLE, [NOT_AGAIN], [NOT_AGAIN]),
     ),
     ("paid twice", paid_twice, "This order is paid", [RECEIVED, SECOND], [RECEIVED, SECOND]),
     ("other paid", other_paid, "This order is paid", [RECEIVED, ELSEWHERE], [RECEIVED, ELSEWHERE]),
@@ -385,6 +406,19 @@ def test_the_reviews_of_the_table_have_the_reasons_that_they_are_called_by(
     scene: Scene, reason: str, fields: dict[str, Any]
 ) -> None:
     assert scene.shop.payment(scene.doubtful(**fields)).review == reason
+
+
+@pytest.mark.parametrize("page", ["return", "cancel"])
+def test_who_has_paid_after_all_is_not_led_to_pay_again_while_that_cannot_be_recorded(
+    scene: Scene, page: str
+) -> None:
+    # At once: a payment that failed a moment ago counts as asked about.
+    unrecorded(paid_late_unheard)(scene)
+
+    said = scene.look(scene.pages()[page][0])
+
+    assert NOT_AGAIN in said
+    assert "Try again" not in said
 
 
 def test_a_page_that_may_not_ask_again_takes_back_what_it_said(scene: Scene) -> None:
