@@ -156,7 +156,7 @@ _CREATION = (
         documented=False,
         otherwise="Nothing to do. If the second attempt to pay an order is refused, or is answered "
         "with the session of the first, the package asks once more with an id for this attempt "
-        "alone, such as `A1_3F9A1C22`. Spayon's panel shows that id. After an error 500 the "
+        "alone, such as `A1_R3F9A1C`. Spayon's panel shows that id. After an error 500 the "
         "package does not ask again, and such an order cannot be paid: tell us.",
         step="alone",
         value="accepted",

@@ -30,8 +30,10 @@ MAX_TEXT_LENGTH = 255
 
 MAX_URL_LENGTH = 2000
 
-#: Letters of an attempt's id that follow the order's own.
-_MARK_LENGTH = 8
+#: What an attempt's id has behind the order's own: a letter, so that no date looks like it, and the
+#: beginning of a digest.
+_MARK = "_R{}"
+_DIGITS = 7
 
 #: A pattern of control characters (PostgreSQL takes no NUL) and lone surrogates (no encoding takes
 #: them). Compiled at its first use: so wide a range takes as long as to import three modules.
@@ -266,20 +268,21 @@ def is_lazy_text(value: object) -> bool:
 
 
 def attempt_id(order_id: str, reference: str) -> str:
-    """Return an order id for one attempt only: `A1` and a mark made from the *reference*: `A1_3F…`.
+    """Return an order id for one attempt only: `A1` and a mark made from the *reference*: `A1_R3…`.
 
     An order id that leaves no room for a mark stays as it is. Nobody can guess the mark, so no
     order has such an id by chance. It has only characters of the documented example.
     """
     # Relies on: used-order-id
-    mark = hashlib.sha256(reference.encode()).hexdigest()[:_MARK_LENGTH].upper()
-    found = f"{order_id}_{mark}"
+    digest = hashlib.sha256(reference.encode()).hexdigest().upper()
+    found = order_id + _MARK.format(digest[:_DIGITS])
     return found if len(found) <= MAX_ID_LENGTH else order_id
 
 
 def without_mark(order_id: str) -> str:
     """Return the order that the id of an attempt belongs to; any other *order_id* as it is."""
-    return re.sub(rf"(?<=.)_[0-9A-F]{{{_MARK_LENGTH}}}\Z", "", order_id)
+    mark = _MARK.format(f"[0-9A-F]{{{_DIGITS}}}")
+    return re.sub(rf"(?<=.){mark}\Z", "", order_id)
 
 
 def names_order(told: str | None, order_id: str, reference: str) -> bool:

@@ -244,15 +244,19 @@ class Recorder(Part):
             return None
 
         told = report.order_id
-        rows = connection.execute(
-            self._find_unanswered, {"the_order_ids": [told, without_mark(told)]}
-        )
+        key = {"the_order_ids": [told, without_mark(told)]}
 
         def fits(row: Any) -> tuple[bool, bool, bool, int]:
             is_its_own = attempt_id(row.order_id, row.reference) == told
             return is_its_own, row.order_id == told, row.price == report.price, row.id
 
-        return max(rows, key=fits, default=None)
+        found = max(connection.execute(self._find_unanswered, key), key=fits, default=None)
+
+        # An attempt that left no row was paid: a person must look. Its end means nothing.
+        if found is not None and report.status != "paid" and not any(fits(found)[:2]):
+            return None
+
+        return found
 
     @cached_property
     def _find_unanswered(self) -> Any:
