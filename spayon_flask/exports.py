@@ -60,7 +60,7 @@ def amount_of(payment: Any) -> tuple[Decimal | None, str | None]:
 
 
 def status_word(payment: Any, language: Language) -> str:
-    """Say where *payment* stands, in a word or two."""
+    """Return in a word or two how *payment* stands."""
     _ = language.gettext
 
     if payment.status == "failed" and payment.reviewed_at is not None:

@@ -36,7 +36,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _where(keys: Sequence[str]) -> str:
-    """Say where the values of *keys* are to be had."""
+    """Return a hint where to get the values of *keys*."""
     copied = [key for key in keys if key != PUBLIC_URL]
     says = []
 
@@ -55,7 +55,7 @@ def _where(keys: Sequence[str]) -> str:
 
 
 def _hint(name: str, environ: Mapping[str, str]) -> str:
-    """Say where the environment has what should be the setting *name*."""
+    """Return a hint that the environment has the setting *name* by another name, if it has."""
     if f"FLASK_{name}" in environ:
         return (
             f". FLASK_{name} is in the environment, but not in app.config: call "

@@ -48,7 +48,7 @@ def reconcile(shop: Shop, **options: Any) -> Summary:
 
 
 def own_order(session_id: str) -> Says:
-    """Say that a payment session S<n> is paid for the order A<n>."""
+    """Return an answer: the payment session S<n> is paid for the order A<n>."""
     return Says(report(session_id, orderId=f"A{session_id[1:]}"))
 
 

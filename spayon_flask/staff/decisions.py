@@ -101,7 +101,7 @@ def _settle(desk: Desk, payment: Any, *, accept: bool, because: str) -> Response
 
 
 def decided(desk: Desk, payment: Any) -> str:
-    """Say that the payment is not under review, and who has decided about it."""
+    """Return a sentence: the payment is not under review, and who has decided about it."""
     _ = desk.language.gettext
 
     if payment.reviewed_at is None:

@@ -80,7 +80,7 @@ class Desk:
         return self.language.price(amount, currency or "?")
 
     def status(self, payment: Any) -> str:
-        """Say where a payment stands."""
+        """Return in a word or two how a payment stands."""
         return status_word(payment, self.language)
 
     def page(self, template: str, status_code: int = 200, **context: Any) -> Response:

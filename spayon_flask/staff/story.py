@@ -80,7 +80,7 @@ def held_back(reason: str | None, language: Language) -> str:
 
 
 def removed(body: bytes, language: Language) -> str:
-    """Say that the exact text of *body* was removed and when; nothing if the text is there."""
+    """Return when the exact text of *body* was removed, in a sentence; "" if the text is there."""
     removal = removal_of(body)
 
     if removal is None:

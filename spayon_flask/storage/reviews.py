@@ -164,7 +164,7 @@ class Reviews(Part):
 
 
 def _standing(found: Any) -> str:
-    """Say where a payment stands that is not under review, and who has decided about it."""
+    """Return how a payment stands that is not under review, and who has decided about it."""
     if found is None:
         return "gone"
 

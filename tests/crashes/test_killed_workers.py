@@ -111,7 +111,7 @@ def _deliver_and_kill(crash: Crashing, point: str, body: bytes) -> int | None:
 
 
 def _has_one_effect(crash: Crashing) -> None:
-    """Say that order A1 is paid once, and that nothing is left to be done by anybody."""
+    """Assert that order A1 is paid once, and that nothing is left to be done by anybody."""
     shop = crash.shop
     (row,) = shop.callbacks()
     assert row.verdict == "applied"
