@@ -1036,7 +1036,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a handler that fails for days fails for ever",
-        "storage/recording.py",
+        "storage/failures.py",
         "        if not self._has_failed_for_long(report, now):\n",
         "        if True:\n",
         NEEDS_REVIEW,
@@ -1044,7 +1044,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a lost session whose handler fails is forgotten",
-        "storage/recording.py",
+        "storage/failures.py",
         "        self._keep_session(report, now)\n",
         "        pass\n",
         UNKNOWN,
@@ -1052,7 +1052,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a failing handler is given up at once",
-        "storage/recording.py",
+        "storage/failures.py",
         "            and found.created_at + GIVE_UP_AFTER <= now\n",
         "",
         NEEDS_REVIEW,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from datetime import timedelta
 from functools import cached_property
 from typing import Any
 from typing import NamedTuple
@@ -31,6 +30,7 @@ from ..transitions import Transition
 from ..transitions import decide
 from ..transitions import hold_back
 from ..transitions import readable_reason
+from .failures import Failures
 from .outbox import Outbox
 from .status import NEEDED
 from .status import StatusWriter
@@ -42,9 +42,7 @@ from .transactions import transaction
 
 logger = logging.getLogger(__name__)
 
-#: A payment whose handler has failed for so long, and so often, needs a person.
-GIVE_UP_AFTER = timedelta(days=3)
-GIVE_UP_ATTEMPTS = 5
+#: Why a payment is under review whose handler has failed for days.
 _FAILED = "handler_failed"
 
 #: What is written anew in the row of an unknown report, once its payment is known.
@@ -72,6 +70,7 @@ class Recorder(Part):
         super().__init__(source)
         self._status = status
         self._outbox = outbox
+        self._failures = Failures(source, self._look_up)
 
     def record(
         self, report: Report, *, source: str, now: datetime, secret_index: int | None = None
@@ -117,7 +116,7 @@ class Recorder(Part):
             reason = readable_reason(doubt.reason)
 
         except HandlerError as error:
-            if not self._may_give_up(report, error, now):
+            if not self._failures.may_give_up(report, error, now):
                 raise
 
             reason = _FAILED
@@ -129,28 +128,11 @@ class Recorder(Part):
             logger.warning("on_review asks for a review, which there is already")
 
         except HandlerError as error:
-            if reason != _FAILED and not self._may_give_up(report, error, now):
+            if reason != _FAILED and not self._failures.may_give_up(report, error, now):
                 raise
 
         # A person must hear of the payment, whatever the handler for that does.
         return self._record(report, row, now, held_back=reason, run_handlers=False)
-
-    def _may_give_up(self, report: Report, error: HandlerError, now: datetime) -> bool:
-        """Return True if the handler, which has failed with *error*, has failed for days.
-
-        Until then `reconcile` tries again.
-        """
-        self._keep_session(report, now)
-
-        if not self._has_failed_for_long(report, now):
-            return False
-
-        logger.error(
-            "the handler has failed for days; the payment goes to review",
-            extra={"account": self.account, "session_id": report.session_id},
-            exc_info=error,
-        )
-        return True
 
     @transaction
     def _record(
@@ -300,45 +282,6 @@ class Recorder(Part):
             update(self.callback)
             .where(c.id == bindparam("the_id"), c.verdict == UNKNOWN)
             .values({name: bindparam(name) for name in _ADOPTED})
-        )
-
-    @transaction
-    def _keep_session(self, connection: Connection, report: Report, now: datetime) -> None:
-        """Keep the session id of a payment that had none, though its handler has failed.
-
-        Spayon delivers a callback three times. After that only a status check can tell of the
-        payment, and a status check needs the session id.
-        """
-        _, found = self._look_up(connection, report)
-
-        if found is None or found.session_id is not None:
-            return
-
-        values = {"the_id": found.id, "session_id": report.session_id, "due_at": now}
-
-        try:
-            connection.execute(self._write_session, values)
-
-        except IntegrityError as error:
-            raise LostRaceError from error
-
-    @cached_property
-    def _write_session(self) -> Any:
-        p = self.payment.c
-        return (
-            update(self.payment)
-            .where(p.id == bindparam("the_id"), p.session_id.is_(None))
-            .values({name: bindparam(name) for name in ("session_id", "due_at")})
-        )
-
-    @transaction
-    def _has_failed_for_long(self, connection: Connection, report: Report, now: datetime) -> bool:
-        _, found = self._look_up(connection, report)
-        return (
-            report.status == "paid"
-            and found is not None
-            and found.created_at + GIVE_UP_AFTER <= now
-            and found.attempts >= GIVE_UP_ATTEMPTS
         )
 
 
