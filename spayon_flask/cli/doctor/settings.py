@@ -189,13 +189,16 @@ def check_token_cache(state: AppState) -> Iterator[Finding]:
         cache.delete(key)
         return kept
 
+    # Three calls, of which the first opens the connection.
+    patience = 3 * PATIENCE
+
     try:
-        works = in_time(try_it, PATIENCE)
+        works = in_time(try_it, patience)
 
     except StuckError:
         yield wrong(
             "token cache",
-            f"TOKEN_CACHE accepts calls and gives no answer for {PATIENCE:g} s",
+            f"TOKEN_CACHE accepts calls and gives no answer for {patience:g} s",
             "look at its server, and give its client a socket_timeout; until then each process "
             "buys its own token",
         )
