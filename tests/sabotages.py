@@ -1061,7 +1061,8 @@ SABOTAGES = [
     Sabotage(
         "a failing handler of the review hides the payment for ever",
         "storage/recording.py",
-        "            if reason != _FAILED and not self._failures.may_give_up(report, error, now):\n",
+        "            if reason != _FAILED and not self._failures.may_give_up("
+        "report, error, now):\n",
         "            if True:\n",
         NEEDS_REVIEW,
         "test_a_failing_handler_of_the_review_keeps and sqlite",
