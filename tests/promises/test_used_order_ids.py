@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -250,4 +249,4 @@ def test_people_find_the_order_by_the_id_in_spayon_s_panel(
 
     assert '"A1"' in run("show", shown)
     assert '"A1"' in run("payments", "--search", shown)
-    assert json.loads(run("payments", "--search", "A2_R3F9A1C")) in ([], {"payments": []})
+    assert '"A1"' not in run("payments", "--search", "A2_R3F9A1C")
