@@ -18,7 +18,7 @@ _AGE = re.compile(r"(\d{1,5})(h|d|w)")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
-class Age(click.ParamType[timedelta]):
+class Age(click.ParamType):  # type: ignore[type-arg]  # an older click is not generic
     """A length of time: hours, days or weeks."""
 
     name = "age"
@@ -37,7 +37,7 @@ class Age(click.ParamType[timedelta]):
         return int(found[1]) * _UNITS[found[2]]
 
 
-class Since(click.ParamType[datetime | timedelta]):
+class Since(click.ParamType):  # type: ignore[type-arg]  # an older click is not generic
     """A moment, in UTC if it names no other zone, or an age."""
 
     name = "since"
