@@ -1037,7 +1037,7 @@ SABOTAGES = [
     Sabotage(
         "a handler that fails for days fails for ever",
         "storage/failures.py",
-        "        if not self._has_failed_for_long(report, now):\n",
+        "        if not self._note(report, now):\n",
         "        if True:\n",
         NEEDS_REVIEW,
         "test_after_days_of_failures and sqlite",
@@ -1045,8 +1045,8 @@ SABOTAGES = [
     Sabotage(
         "a lost session whose handler fails is forgotten",
         "storage/failures.py",
-        "        self._keep_session(report, now)\n",
-        "        pass\n",
+        "            self._keep_session(connection, found.id, report.session_id, now)\n",
+        "            pass\n",
         UNKNOWN,
         "goes_on_failing_does_not_expire and sqlite",
     ),

@@ -44,9 +44,7 @@ class Failures(Part):
 
         Until then `reconcile` tries again.
         """
-        self._keep_session(report, now)
-
-        if not self._has_failed_for_long(report, now):
+        if not self._note(report, now):
             return False
 
         logger.error(
@@ -57,18 +55,31 @@ class Failures(Part):
         return True
 
     @transaction
-    def _keep_session(self, connection: Connection, report: Report, now: datetime) -> None:
+    def _note(self, connection: Connection, report: Report, now: datetime) -> bool:
+        """Have `reconcile` ask about the payment again; return True if it has failed for days."""
+        _, found = self._look_up(connection, report)
+
+        if found is None:
+            return False
+
+        if found.session_id is None:
+            self._keep_session(connection, found.id, report.session_id, now)
+
+        return (
+            report.status == "paid"
+            and found.created_at + GIVE_UP_AFTER <= now
+            and found.attempts >= GIVE_UP_ATTEMPTS
+        )
+
+    def _keep_session(
+        self, connection: Connection, payment_id: int, session_id: str, now: datetime
+    ) -> None:
         """Keep the session id of a payment that had none, though its handler has failed.
 
         Spayon delivers a callback three times. After that only a status check can tell of the
         payment, and a status check needs the session id.
         """
-        _, found = self._look_up(connection, report)
-
-        if found is None or found.session_id is not None:
-            return
-
-        values = {"the_id": found.id, "session_id": report.session_id, "due_at": now}
+        values = {"the_id": payment_id, "session_id": session_id, "due_at": now}
 
         try:
             connection.execute(self._write_session, values)
@@ -83,14 +94,4 @@ class Failures(Part):
             update(self.payment)
             .where(p.id == bindparam("the_id"), p.session_id.is_(None))
             .values({name: bindparam(name) for name in ("session_id", "due_at")})
-        )
-
-    @transaction
-    def _has_failed_for_long(self, connection: Connection, report: Report, now: datetime) -> bool:
-        _, found = self._look_up(connection, report)
-        return (
-            report.status == "paid"
-            and found is not None
-            and found.created_at + GIVE_UP_AFTER <= now
-            and found.attempts >= GIVE_UP_ATTEMPTS
         )

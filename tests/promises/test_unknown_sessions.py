@@ -82,10 +82,7 @@ class TestUnknownSessions:
     def test_a_lost_session_whose_handler_failed_is_asked_about_until_the_handler_is_mended(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        lost = lose_the_answer(any_shop, gateway)
-        any_shop.handle = _fail
-        gateway.pay(lost.id)
+        _pay_a_lost_session_in_vain(any_shop, gateway)
         pass_time(any_shop, gateway, 3600)
         any_shop.handle = None
 
@@ -97,10 +94,7 @@ class TestUnknownSessions:
     def test_a_lost_session_whose_handler_goes_on_failing_does_not_expire(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        lost = lose_the_answer(any_shop, gateway)
-        any_shop.handle = _fail
-        gateway.pay(lost.id)
+        lost = _pay_a_lost_session_in_vain(any_shop, gateway)
         pass_time(any_shop, gateway, 3600)
 
         _reconcile(any_shop)
@@ -270,6 +264,15 @@ class TestUnknownSessions:
 
 def _fail(handler: str, payment: Any) -> None:
     raise RuntimeError("the warehouse is closed")
+
+
+def _pay_a_lost_session_in_vain(shop: Shop, gateway: Simulator) -> Any:
+    """Pay a session whose answer was lost, while the handler fails; return the session."""
+    shop.add_order()
+    lost = lose_the_answer(shop, gateway)
+    shop.handle = _fail
+    gateway.pay(lost.id)
+    return lost
 
 
 def _reconcile(shop: Shop) -> None:
