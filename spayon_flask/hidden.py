@@ -6,7 +6,13 @@ Sentry looks into mappings and tuples, unless they have a `__sentry_repr__`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
+from typing import TypeVar
+
+
+T = TypeVar("T")
 
 
 class Hidden(str):
@@ -27,3 +33,30 @@ class HiddenDict(dict[str, Any]):
         return "<hidden>"
 
     __sentry_repr__ = __repr__
+
+
+def hides_its_fields(refused: type[Exception]) -> Callable[[type[T]], type[T]]:
+    """Return a decorator for a dataclass whose checks raise *refused*: its fields stay hidden then.
+
+    The `__init__` of a dataclass has each field as a local variable, and the checks have some:
+    Sentry would send them.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        build: Callable[..., None] = cls.__init__
+
+        @wraps(build)
+        def init(self: T, **fields: Any) -> None:
+            fields = HiddenDict(fields)
+
+            try:
+                build(self, **fields)
+
+            except refused as error:
+                # Without the frames of the checks: the message names the field.
+                raise error.with_traceback(None) from None
+
+        type.__setattr__(cls, "__init__", init)
+        return cls
+
+    return decorate

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
 from decimal import Decimal
-from functools import wraps
 from typing import Any
-from typing import TypeVar
 
 from .errors import OrderError
-from .hidden import HiddenDict
+from .hidden import hides_its_fields
 from .money import check_price
 from .money import read_currency
 
-
-T = TypeVar("T")
 
 #: The width of the text columns that hold an order id or a session id.
 MAX_ID_LENGTH = 255
@@ -74,30 +69,7 @@ class OrderLine:
         return self.price * self.quantity
 
 
-def _hides_its_fields(cls: type[T]) -> type[T]:
-    """Let no frame that an `OrderError` passes hold who pays.
-
-    The `__init__` of a dataclass has each field as a local variable, and the checks have some:
-    Sentry would send them.
-    """
-    build: Callable[..., None] = cls.__init__
-
-    @wraps(build)
-    def init(self: T, **fields: Any) -> None:
-        fields = HiddenDict(fields)
-
-        try:
-            build(self, **fields)
-
-        except OrderError as error:
-            # Without the frames of the checks: the message names the field.
-            raise error.with_traceback(None) from None
-
-    type.__setattr__(cls, "__init__", init)
-    return cls
-
-
-@_hides_its_fields
+@hides_its_fields(OrderError)
 @dataclass(frozen=True)
 class Order:
     """What is to be paid, as the shop's server knows it.

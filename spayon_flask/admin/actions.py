@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -34,7 +36,7 @@ class _Signed(NamedTuple):
     now: datetime
 
 
-class Actions:
+class Actions(ABC):
     """Offer actions on the rows of one table of the app with *state*, and do them."""
 
     def __init__(self, state: AppState, language: Language) -> None:
@@ -42,9 +44,9 @@ class Actions:
         self._storage = state.storage
         self._language = language
 
+    @abstractmethod
     def offered(self, row: Any) -> Sequence[Action]:
         """Return what can be done about *row*."""
-        raise NotImplementedError
 
     def do(self, row_id: int, what: str, *, by: str, because: str) -> str:
         """Do the action named *what*, and return a sentence about what came of it."""
@@ -52,8 +54,8 @@ class Actions:
         self._storage.queries.look_again()
         return self._do(row_id, what, _Signed(by, because, self._state.clock()))
 
-    def _do(self, row_id: int, what: str, signed: _Signed) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _do(self, row_id: int, what: str, signed: _Signed) -> str: ...
 
 
 class PaymentActions(Actions):

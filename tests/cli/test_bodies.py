@@ -43,6 +43,13 @@ def personal(session_id: str = "S1", status: str = "paid", **fields: Any) -> byt
     return report(session_id, status, payer={"email": "ani@example.am"}, **fields)
 
 
+def change_callbacks(shop: Shop, **values: object) -> None:
+    """Write *values* into all callback rows, past the package."""
+    with shop.app.app_context():
+        shop.db.session.execute(shop.db.update(shop.spayon.Callback).values(**values))
+        shop.db.session.commit()
+
+
 def trimmed(run: Run) -> int:
     """Remove the bodies of reports older than 90 days, and return how many were removed."""
     result = run("prune", "--bodies", "90d", "--json")
@@ -187,9 +194,7 @@ def test_bodies_of_another_account_stay(shop: Shop, run: Run) -> None:
     shop.deliver(personal())
     shop.clock.step(91 * DAY)
 
-    with shop.app.app_context():
-        shop.db.session.execute(shop.db.update(shop.spayon.Callback).values(account="museum"))
-        shop.db.session.commit()
+    change_callbacks(shop, account="museum")
 
     assert trimmed(run) == 0
 
@@ -197,10 +202,7 @@ def test_bodies_of_another_account_stay(shop: Shop, run: Run) -> None:
 def test_a_conclusion_of_ours_has_no_body_to_remove(shop: Shop, run: Run) -> None:
     shop.deliver(personal())
     shop.clock.step(91 * DAY)
-
-    with shop.app.app_context():
-        shop.db.session.execute(shop.db.update(shop.spayon.Callback).values(body=b""))
-        shop.db.session.commit()
+    change_callbacks(shop, body=b"")
 
     assert trimmed(run) == 0
     assert bodies(shop) == [b""]
@@ -209,10 +211,7 @@ def test_a_conclusion_of_ours_has_no_body_to_remove(shop: Shop, run: Run) -> Non
 def test_a_body_that_is_no_report_any_more_goes_as_well(shop: Shop, run: Run) -> None:
     shop.deliver(personal())
     shop.clock.step(91 * DAY)
-
-    with shop.app.app_context():
-        shop.db.session.execute(shop.db.update(shop.spayon.Callback).values(body=b"ani@ (cut)"))
-        shop.db.session.commit()
+    change_callbacks(shop, body=b"ani@ (cut)")
 
     assert trimmed(run) == 1
     assert json.loads(bodies(shop)[0])["sessionId"] == "S1"
