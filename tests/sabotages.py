@@ -1101,7 +1101,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "the cancel page offers to pay what Spayon has confirmed just now",
-        "views/cancel_page.py",
+        "views/payment_pages.py",
         "    if not shown.standing.recorded:\n",
         "    if False:\n",
         "tests/pages/test_late_constraints.py",
@@ -1109,7 +1109,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "an order that has changed is still offered at the old price",
-        "views/cancel_page.py",
+        "views/payment_pages.py",
         "if payment.superseded or (order is not None and not order.is_asked_by(payment)):",
         "if False:",
         STANDING,

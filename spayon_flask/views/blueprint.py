@@ -24,11 +24,11 @@ from jinja2 import defaults
 from ..errors import ConfigError
 from ..state import Current
 from .callback import create_callback
-from .cancel_page import create_cancel_page
 from .checkout import create_checkout
 from .language import page_language
+from .payment_pages import create_cancel_page
+from .payment_pages import create_return_page
 from .rehearsal import create_rehearsal
-from .return_page import create_return_page
 
 
 #: The parts of our own rules, which belong to one page each. Our views ignore all other parts.

@@ -1,8 +1,9 @@
-"""The page of one payment: what the return page and the cancel page have in common."""
+"""Payment pages: the return page and the cancel page, which each speak of one payment."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime
 from datetime import timedelta
@@ -42,7 +43,10 @@ from .standing import standing_of
 logger = logging.getLogger(__name__)
 
 #: A page without a script asks by itself for so long. A payment session lives 15 minutes.
-ASKS = timedelta(minutes=20)
+_ASKS = timedelta(minutes=20)
+
+#: A payer who has waited longer is told what to do.
+_SLOW = timedelta(minutes=2)
 
 #: Seconds after which a page that could not be made loads itself again.
 _RELOAD = 30
@@ -50,7 +54,7 @@ _RELOAD = 30
 _MAX_DIGITS = 11
 
 
-class Shown(NamedTuple):
+class _Shown(NamedTuple):
     """What the page of one payment is about."""
 
     state: AppState
@@ -62,8 +66,92 @@ class Shown(NamedTuple):
     language: Language
 
 
-def create_payment_page(
-    current: Current, endpoint: str, key: str, show: Callable[[Shown], ResponseReturnValue]
+def create_return_page(current: Current) -> RouteCallable:
+    """Return the view that the payer comes back to from the hosted page."""
+    # Relies on: return-parameter
+    return _create_payment_page(current, "return_page", "session_id", _show_return)
+
+
+def _show_return(shown: _Shown) -> ResponseReturnValue:
+    """Show what became of the payment."""
+    payment, standing, order = shown.payment, shown.standing, shown.order
+    thanks_url = order.thanks_url if order and standing.state == "paid" else None
+
+    # The script is told, and goes there by itself: its `fetch` may not follow to another host.
+    if thanks_url and "X-Spayon-Script" not in request.headers:
+        return redirect(thanks_url, 303)
+
+    now = shown.state.clock()
+    since = _waiting_since(now)
+    return _render_payment(
+        shown,
+        "return.html",
+        declines=shown.language.declines(payment.decline_reasons or []),
+        next_url=thanks_url,
+        check_url=url_for(
+            ".return_page", session_id=payment.session_id, since=int(since.timestamp())
+        ),
+        slow=now - min(since, payment.expires_at or now) > _SLOW,
+        asks=now - since < _ASKS,
+    )
+
+
+def create_cancel_page(current: Current) -> RouteCallable:
+    """Return the view for payers who came back from the hosted page without paying."""
+    # Relies on: cancel-url-carries-session-id, cancel-keeps-session
+    return _create_payment_page(current, "cancel_page", "reference", _show_cancel)
+
+
+def _show_cancel(shown: _Shown) -> ResponseReturnValue:
+    """Show until when the payment can still be made, and the way there."""
+    payment, order = shown.payment, shown.order
+    left = _left(shown)
+    word = _word(shown, left)
+    changed = {"price": order and price_of(order, shown.language)} if word == "changed" else {}
+    asked = order if word == "changed" else payment
+    return _render_payment(
+        shown,
+        "cancel.html",
+        state=word,
+        product_name=asked and asked.product_name,
+        **changed,
+        expires_at=payment.expires_at,
+        over=payment.session_id is not None and left <= timedelta(0),
+        minutes_left=math.ceil(left / timedelta(minutes=1)),
+        resume_url=payment.session_url,
+        return_url=payment.session_id and return_url(payment),
+    )
+
+
+def _word(shown: _Shown, left: timedelta) -> str:
+    """Return the word for the template: how the order stands, and what can be done on this page."""
+    payment, order = shown.payment, shown.order
+
+    if shown.standing.state != "pending":
+        return shown.standing.state
+
+    if payment.superseded or (order is not None and not order.is_asked_by(payment)):
+        return "changed"
+
+    # Spayon has said how the payment ended: this is no time to begin again.
+    if not shown.standing.recorded:
+        return "pending"
+
+    return "payable" if left > timedelta(0) else "pending"
+
+
+def _left(shown: _Shown) -> timedelta:
+    payment = shown.payment
+
+    if payment.expires_at is None or payment.session_url is None:
+        return timedelta(0)
+
+    left: timedelta = payment.expires_at - shown.state.clock()
+    return left
+
+
+def _create_payment_page(
+    current: Current, endpoint: str, key: str, show: Callable[[_Shown], ResponseReturnValue]
 ) -> RouteCallable:
     """Return the view of *endpoint*: its URL names a payment by *key*, *show* makes the page of it.
 
@@ -91,21 +179,21 @@ def create_payment_page(
 
         standing = standing_of(state, payment.order_id, payment)
         payment = standing.payment
-        order = order_behind(state, payment)
+        order = _order_behind(state, payment)
         language = page_language(state, payment.language)
-        return show(Shown(state, payment, standing, order, language))
+        return show(_Shown(state, payment, standing, order, language))
 
     def unreadable(state: AppState, values: dict[str, Any]) -> Response:
         now = state.clock()
-        since = waiting_since(now)
+        since = _waiting_since(now)
         again = here(named(values), since=int(since.timestamp()))
-        reload_after = _RELOAD if now - since < ASKS else None
+        reload_after = _RELOAD if now - since < _ASKS else None
         return render_error(state, "unreadable", 503, again, reload_after=reload_after)
 
     return surviving(current, page, unreadable)
 
 
-def render_payment(shown: Shown, template: str, **context: Any) -> Response:
+def _render_payment(shown: _Shown, template: str, **context: Any) -> Response:
     """Return the page *template* about *shown*; *context* is what this page alone says."""
     payment, standing, order = shown.payment, shown.standing, shown.order
     language, other = shown.language, shown.standing.other
@@ -126,7 +214,7 @@ def render_payment(shown: Shown, template: str, **context: Any) -> Response:
     return render(shown.state, template, language, **(common | context))
 
 
-def waiting_since(now: datetime) -> datetime:
+def _waiting_since(now: datetime) -> datetime:
     """Return when this payer came back: the link "check again" carries it from page to page.
 
     Not when the payment was begun, since cards take their time: nothing is late by that.
@@ -139,7 +227,7 @@ def waiting_since(now: datetime) -> datetime:
     return min(now, datetime.fromtimestamp(int(text), timezone.utc))
 
 
-def order_behind(state: AppState, payment: Any) -> Order | None:
+def _order_behind(state: AppState, payment: Any) -> Order | None:
     """Return the order that *payment* is for, as the shop's loader knows it now.
 
     None if the loader has none, or will not show it to whoever is asking: the payer may be back in
