@@ -142,6 +142,11 @@ def prune(world: World) -> Done:
     return Done("prune", command(world, "prune", "--older-than", "30d"))
 
 
+def prune_bodies(world: World) -> Done:
+    """Remove the bodies of old reports, and no row."""
+    return Done("prune bodies", command(world, "prune", "--bodies", "30d"))
+
+
 def command(world: World, *arguments: str) -> str:
     """Run `flask spayon ...`; return `done`, or why it refused.
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
+from spayon_flask.reports import Report
 from tests.interleavings.operations import MINUTE
 from tests.interleavings.operations import Done
 from tests.interleavings.operations import post
@@ -42,6 +43,7 @@ def broken(rows: Rows, before: Rows, done: list[Done]) -> list[str]:
         *_order(rows),
         *_old_prices(rows, done),
         *_reports(rows, done),
+        *_bodies(rows),
         *_checkouts(rows, done),
     ]
 
@@ -70,6 +72,7 @@ def broken_at_rest(world: World, before: Rows, done: list[Done]) -> list[str]:
         *_order(rows),
         *_old_prices(rows, done),
         *_reports(rows, [*done, *told]),
+        *_bodies(rows),
         *_money(world, rows, [*done, *told]),
         *_hand_overs(world, rows, before),
         *_rest(rows),
@@ -98,8 +101,8 @@ def _answers(done: list[Done]) -> Iterator[str]:
         if each.what.endswith("reconcile") and each.answer:
             yield "reconcile could not record an answer"
 
-        if each.what == "prune" and each.answer != "done":
-            yield f"prune: {each.answer}"
+        if each.what in {"prune", "prune bodies"} and each.answer != "done":
+            yield f"{each.what}: {each.answer}"
 
 
 def _statuses(rows: Rows, done: list[Done]) -> Iterator[str]:
@@ -198,6 +201,15 @@ def _reports(rows: Rows, done: list[Done]) -> Iterator[str]:
 
         if each.what == "callback" and each.answer == _OK and key not in kept:
             yield f"a report of {each.status} was acknowledged and is lost"
+
+
+def _bodies(rows: Rows) -> Iterator[str]:
+    """Find reports that their stored body no longer tells, whole or trimmed."""
+    for each in rows["spayon_callback"]:
+        report = Report.from_json(each["body"])
+
+        if (report.session_id, report.status) != (each["session_id"], each["status"]):
+            yield f"the body of a report of {each['status']} tells another report"
 
 
 def _checkouts(rows: Rows, done: list[Done]) -> Iterator[str]:

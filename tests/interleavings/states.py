@@ -15,6 +15,7 @@ from tests.interleavings.operations import checkout
 from tests.interleavings.operations import checkout_of_a_changed_order
 from tests.interleavings.operations import later
 from tests.interleavings.operations import prune
+from tests.interleavings.operations import prune_bodies
 from tests.interleavings.operations import reconcile
 from tests.interleavings.operations import refresh
 from tests.interleavings.operations import review
@@ -169,6 +170,16 @@ def _old(status: str) -> Callable[[World], None]:
         reconcile()(world)
 
     return build
+
+
+def _long_ago(build: Callable[[World], object]) -> Callable[[World], None]:
+    """Build a state, and let two months pass in which nothing runs."""
+
+    def build_long_ago(world: World) -> None:
+        build(world)
+        _wait(world, 60 * DAY)
+
+    return build_long_ago
 
 
 def _callbacks(who: str, *statuses: str) -> dict[str, Act]:
@@ -362,12 +373,45 @@ STATES: dict[str, State] = {
     ),
     "old and failed": State(
         _old("failed"),
-        {"prune": prune, "checkout": checkout, "reconcile": reconcile()}
+        {
+            "prune": prune,
+            "prune bodies": prune_bodies,
+            "checkout": checkout,
+            "reconcile": reconcile(),
+        }
         | _callbacks("S", "paid", "failed", "expired"),
     ),
     "old and expired": State(
         _old("expired"),
-        {"prune": prune, "checkout of a changed order": checkout_of_a_changed_order}
+        {
+            "prune": prune,
+            "prune bodies": prune_bodies,
+            "checkout of a changed order": checkout_of_a_changed_order,
+        }
+        | _callbacks("S", "paid"),
+    ),
+    "old and paid": State(
+        _long_ago(_ended("paid")),
+        {
+            "prune bodies": prune_bodies,
+            "checkout": checkout,
+            "refresh expired": _ASKING["refresh expired"],
+        }
+        | _callbacks("S", "paid", "failed"),
+    ),
+    "old review": State(
+        _long_ago(_review),
+        {"prune bodies": prune_bodies} | _REVIEWS | _callbacks("S", "paid", "failed"),
+    ),
+    "old unknown report": State(
+        _long_ago(_unknown),
+        {"prune bodies": prune_bodies, "checkout": checkout, "reconcile": reconcile()}
+        | _callbacks("lost", "paid")
+        | _bare("lost", "paid"),
+    ),
+    "old, and waits for the dispatcher": State(
+        _long_ago(_undispatched("failed")),
+        {"prune bodies": prune_bodies, "dispatch": reconcile(), "prune": prune}
         | _callbacks("S", "paid"),
     ),
 }
