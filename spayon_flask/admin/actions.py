@@ -17,7 +17,7 @@ from ..storage.outbox import CHANGING
 from ..transitions import UNKNOWN
 
 
-_NOTHING = translatable("Nothing was changed: it was done already, or it is not possible.")
+NOTHING = translatable("Nothing was changed: it was done already, or it is not possible.")
 
 
 class Action(NamedTuple):
@@ -26,6 +26,13 @@ class Action(NamedTuple):
     name: str
     label: str
     reason: str = ""
+
+
+class Outcome(NamedTuple):
+    """A sentence about what came of an action. *is_done* is False if nothing was changed."""
+
+    sentence: str
+    is_done: bool = True
 
 
 class _Signed(NamedTuple):
@@ -48,14 +55,17 @@ class Actions(ABC):
     def offered(self, row: Any) -> Sequence[Action]:
         """Return what can be done about *row*."""
 
-    def do(self, row_id: int, what: str, *, by: str, because: str) -> str:
-        """Do the action named *what*, and return a sentence about what came of it."""
+    def do(self, row_id: int, what: str, *, by: str, because: str) -> Outcome:
+        """Do the action named *what*, and return what came of it."""
         # What Flask-Admin has read is no change, and must not be mixed with what we do.
         self._storage.queries.look_again()
         return self._do(row_id, what, _Signed(by, because, self._state.clock()))
 
     @abstractmethod
-    def _do(self, row_id: int, what: str, signed: _Signed) -> str: ...
+    def _do(self, row_id: int, what: str, signed: _Signed) -> Outcome: ...
+
+    def _noted(self, noted: bool, sentence: str) -> Outcome:
+        return Outcome(sentence) if noted else Outcome(self._language.gettext(NOTHING), False)
 
 
 class PaymentActions(Actions):
@@ -73,30 +83,35 @@ class PaymentActions(Actions):
             *([Action("ask", _("Ask Spayon now"))] if row.session_id else []),
         ]
 
-    def _do(self, row_id: int, what: str, signed: _Signed) -> str:
+    def _do(self, row_id: int, what: str, signed: _Signed) -> Outcome:
         _ = self._language.gettext
 
         try:
             if what == "refund":
                 noted = self._storage.notes.refunded(row_id, **signed._asdict())
-                return _("The refund is noted.") if noted else _(_NOTHING)
+                return self._noted(noted, _("The refund is noted."))
 
             if what == "ask":
                 answer = self._state.reconciler.ask_now(row_id)
-                return _("Spayon was asked and says: %(status)s.", status=answer.status or "?")
+                return Outcome(
+                    _("Spayon was asked and says: %(status)s.", status=answer.status or "?")
+                )
 
             self._storage.reviews.settle(row_id, accept=what == "accept", **signed._asdict())
 
         except SpayonError as error:
-            return _("That is not possible: %(reason)s", reason=str(error))
+            return Outcome(_("That is not possible: %(reason)s", reason=str(error)), False)
 
         if what == "accept":
-            return _(
-                "The payment is accepted, and the shop’s program has recorded the order as paid."
+            return Outcome(
+                _("The payment is accepted, and the shop’s program has recorded the order as paid.")
             )
 
-        return _(
-            "The payment is refused. The money is not given back by that: do it in Spayon’s panel."
+        return Outcome(
+            _(
+                "The payment is refused. The money is not given back by that: do it in Spayon’s "
+                "panel."
+            )
         )
 
 
@@ -114,12 +129,12 @@ class ReportActions(Actions):
             *([Action("hand_over", _("Hand over to the queue again"))] if again else []),
         ]
 
-    def _do(self, row_id: int, what: str, signed: _Signed) -> str:
+    def _do(self, row_id: int, what: str, signed: _Signed) -> Outcome:
         _ = self._language.gettext
 
         if what == "seen":
             noted = self._storage.notes.seen(row_id, **signed._asdict())
-            return _("It is noted that this was checked.") if noted else _(_NOTHING)
+            return self._noted(noted, _("It is noted that this was checked."))
 
         taken = self._storage.outbox.hand_over_again(row_id, now=signed.now)
-        return _("The report was handed over to the shop’s queue again.") if taken else _(_NOTHING)
+        return self._noted(taken, _("The report was handed over to the shop’s queue again."))

@@ -19,6 +19,7 @@ from flask_admin import expose
 from flask_admin.contrib.sqla import ModelView  # type: ignore[import-untyped]  # as above
 from flask_admin.model.template import EndpointLinkRowAction  # type: ignore[import-untyped]  # as above
 
+from ..languages import Language
 from ..models import CallbackMixin
 from ..models import PaymentMixin
 from ..staff.door import Door
@@ -27,7 +28,9 @@ from ..staff.story import removed
 from ..staff.tokens import Tokens
 from ..state import AppState
 from ..views.language import page_language
+from .actions import NOTHING
 from .actions import Actions
+from .actions import Outcome
 from .actions import PaymentActions
 from .actions import ReportActions
 
@@ -116,8 +119,8 @@ class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little o
         tokens = Tokens(secret, f"{state.name}/admin")
         language = page_language(state, None)
         actions = self.actions_class(state, language)
-        row_id, offered = row.id, actions.offered(row)
-        error = None
+        row_id = row.id
+        error = what = typed = None
 
         if request.method == "POST":
             answer = self._door.check_write()
@@ -126,20 +129,26 @@ class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little o
             if answer is not True or name is None or not tokens.check():
                 return answer if not isinstance(answer, bool) else Response(status=403)
 
-            wanted = next((each for each in offered if each.name == request.form["what"]), None)
-            reason = read_reason(language)
-            error = reason.error if wanted is not None and wanted.reason else None
+            what, typed = request.form["what"], request.form.get("reason", "")
+            outcome = self._act(actions, row, what, by=name, language=language)
 
-            if wanted is not None and not error:
-                flash(actions.do(row_id, wanted.name, by=name, because=reason.text))
+            if outcome.is_done:
+                flash(outcome.sentence)
                 return redirect(self.get_url(".act", id=row_id), 303)
 
+            # Somebody else may have changed the row, or removed it.
+            error, row = outcome.sentence, self.get_one(str(row_id)) or abort(404)
+
+        offered = actions.offered(row) if self._door.may_write() else []
         page = make_response(
             self.render(
                 "spayon/admin/act.html",
                 row=row,
-                actions=offered if self._door.may_write() else [],
+                actions=offered,
                 error=error,
+                # Nothing that was typed is lost.
+                what=what,
+                typed=typed,
                 token=tokens.make,
                 back=self.get_url(".index_view"),
             )
@@ -147,6 +156,21 @@ class AccountView(ModelView):  # type: ignore[misc]  # Flask-Admin says little o
         tokens.keep(page, self.get_url(".act"))
         page.headers["Cache-Control"] = "no-store"
         return page
+
+    def _act(
+        self, actions: Actions, row: Any, what: str, *, by: str, language: Language
+    ) -> Outcome:
+        wanted = next((each for each in actions.offered(row) if each.name == what), None)
+
+        if wanted is None:
+            return Outcome(language.gettext(NOTHING), is_done=False)
+
+        reason = read_reason(language)
+
+        if wanted.reason and reason.error:
+            return Outcome(reason.error, is_done=False)
+
+        return actions.do(row.id, wanted.name, by=by, because=reason.text)
 
 
 class PaymentView(AccountView):

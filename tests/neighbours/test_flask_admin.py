@@ -191,6 +191,52 @@ def test_a_payment_under_review_is_settled_with_name_and_reason(
     assert payment.reviewed_because == "given back"
 
 
+def test_a_reason_that_is_refused_stands_in_the_form_again(
+    app: Flask, parts: Parts, client: FlaskClient
+) -> None:
+    mine = add_payment(app, parts, "spayon", "S-mine")
+    reason = "given back " * 100
+
+    page = act(client, mine, what="refuse", reason=reason).text
+
+    assert "Please shorten this to 1000 letters." in page
+    assert page.count(f'value="{reason}"') == 1
+    assert f'id="reason-refuse" name="reason" value="{reason}"' in page
+
+
+def test_who_was_too_slow_reads_so_and_keeps_what_was_typed(
+    app: Flask, parts: Parts, client: FlaskClient
+) -> None:
+    mine = add_payment(app, parts, "spayon", "S-mine")
+    url = f"/admin/spayon_payments/act/?id={mine}"
+    data = {"csrf_token": csrf_token(client.get(url).text), "what": "refuse"}
+    client.post(url, data=data | {"reason": "given back"})
+
+    answer = client.post(url, data=data | {"reason": "ticket 7 <b>"})
+
+    assert answer.status_code == 200
+    assert "Nothing was changed: it was done already" in answer.text
+    assert "ticket 7 &lt;b&gt;" in answer.text
+    assert payment_of(app, parts, mine).reviewed_because == "given back"
+
+
+def test_a_decision_that_fails_keeps_what_was_typed(
+    app: Flask, parts: Parts, client: FlaskClient
+) -> None:
+    mine = add_payment(app, parts, "spayon", "S-mine")
+
+    @parts.spayon.on_failed
+    def fail(_: object) -> None:
+        raise RuntimeError("the shop has a bug")
+
+    answer = act(client, mine, what="refuse", reason="given back")
+
+    assert answer.status_code == 200
+    assert "That is not possible" in answer.text
+    assert 'value="given back"' in answer.text
+    assert payment_of(app, parts, mine).status == "review"
+
+
 def test_a_refund_is_noted_on_a_paid_payment(app: Flask, parts: Parts, client: FlaskClient) -> None:
     assert act(client, 1, what="refund", reason="broken").status_code == 303
     assert payment_of(app, parts, 1).refunded_because == "broken"
