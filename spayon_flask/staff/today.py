@@ -19,9 +19,6 @@ from .desk import Desk
 from .inputs import Period
 
 
-#: A payment session lives 15 minutes; twice that, and nobody seems to ask.
-_LATE = timedelta(minutes=30)
-
 #: How long a hand-over may wait for the next reconcile.
 _HAND_OVER = timedelta(minutes=10)
 
@@ -131,19 +128,27 @@ def _bars(days: list[Day]) -> list[Bar]:
 def _warnings(desk: Desk) -> list[tuple[str, str | None]]:
     """Return sentences about what needs care, each with the endpoint that shows more."""
     storage, language = desk.state.storage, desk.language
+    _ = language.gettext
     warnings: list[tuple[str, str | None]] = []
-    number, oldest = storage.queries.unanswered(before=desk.now - _LATE)
+    overdue = storage.queries.overdue(now=desk.now)
 
-    if number and oldest is not None:
+    if overdue.number and overdue.oldest is not None:
         sentence = language.ngettext(
-            "%(n)d payment has had no answer from Spayon for more than 30 minutes, since %(when)s. "
-            "Perhaps nobody asks: have somebody look whether “reconcile” runs.",
+            "%(n)d payment has had no answer from Spayon for more than 30 minutes, since %(when)s.",
             "%(n)d payments have had no answer from Spayon for more than 30 minutes, the oldest "
-            "since %(when)s. Perhaps nobody asks: have somebody look whether “reconcile” runs.",
-            number,
-            when=desk.when(oldest),
+            "since %(when)s.",
+            overdue.number,
+            when=desk.when(overdue.oldest),
         )
-        warnings.append((sentence, None))
+        what_to_do = (
+            _("Perhaps nobody asks: have somebody look whether “reconcile” runs.")
+            if overdue.neglected
+            else _(
+                "“reconcile” asks about them, but no answer was recorded: have somebody look into "
+                "its log."
+            )
+        )
+        warnings.append((f"{sentence} {what_to_do}", None))
 
     if number := storage.queries.undispatched(now=desk.now - _HAND_OVER):
         sentence = language.ngettext(

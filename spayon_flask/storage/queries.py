@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 from datetime import datetime
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Inspector
 from sqlalchemy import Table
 from sqlalchemy import UniqueConstraint
 from sqlalchemy import bindparam
+from sqlalchemy import case
 from sqlalchemy import func
 from sqlalchemy import inspect
 from sqlalchemy import or_
@@ -25,6 +28,21 @@ from ..transitions import can_be_paid
 from .transactions import Part
 from .transactions import Source
 from .writes import end_reading
+
+
+#: A payment session lives 15 minutes. After twice that, its payment should have an answer.
+LATE = timedelta(minutes=30)
+
+#: Reconcile should run every minute or two.
+SILENT = timedelta(minutes=10)
+
+
+class Overdue(NamedTuple):
+    """How many payments wait for an answer, since when the *oldest*, how many are *neglected*."""
+
+    number: int
+    oldest: datetime | None
+    neglected: int
 
 
 class Queries(Part):
@@ -180,24 +198,20 @@ class Queries(Part):
         """Return how many payments wait for a person."""
         return self._count(self._payment, self._payment.status == "review")
 
-    def unanswered(
-        self, *, before: datetime, neglected_since: datetime | None = None
-    ) -> tuple[int, datetime | None]:
-        """Return how many payments of *before* are still pending, and since when the oldest is.
+    def overdue(self, *, now: datetime) -> Overdue:
+        """Return how many payments have had no answer for too long, and since when the oldest.
 
-        With *neglected_since*, only those that nobody has asked about, or that were due to be asked
-        about again by then.
+        *neglected* counts those that nobody asks about: those that were never asked about, or that
+        were due to be asked about again some time ago.
         """
         p = self._payment
-        where = [p.account == self.account, p.status == "pending", p.created_at < before]
-
-        if neglected_since is not None:
-            where.append(or_(p.attempts == 0, p.due_at.is_(None), p.due_at < neglected_since))
-
-        number, oldest = self.session.execute(
-            select(func.count(), func.min(p.created_at)).where(*where)
+        is_neglected = or_(p.attempts == 0, p.due_at.is_(None), p.due_at < now - SILENT)
+        row = self.session.execute(
+            select(func.count(), func.min(p.created_at), func.count(case((is_neglected, 1)))).where(
+                p.account == self.account, p.status == "pending", p.created_at < now - LATE
+            )
         ).one()
-        return number, oldest
+        return Overdue(*row)
 
     def undispatched(self, *, now: datetime) -> int:
         """Return how many callback rows the dispatcher should have been given by now."""

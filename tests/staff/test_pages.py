@@ -90,6 +90,24 @@ def test_today_says_in_plain_words_what_needs_care(desk: Desk) -> None:
     assert "1 report says that something was paid" not in words(desk.get().text)
 
 
+def test_today_tells_payments_that_nobody_asks_about_from_those_without_an_answer(
+    desk: Desk,
+) -> None:
+    shop = desk.shop
+    shop.add_payment("S1", "A1")
+    shop.clock.step(3600)
+    nobody_asks = "Perhaps nobody asks: have somebody look whether “reconcile” runs."
+    no_answer = "“reconcile” asks about them, but no answer was recorded"
+    assert nobody_asks in words(desk.get().text)
+
+    with shop.app.app_context():
+        shop.spayon.reconcile()
+
+    text = words(desk.get().text)
+    assert no_answer in text
+    assert nobody_asks not in text
+
+
 def test_a_quiet_day_needs_no_care(desk: Desk) -> None:
     assert "Needs care" not in desk.get().text
 

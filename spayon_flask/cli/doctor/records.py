@@ -9,17 +9,12 @@ from flask import current_app
 
 from ...state import AppState
 from ...storage.database_errors import database_trouble
+from ...storage.queries import SILENT
 from ..output import when
 from .finding import Finding
 from .finding import ok
 from .finding import wrong
 
-
-#: A payment session lives 15 minutes; twice that, and nobody seems to ask.
-_LATE = timedelta(minutes=30)
-
-#: Reconcile should run every minute or two.
-_SILENT = timedelta(minutes=10)
 
 #: How long a hand-over may wait for the next reconcile.
 _HAND_OVER = timedelta(minutes=10)
@@ -79,20 +74,25 @@ def check_tables(state: AppState) -> Iterator[Finding]:
 
 def check_pending(state: AppState) -> Iterator[Finding]:
     """Look for payments that nobody asks about, and those whose answer cannot be recorded."""
-    queries, now = state.storage.queries, state.clock()
-    number, oldest = queries.unanswered(before=now - _LATE)
+    overdue = state.storage.queries.overdue(now=state.clock())
+    number = overdue.number
 
     if not number:
         yield ok("pending payments", "none is overdue")
         return
 
-    says = f"{number} without an answer for more than 30 minutes, the oldest since {when(oldest)}"
-    neglected, _ = queries.unanswered(before=now - _LATE, neglected_since=now - _SILENT)
+    since = when(overdue.oldest)
+    says = f"{number} without an answer for more than 30 minutes, the oldest since {since}"
 
-    if neglected:
+    if overdue.neglected:
+        others = (
+            ""
+            if overdue.neglected == number
+            else f"; nobody asks about {overdue.neglected} of them"
+        )
         yield wrong(
             "pending payments",
-            says if neglected == number else f"{says}; nobody asks about {neglected} of them",
+            f"{says}{others}",
             f"let `flask {state.name} reconcile` run every minute, and look what it says",
         )
 
@@ -116,9 +116,9 @@ def check_heartbeat(state: AppState) -> Iterator[Finding]:
         return
 
     last = f"last finished {when(beat.finished_at)} on this host"
-    late = state.storage.schedule.count_due(now=now - _SILENT)
+    late = state.storage.schedule.count_due(now=now - SILENT)
 
-    if late and now - beat.finished_at > _SILENT:
+    if late and now - beat.finished_at > SILENT:
         yield wrong(
             "reconcile",
             f"{last}, and {late} payments wait for it",
