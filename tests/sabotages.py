@@ -789,7 +789,7 @@ SABOTAGES = [
     Sabotage(
         "doctor wants a reconcile that runs to run",
         "storage/queries.py",
-        "or_(p.attempts == 0, p.due_at.is_(None), p.due_at < neglected_since)",
+        "or_(p.attempts == 0, p.due_at.is_(None), p.due_at < now - SILENT)",
         "or_(p.attempts >= 0)",
         "tests/cli/test_doctor.py",
         "test_plant_a_handler_that_fails",

@@ -15,7 +15,6 @@ from sqlalchemy import Inspector
 from sqlalchemy import Table
 from sqlalchemy import UniqueConstraint
 from sqlalchemy import bindparam
-from sqlalchemy import case
 from sqlalchemy import func
 from sqlalchemy import inspect
 from sqlalchemy import or_
@@ -205,13 +204,12 @@ class Queries(Part):
         were due to be asked about again some time ago.
         """
         p = self._payment
-        is_neglected = or_(p.attempts == 0, p.due_at.is_(None), p.due_at < now - SILENT)
-        row = self.session.execute(
-            select(func.count(), func.min(p.created_at), func.count(case((is_neglected, 1)))).where(
-                p.account == self.account, p.status == "pending", p.created_at < now - LATE
-            )
+        where = (p.account == self.account, p.status == "pending", p.created_at < now - LATE)
+        number, oldest = self.session.execute(
+            select(func.count(), func.min(p.created_at)).where(*where)
         ).one()
-        return Overdue(*row)
+        is_neglected = or_(p.attempts == 0, p.due_at.is_(None), p.due_at < now - SILENT)
+        return Overdue(number, oldest, self._count(p, *where, is_neglected) if number else 0)
 
     def undispatched(self, *, now: datetime) -> int:
         """Return how many callback rows the dispatcher should have been given by now."""
