@@ -25,6 +25,10 @@ EXPLAINED = {
     "found = -2": "any number below 0 says that no secret was found",
     '(value.endswith("Z")) and False': "Python 3.11 reads the Z as well; on 3.10 a test notices",
     'value.endswith("XXZXX")': "Python 3.11 reads the Z as well; on 3.10 a test notices",
+    "!= payment.order_id or not names_order": "`names_order` knows the order's own id as well",
+    "check_id(None, value)": "nobody reads the message of this error",
+    'check_id("XXorder_idXX", value)': "nobody reads the message of this error",
+    'check_id("ORDER_ID", value)': "nobody reads the message of this error",
     'value.endswith("z")': "Python 3.11 reads the Z as well; on 3.10 a test notices",
 }
 

@@ -154,3 +154,9 @@ def test_an_order_number_that_fits_into_64_bits_is_read(digits: int, read: str |
 def test_a_number_that_json_does_not_have_is_named(constant: str) -> None:
     with pytest.raises(InvalidPayloadError, match=f"^{constant} is not JSON$"):
         Report.from_json(f'{{"price": {constant}}}'.encode())
+
+
+def test_an_error_report_shows_no_more_of_a_report_than_its_repr() -> None:
+    said = Report.from_json(report(orderId="A1"))
+
+    assert said.__sentry_repr__() == repr(said)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from spayon_flask.orders import attempt_id
 from spayon_flask.reports import Report
 from spayon_flask.transitions import Transition
 from spayon_flask.transitions import can_be_paid
@@ -49,6 +50,14 @@ def verdict(known: str, status: str, **fields: Any) -> Transition:
 )
 def test_a_later_status_applies(known: str, reported: str) -> None:
     assert verdict(known, reported) == Transition("applied", reported)
+
+
+def test_a_paid_that_names_this_very_attempt_applies() -> None:
+    own = attempt_id("A1", "reference")
+    of_another = attempt_id("A1", "another reference")
+
+    assert verdict("pending", "paid", orderId=own) == Transition("applied", "paid")
+    assert verdict("pending", "paid", orderId=of_another).review == "order_differs"
 
 
 @pytest.mark.parametrize(
