@@ -305,7 +305,7 @@ SABOTAGES = [
         "            if trouble is None:\n                raise\n",
         "            raise\n",
         "tests/test_surviving.py",
-        "friendly",
+        "without_a_database",
     ),
     Sabotage(
         "reconcile goes on asking a gateway that is away",
