@@ -167,9 +167,10 @@ class Handler(WSGIRequestHandler):
         size = max(1, -(-len(body) // PIECES))
         pieces = [body[start : start + size] for start in range(0, len(body), size)]
         for piece in pieces:
+            # Before the piece: the last one comes when the time is over.
+            self.server.stopping.wait(seconds / len(pieces))
             self.wfile.write(piece)
             self.wfile.flush()
-            self.server.stopping.wait(seconds / len(pieces))
 
     def _reset(self) -> None:
         # Without lingering a close is an RST, as from a server or a proxy that has restarted.

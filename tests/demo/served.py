@@ -79,6 +79,9 @@ def started(folder: Path, *arguments: str, simulator_port: int = 0) -> Iterator[
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            # Who runs the tests in the background of a shell script is deaf to Ctrl-C, and so are
+            # the programs that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  it sets a signal
         ) as process,
     ):
         assert process.stdout is not None
