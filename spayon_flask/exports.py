@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from .declines import translatable
-from .formats import FORMATS
+from .languages import FORMATS
 from .languages import Language
 from .money import plain
 

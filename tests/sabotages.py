@@ -616,7 +616,7 @@ SABOTAGES = [
         "what is hidden shows in a traceback with its variables",
         "hidden.py",
         '    __slots__ = ()\n\n    def __repr__(self) -> str:\n        return "<hidden>"\n',
-        "    __slots__ = ()\n",
+        "    __slots__ = ()\n    __repr__ = str.__repr__\n",
         CLIENT,
         "no_local_variable",
     ),
@@ -836,7 +836,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a price that made no sense is forgotten",
-        "bodies.py",
+        "reports.py",
         '    return "unreadable" if value is None and was_there else value\n',
         "    return value\n",
         "tests/test_bodies.py",
@@ -852,7 +852,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "MariaDB may commit by itself",
-        "storage/statements.py",
+        "storage/writes.py",
         "    return word in _COMMITTING and not _TEMPORARY.match(statement.lstrip())\n",
         "    return False\n",
         HIDDEN,
@@ -900,7 +900,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a part that writes is not looked for",
-        "storage/statements.py",
+        "storage/writes.py",
         " if word in _COMPOUND else word not in _READS\n",
         " if word not in _READS and word not in _COMPOUND else False\n",
         UNCOMMITTED,
@@ -916,7 +916,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "what a closed session forgot is lost in silence",
-        "storage/elsewhere.py",
+        "storage/writes.py",
         "            self.forgot_changes = True\n",
         "            pass\n",
         ELSEWHERE,
@@ -924,7 +924,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "what a closed session wrote is lost in silence",
-        "storage/elsewhere.py",
+        "storage/writes.py",
         "                self.closed.add(owner)\n",
         "                pass\n",
         ELSEWHERE,

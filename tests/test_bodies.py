@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from spayon_flask.bodies import TRIMMED
-from spayon_flask.bodies import removal_of
-from spayon_flask.bodies import trim
+from spayon_flask.reports import TRIMMED
 from spayon_flask.reports import Report
+from spayon_flask.reports import removal_of
+from spayon_flask.reports import trim
 from tests.reports import report
 
 

@@ -25,8 +25,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from spayon_flask import signing
-from spayon_flask.cli.output import callback_fields
-from spayon_flask.cli.output import payment_fields
+from spayon_flask.cli.terminal import callback_fields
+from spayon_flask.cli.terminal import payment_fields
 from spayon_flask.testing import connect
 from tests.conftest import dispose
 from tests.hostile import bodies

@@ -22,12 +22,12 @@ from flask_admin.model.template import EndpointLinkRowAction  # type: ignore[imp
 from ..languages import Language
 from ..models import CallbackMixin
 from ..models import PaymentMixin
-from ..staff.door import Door
-from ..staff.inputs import read_reason
+from ..staff.desk import Door
+from ..staff.forms import Tokens
+from ..staff.forms import read_reason
 from ..staff.story import removed
-from ..staff.tokens import Tokens
 from ..state import AppState
-from ..views.language import page_language
+from ..views.pages import page_language
 from .actions import NOTHING
 from .actions import Actions
 from .actions import Outcome

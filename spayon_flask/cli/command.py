@@ -1,4 +1,4 @@
-"""Command: how our commands start and stop, and how they say what is wrong."""
+"""Command: how our commands start, stop and say what is wrong; and the group that holds them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
 import click
+from flask.cli import AppGroup
 from flask.cli import ScriptInfo
 
 from ..errors import ConfigError
 from ..errors import SpayonError
+from ..state import Current
 from ..storage.database_errors import database_trouble
 
 
@@ -26,6 +29,24 @@ _SERVING = ("run",)
 
 #: These ask a command to come to its end.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+#: The module of each command, which has `create_` and the command's name.
+_COMMANDS = {
+    "backfill": "rows",
+    "dispatch": "reports",
+    "doctor": "doctor",
+    "payments": "payments",
+    "prune": "rows",
+    "reconcile": "reconcile",
+    "refresh": "payment",
+    "rehearse": "rehearse",
+    "review": "payment",
+    "show": "payment",
+    "templates": "templates",
+    "trigger": "reports",
+    "unknown": "reports",
+}
 
 
 class Command(click.Command):
@@ -109,3 +130,38 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class _Group(AppGroup):
+    """A group whose commands are imported when somebody asks for them: a web worker does not."""
+
+    def __init__(self, name: str, current: Current) -> None:
+        super().__init__(name, help=f"Payments through Spayon (account {name}).")
+        self._current = current
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the command line; a wrong one exits with 64."""
+        with usage_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; if it was called wrongly, exit with 64."""
+        with usage_errors():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, ours and those that the shop has added."""
+        return sorted({*_COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None if there is none of that name."""
+        if cmd_name in _COMMANDS and cmd_name not in self.commands:
+            module = import_module(f".{_COMMANDS[cmd_name]}", __package__)
+            self.add_command(getattr(module, f"create_{cmd_name}")(self._current))
+
+        return super().get_command(ctx, cmd_name)
+
+
+def create_group(name: str, current: Current) -> AppGroup:
+    """Return the command group of the account *name*; *current* returns the state of the app."""
+    return _Group(name, current)

@@ -1,4 +1,4 @@
-"""Payment: one payment and all that was told of it (`show`), and asked about now (`refresh`)."""
+"""Payment: one payment shown (`show`), asked about (`refresh`), and decided upon (`review`)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..bodies import removal_of
 from ..orders import without_mark
+from ..reports import removal_of
 from ..state import AppState
 from ..state import Current
 from .command import Command
-from .output import callback_fields
-from .output import payment_fields
-from .output import price_of
-from .output import print_json
-from .output import print_pairs
-from .output import print_table
-from .output import reported_of
-from .output import when
+from .terminal import callback_fields
+from .terminal import payment_fields
+from .terminal import person
+from .terminal import price_of
+from .terminal import print_json
+from .terminal import print_pairs
+from .terminal import print_table
+from .terminal import reason
+from .terminal import reported_of
+from .terminal import when
 
 
 _SHOW = """Show a payment, its callbacks and their verdicts.
@@ -33,6 +35,15 @@ _REFRESH = """Ask Spayon about one payment, and record the answer.
 
 Also about one that has failed or expired, and one that is paid: what comes too late changes
 nothing, but a `paid` counts. NAME is the id of the payment session, or our own reference.
+"""
+
+
+_REVIEW = """List the payments under review, or settle one.
+
+Spayon says that they were paid, but the price, the currency or the order is not what was asked for,
+or the order is paid already. --accept makes the payment `paid` and ships the goods, --refuse makes
+it `failed`; either runs the shop's handler once. Money that came is given back in Spayon's admin
+panel: a refusal does not do that.
 """
 
 
@@ -197,3 +208,87 @@ def create_refresh(current: Current) -> click.Command:
         )
 
     return refresh
+
+
+def create_review(current: Current) -> click.Command:
+    """Return the command for the current app."""
+
+    @click.command("review", cls=Command, help=_REVIEW)
+    @click.argument("session_id", required=False)
+    @click.option("--accept", is_flag=True, help="It is paid: the goods go out.")
+    @click.option("--refuse", is_flag=True, help="It is not: the payment has failed.")
+    @click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
+    @click.option("--by", metavar="NAME", help="Who decides; else the user of this shell.")
+    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @with_appcontext
+    def review(
+        session_id: str | None,
+        accept: bool,
+        refuse: bool,
+        because: str | None,
+        by: str | None,
+        as_json: bool,
+    ) -> None:
+        state = current()
+
+        if accept and refuse:
+            raise click.UsageError("decide with --accept or with --refuse, and not with both")
+
+        if session_id is None:
+            if accept or refuse:
+                raise click.UsageError("name the payment session that you decide on")
+
+            _list(state, as_json=as_json)
+            return
+
+        if not (accept or refuse):
+            raise click.UsageError("decide with --accept or --refuse")
+
+        why = reason(because, "decide with --accept or --refuse")
+        storage = state.storage
+        payment = storage.queries.find(session_id=session_id)
+
+        if payment is None:
+            raise click.ClickException(f"no payment session {session_id}")
+
+        settled = storage.reviews.settle(
+            payment.id,
+            accept=accept,
+            by=person(by),
+            because=why,
+            now=state.clock(),
+        )
+
+        if as_json:
+            print_json(payment_fields(settled))
+
+        else:
+            click.echo(f"order {settled.order_id}, payment session {session_id}: {settled.status}")
+
+    return review
+
+
+def _list(state: AppState, *, as_json: bool) -> None:
+    found = state.storage.queries.payments(status="review")
+
+    if as_json:
+        print_json([payment_fields(each) for each in found])
+
+    elif not found:
+        click.echo("nothing is under review")
+
+    else:
+        print_table(
+            ("SINCE (UTC)", "ORDER", "REASON", "ASKED FOR", "REPORTED", "PAYMENT SESSION"),
+            [
+                (
+                    when(each.updated_at),
+                    each.order_id,
+                    each.review or "",
+                    price_of(each),
+                    reported_of(each),
+                    each.session_id or "",
+                )
+                for each in found
+            ],
+        )

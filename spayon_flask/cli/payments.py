@@ -19,13 +19,13 @@ from ..storage.ledger import Filter
 from ..storage.totals import Total
 from ..transitions import BARRING
 from .command import Command
-from .inputs import Since
-from .output import payment_fields
-from .output import price_of
-from .output import print_json
-from .output import print_table
-from .output import reported_of
-from .output import when
+from .terminal import Since
+from .terminal import payment_fields
+from .terminal import price_of
+from .terminal import print_json
+from .terminal import print_table
+from .terminal import reported_of
+from .terminal import when
 
 
 STATUSES = ("pending", "failed", "expired", "paid", "review")

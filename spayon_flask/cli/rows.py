@@ -15,8 +15,8 @@ from ..state import Current
 from ..storage.pruning import Old
 from ..transitions import ENDED
 from .command import Command
-from .inputs import Age
-from .output import print_json
+from .terminal import Age
+from .terminal import print_json
 
 
 #: Younger rows may yet be told of: a bank may be slow, and a late `paid` counts.

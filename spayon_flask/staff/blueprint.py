@@ -16,17 +16,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..state import Current
 from ..views import LastResortBlueprint
 from . import decisions
-from . import export
 from . import payments
 from . import today
-from . import unknown
+from .desk import Allowed
 from .desk import Desk
+from .desk import Door
+from .desk import Who
 from .desk import guarded
-from .door import Allowed
-from .door import Door
-from .door import Who
+from .forms import leave_to_us
 from .today import Days
-from .tokens import leave_to_us
 
 
 #: Every method comes to our views: a 405, a redirect or an automatic answer to OPTIONS would tell
@@ -104,10 +102,10 @@ def create_staff(
     add(f"{payment}/refund", "refund", decisions.refund, both)
     add(f"/reports/{report}/hand-over", "hand_over", payments.hand_over, post)
     add("/reviews", "reviews", decisions.reviews)
-    add("/unknown", "unknown", unknown.show)
-    add(f"/unknown/{report}", "seen", unknown.seen, both)
-    add("/export", "export", export.show)
-    add("/export.csv", "export_csv", export.download)
+    add("/unknown", "unknown", decisions.unknown)
+    add(f"/unknown/{report}", "seen", decisions.seen, both)
+    add("/export", "export", payments.export)
+    add("/export.csv", "export_csv", payments.export_csv)
     add("/style/<file>", "style", _style)
     leave_to_us(blueprint)
     return blueprint

@@ -1,14 +1,18 @@
-"""Payments: the list of them, and one with all that happened to it."""
+"""Payments: the list, one with all that happened to it, and those of a period for the books."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import date
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from flask import Response
 from flask import redirect
 from flask import request
+from flask import stream_with_context
 from flask import url_for
 from flask.typing import ResponseReturnValue
 
@@ -16,6 +20,7 @@ from ..errors import GatewayError
 from ..errors import InvalidPayloadError
 from ..errors import SpayonError
 from ..exports import amount_of
+from ..exports import write_csv
 from ..loading import load_order
 from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
@@ -24,10 +29,11 @@ from ..reports import Report
 from ..storage.ledger import Filter
 from ..storage.ledger import Key
 from .desk import Desk
-from .inputs import Period
-from .inputs import read_day
-from .inputs import read_key
-from .inputs import write_key
+from .desk import guarded
+from .forms import Period
+from .forms import read_day
+from .forms import read_key
+from .forms import write_key
 from .story import doubt
 from .story import tell
 
@@ -209,3 +215,44 @@ def hand_over(desk: Desk, callback_id: int) -> ResponseReturnValue:
         return redirect(url_for(".today", done=done), 303)
 
     return redirect(url_for(".payment", payment_id=payment_id, done=done), 303)
+
+
+def export(desk: Desk) -> ResponseReturnValue:
+    """Show the totals of a period; of the last month, if the URL names none."""
+    period = _period(desk)
+    wanted = Filter(paid_since=period.since, paid_until=period.until)
+    totals = desk.state.storage.totals.add_up(wanted)
+    return desk.page(
+        "export.html",
+        period=period,
+        totals=totals,
+        number=sum(each.number for each in totals),
+    )
+
+
+def export_csv(desk: Desk) -> ResponseReturnValue:
+    """Send the payments of a period as CSV, row by row."""
+    period = _period(desk)
+    books = desk.state.storage.ledger.books(period.since, period.until)
+    response = Response(
+        stream_with_context(write_csv(books, desk.language)), content_type="text/csv; charset=utf-8"
+    )
+    name = f"payments-{period.first}-{period.last}.csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return guarded(response)
+
+
+def _period(desk: Desk) -> Period:
+    first, last = _month_before(desk.today)
+    first = read_day(request.args.get("from", "")) or first
+    last = read_day(request.args.get("to", "")) or (last if first <= last else desk.today)
+
+    # From the later day to the earlier one is a slip, and not nothing.
+    first, last = min(first, last), max(first, last)
+    return Period(first, last, desk.zone)
+
+
+def _month_before(day: date) -> tuple[date, date]:
+    """Return the first and the last day of the month before that of *day*."""
+    last = day.replace(day=1) - timedelta(days=1)
+    return last.replace(day=1), last

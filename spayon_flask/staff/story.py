@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from typing import NamedTuple
 
-from ..bodies import removal_of
 from ..declines import translatable
 from ..doubts import doubt_text
 from ..languages import Language
+from ..reports import removal_of
 from ..storage.outbox import CHANGING
 from ..transitions import REVIEW
 

@@ -16,7 +16,7 @@ from ..storage import Storage
 from ..storage.ledger import Filter
 from ..storage.totals import Total
 from .desk import Desk
-from .inputs import Period
+from .forms import Period
 
 
 #: How long a hand-over may wait for the next reconcile.

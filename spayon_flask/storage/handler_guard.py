@@ -20,15 +20,15 @@ from ..errors import NeedsReview
 from .database_errors import is_transient
 from .database_errors import lacks_savepoint
 from .database_errors import loses_transaction
-from .elsewhere import Elsewhere
-from .elsewhere import used
-from .statements import ends_transaction
-from .statements import may_end_transaction
-from .statements import writes
 from .transactions import ENDED
 from .transactions import FAILED
 from .transactions import state_of_transaction
+from .writes import Elsewhere
 from .writes import belongs_to
+from .writes import ends_transaction
+from .writes import may_end_transaction
+from .writes import used
+from .writes import writes
 
 
 _SAVEPOINT = "spayon_before_call"

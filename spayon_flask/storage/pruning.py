@@ -22,11 +22,11 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from ..bodies import TRIMMED
-from ..bodies import trim
 from ..errors import HandlerError
 from ..errors import InvalidPayloadError
+from ..reports import TRIMMED
 from ..reports import Report
+from ..reports import trim
 from ..transitions import UNKNOWN
 from .transactions import Part
 from .transactions import transaction

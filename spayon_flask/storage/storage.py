@@ -27,8 +27,8 @@ from .transactions import Source
 if TYPE_CHECKING:
     from .backfill import Backfill
     from .ledger import Ledger
-    from .notes import Notes
     from .pruning import Pruning
+    from .reviews import Notes
     from .reviews import Reviews
     from .totals import Totals
 
@@ -92,7 +92,7 @@ class Storage(Part):
     @cached_property
     def notes(self) -> Notes:
         """What people write down beside the rows."""
-        from .notes import Notes  # noqa: PLC0415  on demand
+        from .reviews import Notes  # noqa: PLC0415  on demand
 
         return Notes(self.source)
 

@@ -1,18 +1,65 @@
-"""Writes: what the shop's sessions have written and not yet committed."""
+"""Writes: what statements and the shop's sessions write, in our transaction and elsewhere."""
 
 from __future__ import annotations
 
+import re
+import threading
+from dataclasses import dataclass
+from dataclasses import field
 from weakref import WeakSet
 
 from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import event
+from sqlalchemy import inspect
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import SessionTransaction
 
 from ..errors import UncommittedChangesError
-from .statements import writes
+
+
+#: Statements that begin with one of these words write nothing that a commit would keep.
+_READS = (
+    *("SELECT", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "HELP"),
+    *("PRAGMA", "SET", "RESET", "USE", "DECLARE", "FETCH", "CLOSE", "DISCARD", "DEALLOCATE"),
+    *("BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END", "ABORT", "XA"),
+)
+
+#: Statements that write if one of their parts does. Locking reads say FOR UPDATE or FOR NO KEY
+#: UPDATE.
+_COMPOUND = ("WITH", "EXPLAIN", "ANALYZE")
+_WRITING_PART = re.compile(r"\b(INSERT|DELETE|MERGE|(?<!FOR )(?<!KEY )UPDATE)\b", re.IGNORECASE)
+
+#: The first word of a statement, behind comments and parentheses. What stands in `/*! */` or
+#: `/*M! */` is no comment for MariaDB.
+_FIRST_WORD = re.compile(r"(?:\s|\(|/\*(?!M?!).*?\*/|--[^\n]*\n)*([a-zA-Z]+)", re.DOTALL)
+
+#: Statements that end a transaction on every database.
+_ENDING = ("COMMIT", "ROLLBACK", "BEGIN", "START", "END", "ABORT", "XA")
+_TO_SAVEPOINT = re.compile(r"ROLLBACK\s+(WORK\s+|TRANSACTION\s+)?TO\b", re.IGNORECASE)
+_TWO_PHASES = re.compile(r"PREPARE\s+TRANSACTION\b", re.IGNORECASE)
+
+#: Statements for which MariaDB commits first (its documentation, SQL statements that cause an
+#: implicit commit). Temporary tables are excepted.
+_COMMITTING = (
+    *("CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME", "GRANT", "REVOKE"),
+    *("LOCK", "UNLOCK", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "CACHE", "FLUSH", "RESET"),
+    *("INSTALL", "UNINSTALL", "STOP", "CHANGE", "BACKUP", "SHUTDOWN"),
+)
+_TEMPORARY = re.compile(r"\w+\s+(OR\s+REPLACE\s+)?TEMPORARY\b", re.IGNORECASE)
+_COMMITTING_SETTING = re.compile(r"\bautocommit\b|^\s*SET\s+PASSWORD\b", re.IGNORECASE)
+
+#: Statements of MariaDB that hide no COMMIT. CALL, EXECUTE, IF and LOOP may, for instance.
+_PLAIN = (
+    *("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "TABLE"),
+    *("SHOW", "EXPLAIN", "DESCRIBE", "DESC", "HELP", "USE", "DO", "LOAD", "HANDLER"),
+    *("SAVEPOINT", "RELEASE", "ROLLBACK", "SET", "PREPARE", "DEALLOCATE"),
+    *("CREATE", "DROP"),
+)
+_SET_STATEMENT = re.compile(r"SET\s+STATEMENT\b", re.IGNORECASE)
+
+_SEVERAL = re.compile(r";\s*\S")
 
 
 #: In `session.info`: what is known of the open transaction.
@@ -22,6 +69,54 @@ _OPEN = "spayon.transaction"
 _OWNER = "spayon.owner"
 
 _engines: WeakSet[Engine] = WeakSet()
+
+
+def first_word(statement: str) -> str:
+    """Return the first word of *statement*, in upper case; an empty text if there is none."""
+    found = _FIRST_WORD.match(statement)
+    return found[1].upper() if found else ""
+
+
+def writes(statement: str) -> bool:
+    """Return True if *statement* writes something."""
+    word = first_word(statement)
+    return bool(_WRITING_PART.search(statement)) if word in _COMPOUND else word not in _READS
+
+
+def ends_transaction(statement: str, dialect: str) -> bool:
+    """Return True if *statement* ends the transaction in which it is executed."""
+    word = first_word(statement)
+
+    if word in _ENDING:
+        return _TO_SAVEPOINT.search(statement) is None
+
+    if word == "PREPARE" and dialect == "postgresql":
+        return _TWO_PHASES.search(statement) is not None
+
+    if dialect not in ("mysql", "mariadb"):
+        return False
+
+    if word == "SET":
+        return _COMMITTING_SETTING.search(statement) is not None
+
+    return word in _COMMITTING and not _TEMPORARY.match(statement.lstrip())
+
+
+def may_end_transaction(statement: str, dialect: str) -> bool:
+    """Return True if *statement* can hide another one that ends the transaction.
+
+    PostgreSQL lets no procedure end a transaction around it, and SQLite has none. Both servers take
+    several statements at once, depending on the driver.
+    """
+    if dialect == "sqlite":
+        return False
+
+    if _SEVERAL.search(statement):
+        return True
+
+    return dialect in ("mysql", "mariadb") and (
+        first_word(statement) not in _PLAIN or bool(_SET_STATEMENT.match(statement.lstrip()))
+    )
 
 
 class _Transaction:
@@ -118,3 +213,61 @@ def _note_statement(
 
     if owner is not None and owner.is_open and not owner.has_written:
         owner.has_written = writes(statement)
+
+
+class _Used(threading.local):
+    def __init__(self) -> None:
+        self.sessions: WeakSet[Session] = WeakSet()
+
+
+#: The sessions that this thread has used.
+used = _Used()
+
+
+@event.listens_for(Session, "after_transaction_create")
+def _note_session(session: Session, _: SessionTransaction) -> None:
+    used.sessions.add(session)
+
+
+@dataclass
+class Elsewhere:
+    """What a handler has written elsewhere, and nobody has committed.
+
+    *written* holds the connections, *closed* the transactions that were undone because their
+    session was closed. *forgot_changes* is True if a session forgot what it had not yet written.
+    """
+
+    written: WeakSet[Connection] = field(default_factory=WeakSet)
+    closed: set[object] = field(default_factory=set)
+    forgot_changes: bool = False
+
+    def note_write(self, connection: Connection) -> None:
+        """Note that something is written through *connection*."""
+        self.written.add(connection)
+
+    def note_end(self, connection: Connection, *, committed: bool) -> None:
+        """Note that what was written through *connection* is committed, or undone."""
+        if connection in self.written:
+            self.written.discard(connection)
+
+            # A session that is closed undoes what was written, and nobody has asked for that.
+            if not committed and (owner := owner_of(connection)) is not None:
+                self.closed.add(owner)
+
+    def note_rollback(self, session: Session) -> None:
+        """Note that a handler rolls *session* back, as it may."""
+        self.closed.discard(open_transaction(session))
+
+    def note_error(self, connection: Connection | None) -> None:
+        """Note that a statement has failed on *connection*: nothing is written by it."""
+        if connection is not None:
+            self.written.discard(connection)
+
+    def note_session(self, session: Session) -> None:
+        """Note that a handler begins to use *session*, another one than ours."""
+        for name in ("persistent_to_detached", "pending_to_transient"):
+            event.listen(session, name, self._note_forgotten)
+
+    def _note_forgotten(self, session: Session, instance: object) -> None:
+        if session.in_transaction() and inspect(instance).modified:
+            self.forgot_changes = True

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ..bodies import write_callback
+from ..reports import write_callback
 from ..signing import sign
 from ..state import AppState
 

@@ -25,7 +25,7 @@ from ..errors import ConfigError
 from ..state import Current
 from .callback import create_callback
 from .checkout import create_checkout
-from .language import page_language
+from .pages import page_language
 from .payment_pages import create_cancel_page
 from .payment_pages import create_return_page
 from .rehearsal import create_rehearsal

@@ -27,7 +27,7 @@ from ..orders import Order
 from ..orders import has_control_characters
 from ..state import AppState
 from ..state import Current
-from .language import page_language
+from .pages import page_language
 from .pages import paid_at
 from .pages import price_of
 from .pages import price_paid

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from spayon_flask.bodies import TRIMMED
-from spayon_flask.bodies import removal_of
+from spayon_flask.reports import TRIMMED
 from spayon_flask.reports import Report
+from spayon_flask.reports import removal_of
 from tests.cli.conftest import Run
 from tests.cli.test_backfill import forget
 from tests.conftest import dispose

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from spayon_flask import GatewayUnavailableError
-from spayon_flask.bodies import removal_of
+from spayon_flask.reports import removal_of
 from spayon_flask.simulator import Simulator
 from tests.gateway import Gateway
 from tests.gateway import Says

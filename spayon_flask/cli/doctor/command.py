@@ -9,9 +9,11 @@ from flask.cli import with_appcontext
 
 from ...state import Current
 from ..command import Command
-from ..output import print_json
-from .callback import check_callback_route
-from .callback import check_reachability
+from ..terminal import print_json
+from .connection import check_callback_route
+from .connection import check_clock
+from .connection import check_credentials
+from .connection import check_reachability
 from .finding import OK
 from .finding import UNKNOWN
 from .finding import WRONG
@@ -20,8 +22,6 @@ from .finding import Finding
 from .finding import exit_code
 from .finding import joined
 from .finding import look
-from .gateway import check_clock
-from .gateway import check_credentials
 from .records import check_database
 from .records import check_encoding
 from .records import check_hand_over

@@ -10,7 +10,7 @@ from flask import current_app
 from ...state import AppState
 from ...storage.database_errors import database_trouble
 from ...storage.queries import SILENT
-from ..output import when
+from ..terminal import when
 from .finding import Finding
 from .finding import ok
 from .finding import wrong

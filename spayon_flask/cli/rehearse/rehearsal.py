@@ -14,11 +14,11 @@ from ...errors import ConfigError
 from ...rehearsals import REHEARSAL
 from ...state import AppState
 from .gateway import Gateway
-from .payer import Payer
-from .payer import Person
+from .public_steps import HANG
+from .public_steps import Payer
+from .public_steps import Person
+from .public_steps import Redelivery
 from .receivers import Receivers
-from .redelivery import HANG
-from .redelivery import Redelivery
 from .steps import OPTIONAL
 from .steps import PRODUCT
 from .steps import STEPS

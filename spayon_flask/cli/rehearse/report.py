@@ -13,7 +13,7 @@ from typing import Any
 from ...assumptions import REGISTER
 from ...assumptions import Assumption
 from ...assumptions import by_id
-from .payer import OVER
+from .public_steps import OVER
 from .steps import Facts
 
 
