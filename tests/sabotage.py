@@ -29,6 +29,10 @@ COPIES = 2
 FAILED = 1
 
 
+class BrokenRunError(Exception):
+    """The tests did not run, so nothing is known about the sabotage."""
+
+
 def main() -> int:
     """Apply each sabotage by itself; 1 if a test suite passes in spite of one."""
     parser = argparse.ArgumentParser(prog="python -m tests.sabotage", description=__doc__)
@@ -88,6 +92,10 @@ def _is_caught(sabotage: Sabotage, copy: Path) -> bool:
     try:
         failed = _run(copy, [sabotage.file], sabotage.tests)
 
+    except BrokenRunError as error:
+        print(f"NO PROOF  {sabotage.name}: {error}", flush=True)
+        return False
+
     finally:
         path.write_text(sound)
 
@@ -113,7 +121,8 @@ def _run(copy: Path, files: list[str], tests: str) -> str:
 
     # An error before the test, or no test at all, is no proof of anything.
     if result.returncode not in {0, FAILED} or "error" in result.stdout.splitlines()[-1]:
-        raise RuntimeError(result.stdout[-2000:])
+        said = (result.stdout + result.stderr)[-2000:]
+        raise BrokenRunError(f"pytest ended with {result.returncode}: {said}")
 
     failed = [line for line in result.stdout.splitlines() if line.startswith("FAILED")]
     return failed[0].partition(" - ")[0].rpartition("::")[2] if failed else ""
