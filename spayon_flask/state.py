@@ -19,7 +19,7 @@ from .storage import Storage
 from .urls import Urls
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AppState:
     """The settings of one vendor account in one app, and the parts made from them.
 

@@ -853,7 +853,7 @@ SABOTAGES = [
     Sabotage(
         "MariaDB may commit by itself",
         "storage/writes.py",
-        "    return word in _COMMITTING and not _TEMPORARY.match(statement.lstrip())\n",
+        "    return word in _COMMITTING and not re.match(_TEMPORARY, statement.lstrip())\n",
         "    return False\n",
         HIDDEN,
         "test_a_text_that_ends and mariadb and (TRUNCATE or ALTER or DROP)",

@@ -75,7 +75,7 @@ class Database(Protocol):
     def session(self) -> scoped_session[Any]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Where the payments of one vendor *account* are kept.
 

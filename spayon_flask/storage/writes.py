@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
-from dataclasses import field
 from weakref import WeakSet
 
 from sqlalchemy import Connection
@@ -19,6 +17,9 @@ from sqlalchemy.orm import SessionTransaction
 from ..errors import UncommittedChangesError
 
 
+# Two patterns are compiled here, since every statement is compared with them. The others are for
+# rare statements, and compiled at their first use.
+
 #: Statements that begin with one of these words write nothing that a commit would keep.
 _READS = (
     *("SELECT", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "HELP"),
@@ -29,7 +30,7 @@ _READS = (
 #: Statements that write if one of their parts does. Locking reads say FOR UPDATE or FOR NO KEY
 #: UPDATE.
 _COMPOUND = ("WITH", "EXPLAIN", "ANALYZE")
-_WRITING_PART = re.compile(r"\b(INSERT|DELETE|MERGE|(?<!FOR )(?<!KEY )UPDATE)\b", re.IGNORECASE)
+_WRITING_PART = r"(?i)\b(INSERT|DELETE|MERGE|(?<!FOR )(?<!KEY )UPDATE)\b"
 
 #: The first word of a statement, behind comments and parentheses. What stands in `/*! */` or
 #: `/*M! */` is no comment for MariaDB.
@@ -37,8 +38,8 @@ _FIRST_WORD = re.compile(r"(?:\s|\(|/\*(?!M?!).*?\*/|--[^\n]*\n)*([a-zA-Z]+)", r
 
 #: Statements that end a transaction on every database.
 _ENDING = ("COMMIT", "ROLLBACK", "BEGIN", "START", "END", "ABORT", "XA")
-_TO_SAVEPOINT = re.compile(r"ROLLBACK\s+(WORK\s+|TRANSACTION\s+)?TO\b", re.IGNORECASE)
-_TWO_PHASES = re.compile(r"PREPARE\s+TRANSACTION\b", re.IGNORECASE)
+_TO_SAVEPOINT = r"(?i)ROLLBACK\s+(WORK\s+|TRANSACTION\s+)?TO\b"
+_TWO_PHASES = r"(?i)PREPARE\s+TRANSACTION\b"
 
 #: Statements for which MariaDB commits first (its documentation, SQL statements that cause an
 #: implicit commit). Temporary tables are excepted.
@@ -47,8 +48,8 @@ _COMMITTING = (
     *("LOCK", "UNLOCK", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "CACHE", "FLUSH", "RESET"),
     *("INSTALL", "UNINSTALL", "STOP", "CHANGE", "BACKUP", "SHUTDOWN"),
 )
-_TEMPORARY = re.compile(r"\w+\s+(OR\s+REPLACE\s+)?TEMPORARY\b", re.IGNORECASE)
-_COMMITTING_SETTING = re.compile(r"\bautocommit\b|^\s*SET\s+PASSWORD\b", re.IGNORECASE)
+_TEMPORARY = r"(?i)\w+\s+(OR\s+REPLACE\s+)?TEMPORARY\b"
+_COMMITTING_SETTING = r"(?i)\bautocommit\b|^\s*SET\s+PASSWORD\b"
 
 #: Statements of MariaDB that hide no COMMIT. CALL, EXECUTE, IF and LOOP may, for instance.
 _PLAIN = (
@@ -57,10 +58,9 @@ _PLAIN = (
     *("SAVEPOINT", "RELEASE", "ROLLBACK", "SET", "PREPARE", "DEALLOCATE"),
     *("CREATE", "DROP"),
 )
-_SET_STATEMENT = re.compile(r"SET\s+STATEMENT\b", re.IGNORECASE)
+_SET_STATEMENT = r"(?i)SET\s+STATEMENT\b"
 
 _SEVERAL = re.compile(r";\s*\S")
-
 
 #: In `session.info`: what is known of the open transaction.
 _OPEN = "spayon.transaction"
@@ -80,7 +80,7 @@ def first_word(statement: str) -> str:
 def writes(statement: str) -> bool:
     """Return True if *statement* writes something."""
     word = first_word(statement)
-    return bool(_WRITING_PART.search(statement)) if word in _COMPOUND else word not in _READS
+    return bool(re.search(_WRITING_PART, statement)) if word in _COMPOUND else word not in _READS
 
 
 def ends_transaction(statement: str, dialect: str) -> bool:
@@ -88,18 +88,18 @@ def ends_transaction(statement: str, dialect: str) -> bool:
     word = first_word(statement)
 
     if word in _ENDING:
-        return _TO_SAVEPOINT.search(statement) is None
+        return re.search(_TO_SAVEPOINT, statement) is None
 
     if word == "PREPARE" and dialect == "postgresql":
-        return _TWO_PHASES.search(statement) is not None
+        return re.search(_TWO_PHASES, statement) is not None
 
     if dialect not in ("mysql", "mariadb"):
         return False
 
     if word == "SET":
-        return _COMMITTING_SETTING.search(statement) is not None
+        return re.search(_COMMITTING_SETTING, statement) is not None
 
-    return word in _COMMITTING and not _TEMPORARY.match(statement.lstrip())
+    return word in _COMMITTING and not re.match(_TEMPORARY, statement.lstrip())
 
 
 def may_end_transaction(statement: str, dialect: str) -> bool:
@@ -115,7 +115,7 @@ def may_end_transaction(statement: str, dialect: str) -> bool:
         return True
 
     return dialect in ("mysql", "mariadb") and (
-        first_word(statement) not in _PLAIN or bool(_SET_STATEMENT.match(statement.lstrip()))
+        first_word(statement) not in _PLAIN or bool(re.match(_SET_STATEMENT, statement.lstrip()))
     )
 
 
@@ -229,7 +229,6 @@ def _note_session(session: Session, _: SessionTransaction) -> None:
     used.sessions.add(session)
 
 
-@dataclass
 class Elsewhere:
     """What a handler has written elsewhere, and nobody has committed.
 
@@ -237,9 +236,10 @@ class Elsewhere:
     session was closed. *forgot_changes* is True if a session forgot what it had not yet written.
     """
 
-    written: WeakSet[Connection] = field(default_factory=WeakSet)
-    closed: set[object] = field(default_factory=set)
-    forgot_changes: bool = False
+    def __init__(self) -> None:
+        self.written: WeakSet[Connection] = WeakSet()
+        self.closed: set[object] = set()
+        self.forgot_changes = False
 
     def note_write(self, connection: Connection) -> None:
         """Note that something is written through *connection*."""
