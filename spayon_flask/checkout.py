@@ -23,7 +23,7 @@ from .errors import HandlerError
 from .errors import OrderNotPayableError
 from .errors import UnexpectedAnswerError
 from .handlers import Handlers
-from .loading import load_order
+from .handlers import load_order
 from .models import PaymentMixin
 from .orders import Order
 from .orders import attempt_id

@@ -728,7 +728,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "one row is two orders",
-        "loading.py",
+        "handlers.py",
         "    for spelling in _other_spellings(order, asked):\n",
         "    for spelling in ():\n",
         "tests/test_loading.py",
@@ -736,7 +736,7 @@ SABOTAGES = [
     ),
     Sabotage(
         "a payer who came with the number is sent to the secret",
-        "loading.py",
+        "handlers.py",
         "    if asked not in (key, order.order_id):\n",
         "    if asked != key:\n        yield key\n\n    if asked not in (key, order.order_id):\n",
         "tests/test_loading.py",

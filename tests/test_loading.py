@@ -29,7 +29,7 @@ from spayon_flask import RegistrationError
 from spayon_flask import Spayon
 from spayon_flask.handlers import Handlers
 from spayon_flask.handlers import OrderLoader
-from spayon_flask.loading import load_order
+from spayon_flask.handlers import load_order
 from spayon_flask.simulator import Simulator
 from spayon_flask.testing import Payer
 from spayon_flask.testing import connect

@@ -9,7 +9,7 @@ from datetime import timedelta
 import click
 from flask.cli import with_appcontext
 
-from ..loading import load_order
+from ..handlers import load_order
 from ..state import AppState
 from ..state import Current
 from ..storage.pruning import Old

@@ -21,7 +21,7 @@ from ..errors import InvalidPayloadError
 from ..errors import SpayonError
 from ..exports import amount_of
 from ..exports import write_csv
-from ..loading import load_order
+from ..handlers import load_order
 from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
 from ..orders import names_order

@@ -8,7 +8,6 @@ from typing import Any
 from typing import NamedTuple
 
 from ..declines import translatable
-from ..doubts import doubt_text
 from ..languages import Language
 from ..reports import removal_of
 from ..storage.outbox import CHANGING
@@ -37,6 +36,54 @@ HELD_BACK = {
     "currency_differs": translatable("another currency was paid"),
     "handler_failed": translatable("the shop’s program failed"),
 }
+
+#: What a reason for a review means, and what to do before the decision.
+DOUBTS = {
+    "second_payment": translatable(
+        "The order is paid already by another payment, so the buyer has paid twice. Give this "
+        "payment back in Spayon’s panel, then refuse it here."
+    ),
+    "superseded": translatable(
+        "The order was changed after this payment was begun. Compare what was paid with what the "
+        "order costs now. If it is not right, give it back in Spayon’s panel and refuse it here."
+    ),
+    "order_missing": translatable(
+        "Spayon did not say which order was paid. Look at the payment in Spayon’s panel, and "
+        "accept it if it belongs to this order."
+    ),
+    "order_differs": translatable(
+        "Spayon named another order than the one that was asked for. Look at the payment in "
+        "Spayon’s panel before you decide."
+    ),
+    "price_missing": translatable(
+        "Spayon’s report has no amount that can be read. Look in Spayon’s panel how much was paid, "
+        "then decide."
+    ),
+    "currency_missing": translatable(
+        "Spayon’s report has no currency that can be read. Look in Spayon’s panel in which "
+        "currency it was paid, then decide."
+    ),
+    "price_differs": translatable(
+        "Another amount was paid than was asked for. Agree with the buyer on the difference, or "
+        "give the payment back in Spayon’s panel, then decide."
+    ),
+    "currency_differs": translatable(
+        "It was paid in another currency than was asked for. Look in Spayon’s panel what has "
+        "arrived, then decide."
+    ),
+    "handler_failed": translatable(
+        "The money has arrived, but the shop’s program has failed for days to record it. Have the "
+        "program mended, then accept the payment: the order is then recorded as paid."
+    ),
+}
+
+#: Two reasons that mean the same to a person.
+_SAME_AS = {"price_unreadable": "price_missing", "currency_unreadable": "currency_missing"}
+
+#: A reason that comes from a handler of the shop (`NeedsReview`).
+_QUOTED = translatable(
+    "The shop’s program held this payment back: “%(reason)s”. Clear that up, then decide."
+)
 
 
 class Event(NamedTuple):
@@ -69,8 +116,13 @@ def tell(payment: Any, reports: Sequence[Any], language: Language) -> list[Event
 
 def doubt(reason: str | None, language: Language) -> str:
     """Say why a payment is under review, and what to do."""
-    message, quoted = doubt_text(reason or "")
-    return language.gettext(message) if quoted is None else language.gettext(message, reason=quoted)
+    reason = reason or ""
+    message = DOUBTS.get(_SAME_AS.get(reason, reason))
+
+    if message is None:
+        return language.gettext(_QUOTED, reason=reason)
+
+    return language.gettext(message)
 
 
 def held_back(reason: str | None, language: Language) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import dataclass
+from dataclasses import field
 from weakref import WeakSet
 
 from sqlalchemy import Connection
@@ -229,6 +231,7 @@ def _note_session(session: Session, _: SessionTransaction) -> None:
     used.sessions.add(session)
 
 
+@dataclass(eq=False)
 class Elsewhere:
     """What a handler has written elsewhere, and nobody has committed.
 
@@ -236,10 +239,9 @@ class Elsewhere:
     session was closed. *forgot_changes* is True if a session forgot what it had not yet written.
     """
 
-    def __init__(self) -> None:
-        self.written: WeakSet[Connection] = WeakSet()
-        self.closed: set[object] = set()
-        self.forgot_changes = False
+    written: WeakSet[Connection] = field(default_factory=WeakSet)
+    closed: set[object] = field(default_factory=set)
+    forgot_changes: bool = False
 
     def note_write(self, connection: Connection) -> None:
         """Note that something is written through *connection*."""

@@ -24,9 +24,9 @@ from ..errors import GatewayError
 from ..errors import GatewayUnavailableError
 from ..errors import OrderNotPayableError
 from ..errors import RequestRefusedError
+from ..handlers import load_order
 from ..hidden import HiddenDict
 from ..languages import Language
-from ..loading import load_order
 from ..money import plain
 from ..orders import MAX_TEXT_LENGTH
 from ..orders import Order

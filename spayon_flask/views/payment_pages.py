@@ -20,8 +20,8 @@ from flask.typing import RouteCallable
 from werkzeug.exceptions import HTTPException
 
 from ..errors import RegistrationError
+from ..handlers import load_order
 from ..languages import Language
-from ..loading import load_order
 from ..orders import MAX_ID_LENGTH
 from ..orders import Order
 from ..orders import has_control_characters
