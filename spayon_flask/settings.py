@@ -32,7 +32,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PUBLIC_URL = "PUBLIC_URL"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """One vendor account, as the shop configured it. No secret shows in its repr."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,27 +10,19 @@ from weakref import finalize
 import pytest
 from blinker import NamedSignal
 from playwright.sync_api import Browser
-from sqlalchemy import create_engine
 from sqlalchemy import event
-from sqlalchemy import make_url
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool import Pool
 
 from spayon_flask import signals
 from spayon_flask.simulator import Simulator
+from tests.databases import ENGINES
+from tests.databases import Databases
 from tests.live import shop_at
-from tests.needs import missing
 from tests.pages.browser import chromium
 from tests.shop import Shop
 from tests.shop import make_shop
 
-
-POSTGRESQL = os.environ.get(
-    "SPAYON_TESTS_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
-)
-MARIADB = os.environ.get("SPAYON_TESTS_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test")
 
 SIGNALS = [each for each in vars(signals).values() if isinstance(each, NamedSignal)]
 
@@ -69,32 +60,21 @@ def shop() -> Iterator[Shop]:
     dispose(shop)
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def kept_databases(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Databases]:
+    """One database on each engine, which every test of this process finds empty."""
+    made = Databases(tmp_path_factory.mktemp("databases"), f"spayon_test_{worker_id}")
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, kept_databases: Databases, tmp_path: Path) -> str:
     """The URL of an empty database on each of the three engines."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'shop.db'}"
-        return
+        return f"sqlite:///{tmp_path / 'shop.db'}"
 
-    server = make_url(POSTGRESQL if request.param == "postgresql" else MARIADB)
-    name = f"spayon_test_{worker_id}_{os.getpid()}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-
-    try:
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
-            connection.execute(text(f"CREATE DATABASE {name}"))
-
-    except OperationalError:
-        missing(f"a {request.param} server")
-
-    yield server.set(database=name).render_as_string(hide_password=False)
-
-    with engine.connect() as connection:
-        force = " WITH (FORCE)" if request.param == "postgresql" else ""
-        connection.execute(text(f"DROP DATABASE {name}{force}"))
-
-    engine.dispose()
+    return kept_databases.empty(request.param)
 
 
 @pytest.fixture

@@ -24,6 +24,12 @@ SERVERS = {
 
 ENGINES = ("sqlite", *SERVERS)
 
+#: Ends the connections that a test has left open, with the locks that they hold.
+_OTHERS_GO = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
 _numbers = itertools.count(1)
 
 
@@ -37,6 +43,7 @@ class Databases:
         self._folder = folder
         self._name = f"{name}_{os.getpid()}_{next(_numbers)}"
         self._made: dict[str, str] = {}
+        self._emptying: dict[str, Engine] = {}
 
     def url(self, engine: str) -> str:
         """Return the URL; skip the test if there is no such server."""
@@ -45,11 +52,34 @@ class Databases:
 
         return self._made[engine]
 
+    def empty(self, engine: str) -> str:
+        """Return the URL of a database with nothing in it; skip the test if there is no server."""
+        url = self.url(engine)
+
+        if engine not in self._emptying:
+            server = url if engine == "postgresql" else SERVERS[engine]
+            self._emptying[engine] = create_engine(server, isolation_level="AUTOCOMMIT")
+
+        statements = {
+            # A new schema takes a tenth of the time of a new database.
+            "postgresql": [_OTHERS_GO, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"],
+            "mariadb": [f"DROP DATABASE {self._name}", f"CREATE DATABASE {self._name}"],
+        }
+
+        with self._emptying[engine].connect() as connection:
+            for statement in statements[engine]:
+                connection.execute(text(statement))
+
+        return url
+
     def close(self) -> None:
         """Drop what was made, whoever is still connected."""
-        for engine in self._made.keys() & SERVERS.keys():
-            server = _connect(engine)
-            force = " WITH (FORCE)" if engine == "postgresql" else ""
+        for engine in self._emptying.values():
+            engine.dispose()
+
+        for name in self._made.keys() & SERVERS.keys():
+            server = _connect(name)
+            force = " WITH (FORCE)" if name == "postgresql" else ""
 
             with server.connect() as connection:
                 connection.execute(text(f"DROP DATABASE {self._name}{force}"))

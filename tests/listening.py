@@ -11,7 +11,7 @@ from http.server import HTTPServer
 @contextmanager
 def listening(server: HTTPServer) -> Iterator[str]:
     """Let *server*, which has its port already, answer from now on; yield its base URL."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.005,))
     thread.start()
 
     try:

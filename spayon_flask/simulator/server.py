@@ -206,7 +206,7 @@ class Server(ThreadedWSGIServer):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._thread = threading.Thread(
-            target=self.serve_forever, args=(0.05,), name="simulator-server", daemon=True
+            target=self.serve_forever, args=(0.01,), name="simulator-server", daemon=True
         )
 
     def start(self) -> None:

@@ -17,8 +17,8 @@ from spayon_flask import signals
 from spayon_flask.signing import DOCTOR_HEADER
 from spayon_flask.simulator import Simulator
 from tests.cli.conftest import Run
-from tests.conftest import MARIADB
 from tests.conftest import dispose
+from tests.databases import SERVERS
 from tests.live import shop_at
 from tests.needs import missing
 from tests.shop import Shop
@@ -177,7 +177,7 @@ class TestDoctor:
         assert "callback refused" in caplog.text
 
     def test_a_database_that_cannot_write_every_letter_is_found(self) -> None:
-        server = make_url(MARIADB)
+        server = make_url(SERVERS["mariadb"])
         engine = create_engine(server)
 
         try:
