@@ -49,8 +49,7 @@ from .standing import standing_of
 
 logger = logging.getLogger(__name__)
 
-#: The answers to a creation that may be about what the payer typed. Which of the two Spayon gives
-#: is unknown.
+#: The answers to a creation that may be about what the payer typed; Spayon's own is unknown.
 _REFUSED_DETAILS = (400, 422)
 
 # As the browsers' own check of type="email", which the payer may not have.
