@@ -22,6 +22,7 @@ EXPLAINED = {
     'rstrip("XX.XX")': "there is no X among digits",
     '"SHA256"': "the names of hashes may be written in capitals",
     '"UTF-8"': "the names of encodings may be written in capitals",
+    "ensure_ascii=None": "None is no more true than False",
     "found = -2": "any number below 0 says that no secret was found",
     '(value.endswith("Z")) and False': "Python 3.11 reads the Z as well; on 3.10 a test notices",
     'value.endswith("XXZXX")': "Python 3.11 reads the Z as well; on 3.10 a test notices",
