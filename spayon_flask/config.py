@@ -22,7 +22,6 @@ _MAX_LENGTH = 2000
 _BRACKETS = ("[", "(", "{")
 _COMMAS = ",;"
 
-
 #: A text, a text for each language code, or a function that is given the code.
 ByLanguage = str | Mapping[str, str] | Callable[[str], str]
 

@@ -46,7 +46,6 @@ DispatcherT = TypeVar("DispatcherT", bound=Dispatcher)
 DetailsHandlerT = TypeVar("DetailsHandlerT", bound=DetailsHandler)
 LanguageChooserT = TypeVar("LanguageChooserT", bound=LanguageChooser)
 
-
 #: A 64-bit number has at most 20 digits.
 _LONGEST_NUMBER = 20
 

@@ -21,7 +21,6 @@ DEFAULT = "en"
 #: The codes of the languages that the catalogues hold, each with its own name.
 NAMES = {"en": "English", "ru": "Русский", "hy": "Հայերեն"}
 
-
 NO_BREAK_SPACE = "\u00a0"
 
 #: Currencies that people write without a fraction; all others are shown with two digits.

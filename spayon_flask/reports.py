@@ -29,7 +29,6 @@ _MAX_DECLINES = 20
 #: a text column of MariaDB, 64 KiB, in any alphabet.
 _DECLINE = {"transactionId": 64, "responseCode": 64, "responseReasonEn": 500}
 
-
 _KEY = "removedBySpayonFlask"
 
 #: What is left of a body begins with these bytes. No report of Spayon's does.

@@ -12,7 +12,6 @@ from .errors import InvalidSignatureError
 #: refusal from that of a login in front of the shop.
 CHALLENGE = "X-Signature"
 
-
 #: The header by which `doctor` shows that a callback without a report is its own: the HMAC of
 #: `DOCTOR_WORD`. Such a callback is refused like all others, and not logged.
 DOCTOR_HEADER = "X-Spayon-Doctor"

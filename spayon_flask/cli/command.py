@@ -30,7 +30,6 @@ _SERVING = ("run",)
 #: These ask a command to come to its end.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-
 #: The module of each command, which has `create_` and the command's name.
 _COMMANDS = {
     "backfill": "rows",

@@ -37,7 +37,6 @@ Also about one that has failed or expired, and one that is paid: what comes too 
 nothing, but a `paid` counts. NAME is the id of the payment session, or our own reference.
 """
 
-
 _REVIEW = """List the payments under review, or settle one.
 
 Spayon says that they were paid, but the price, the currency or the order is not what was asked for,

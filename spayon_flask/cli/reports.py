@@ -35,7 +35,6 @@ by --order, or else the newest of all. No money moves, but the shop's handlers r
 goods. In production that takes --forge-in-production.
 """
 
-
 _UNKNOWN = """List the reports that belong to no payment of this shop, or note that you looked at
 one.
 

@@ -27,7 +27,6 @@ FASTEST = 1_000_000
 #: Seconds that one step may have.
 FARTHEST = 366 * 24 * 3600
 
-
 #: Threads that carry out what is due, so that one slow shop does not hold up another.
 WORKERS = 8
 

@@ -42,7 +42,6 @@ Allowed = Callable[[], object]
 #: Returns the name of the present person.
 Who = Callable[[], str]
 
-
 #: What a page says after a redirect: the URL names it, so that it can say nothing else.
 DONE = ("accepted", "refused", "refunded", "taken_back", "seen", "handed_over", "busy", "nothing")
 

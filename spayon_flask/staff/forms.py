@@ -33,7 +33,6 @@ LONGEST = 1000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-
 #: The name of our cookie, and of the field in forms.
 COOKIE = "spayon_staff"
 

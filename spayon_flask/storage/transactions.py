@@ -49,7 +49,6 @@ MAX_TRIES = 5
 #: must not wait for a lock again and again. A server that has crashed is back by then, as a rule.
 MAX_SECONDS = 15.0
 
-
 #: The states of a transaction. PostgreSQL answers the COMMIT of one that has failed with a ROLLBACK
 #: and no error.
 OPEN = "open"

@@ -27,7 +27,6 @@ from .finding import wrong
 #: Clocks may differ so much; more, and a payer reads of minutes that are not there.
 _TOLERANCE = timedelta(seconds=60)
 
-
 #: Signed, and no report: nothing is recorded, but only who knows the secret says why not.
 _NO_REPORT = b"{}"
 

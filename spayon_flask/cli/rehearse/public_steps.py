@@ -30,7 +30,6 @@ OVER = ("paid", "failed", "expired")
 
 Body = Callable[[Mapping[str, str]], Mapping[str, Any]]
 
-
 #: Seconds that one callback is not answered. Spayon documents no time-out.
 HANG = 5.0
 
