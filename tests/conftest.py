@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,14 @@ from tests.shop import make_shop
 
 
 SIGNALS = [each for each in vars(signals).values() if isinstance(each, NamedSignal)]
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Three workers on two cores: many tests wait for a browser, a server or a time-out."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 @event.listens_for(Pool, "connect")
