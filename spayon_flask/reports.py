@@ -94,6 +94,18 @@ class Report(NamedTuple):
         )
 
 
+def read_stored(body: bytes | None) -> Report | None:
+    """Return the report in the body of a callback row, whole or trimmed; None if it has none.
+
+    The shop may have written something of its own in place of a body.
+    """
+    try:
+        return Report.from_json(bytes(body)) if body else None
+
+    except InvalidPayloadError:
+        return None
+
+
 def _parse(body: bytes) -> dict[str, Any]:
     try:
         # Some servers write a byte order mark first. The signature is made over it as well.

@@ -16,6 +16,7 @@ import pytest
 
 from spayon_flask.reports import TRIMMED
 from spayon_flask.reports import Report
+from spayon_flask.reports import read_stored
 from spayon_flask.reports import removal_of
 from spayon_flask.reports import timestamp
 from spayon_flask.reports import trim
@@ -26,7 +27,6 @@ from tests.reports import report
 NOW = datetime(2027, 2, 24, 12, tzinfo=timezone.utc)
 
 DECLINES = [{"transactionId": 161, "responseCode": "05", "responseReasonEn": "Do not honor"}, {}]
-
 
 PAYMENT = SimpleNamespace(
     session_id="S1",
@@ -120,6 +120,18 @@ def test_what_stays_is_short_and_names_the_moment_in_utc() -> None:
         '"at":"2027-02-24T12:00:00+00:00"},'
         '"sessionId":"S1","status":"paid","orderId":"A1","price":"unreadable"}'
     )
+
+
+@pytest.mark.parametrize("body", [None, b"", b"the shop's own words", b"[]"])
+def test_a_row_whose_body_is_no_report_has_none(body: bytes | None) -> None:
+    assert read_stored(body) is None
+
+
+def test_a_stored_report_is_read_whole_and_trimmed() -> None:
+    whole = Report.from_json(report())
+
+    for body in (whole.body, trim(whole, now=NOW)):
+        assert read_stored(body) == whole._replace(body=body)
 
 
 def test_a_removal_is_told_from_a_whole_body() -> None:

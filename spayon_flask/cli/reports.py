@@ -13,8 +13,7 @@ from ..client.probe import Probed
 from ..client.probe import probe
 from ..config import ConfigReader
 from ..errors import ConfigError
-from ..errors import InvalidPayloadError
-from ..reports import Report
+from ..reports import read_stored
 from ..reports import write_callback
 from ..signing import sign
 from ..state import AppState
@@ -231,11 +230,8 @@ def _list(found: Any, *, as_json: bool) -> None:
 
 def _order_in(body: bytes) -> str:
     """Return the order that a stored report names; an old body may have been removed."""
-    try:
-        return Report.from_json(bytes(body)).order_id or ""
-
-    except InvalidPayloadError:
-        return ""
+    report = read_stored(body)
+    return (report and report.order_id) or ""
 
 
 def create_dispatch(current: Current) -> click.Command:

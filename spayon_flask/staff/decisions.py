@@ -13,9 +13,9 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import HandlerError
-from ..errors import InvalidPayloadError
 from ..errors import ReviewError
 from ..reports import Report
+from ..reports import read_stored
 from .desk import Desk
 from .forms import read_key
 from .forms import read_reason
@@ -216,14 +216,8 @@ def seen(desk: Desk, callback_id: int) -> ResponseReturnValue:
 
 def _read(row: Any, desk: Desk) -> Unmatched:
     body = bytes(row.body)
-
-    try:
-        report: Report | None = Report.from_json(body)
-
-    except InvalidPayloadError:
-        report = None
-
-    return Unmatched(row, report, body.decode(errors="replace"), removed(body, desk.language))
+    text = body.decode(errors="replace")
+    return Unmatched(row, read_stored(body), text, removed(body, desk.language))
 
 
 def _read_id(text: str) -> int | None:

@@ -17,7 +17,6 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import GatewayError
-from ..errors import InvalidPayloadError
 from ..errors import SpayonError
 from ..exports import amount_of
 from ..exports import write_csv
@@ -25,7 +24,7 @@ from ..handlers import load_order
 from ..orders import MAX_ID_LENGTH
 from ..orders import has_control_characters
 from ..orders import names_order
-from ..reports import Report
+from ..reports import read_stored
 from ..storage.ledger import Filter
 from ..storage.ledger import Key
 from .desk import Desk
@@ -151,11 +150,8 @@ def _reported_order(reports: Sequence[Any]) -> str | None:
     """Return the order that the report of a payment names."""
     for report in reports:
         if report.status == "paid" and report.body:
-            try:
-                return Report.from_json(bytes(report.body)).order_id
-
-            except InvalidPayloadError:
-                return None
+            told = read_stored(report.body)
+            return told and told.order_id
 
     return None
 

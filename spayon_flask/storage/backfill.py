@@ -15,8 +15,8 @@ from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import update
 
-from ..errors import InvalidPayloadError
 from ..reports import Report
+from ..reports import read_stored
 from ..transitions import BARRING
 from .transactions import Part
 from .transactions import transaction
@@ -48,7 +48,7 @@ class Backfill(Part):
         without_body = 0
 
         for row in rows:
-            report = _read(row.body)
+            report = read_stored(row.body)
             without_body += report is None
             values = {
                 "the_id": row.id,
@@ -88,14 +88,6 @@ class Backfill(Part):
             .where(p.id == bindparam("the_id"), p.paid_at.is_(None))
             .values({name: bindparam(name) for name in names})
         )
-
-
-def _read(body: bytes | None) -> Report | None:
-    try:
-        return Report.from_json(bytes(body)) if body else None
-
-    except InvalidPayloadError:
-        return None
 
 
 def _paid_at(row: Any, report: Report | None) -> datetime:

@@ -23,9 +23,9 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import HandlerError
-from ..errors import InvalidPayloadError
 from ..reports import TRIMMED
 from ..reports import Report
+from ..reports import read_stored
 from ..reports import trim
 from ..transitions import UNKNOWN
 from .transactions import Part
@@ -177,7 +177,8 @@ class Pruning(Part):
         bodies = 0
 
         for row in rows:
-            left = trim(_read(row), now=now)
+            bare = Report(row.session_id, row.status, bytes(row.body))
+            left = trim(read_stored(row.body) or bare, now=now)
             values = {"the_id": row.id, "the_verdict": row.verdict, "body": left}
             bodies += connection.execute(self._write_trimmed, values).rowcount
 
@@ -253,14 +254,3 @@ class Pruning(Part):
             p.refunded_at.is_(None),
             ~stirring,
         ]
-
-
-def _read(row: Any) -> Report:
-    body = bytes(row.body)
-
-    try:
-        return Report.from_json(body)
-
-    except InvalidPayloadError:
-        # The shop may have written something of its own in place of a body.
-        return Report(row.session_id, row.status, body)
