@@ -29,9 +29,7 @@ HELD_BACK = {
     "order_missing": translatable("no order was named"),
     "order_differs": translatable("another order was named"),
     "price_missing": translatable("the amount could not be read"),
-    "price_unreadable": translatable("the amount could not be read"),
     "currency_missing": translatable("the currency could not be read"),
-    "currency_unreadable": translatable("the currency could not be read"),
     "price_differs": translatable("another amount was paid"),
     "currency_differs": translatable("another currency was paid"),
     "handler_failed": translatable("the shop’s program failed"),
@@ -127,8 +125,9 @@ def doubt(reason: str | None, language: Language) -> str:
 
 def held_back(reason: str | None, language: Language) -> str:
     """Say in a few words why a payment was held back; the shop's own reason as it is."""
-    message = HELD_BACK.get(reason or "")
-    return reason or "" if message is None else language.gettext(message)
+    reason = reason or ""
+    message = HELD_BACK.get(_SAME_AS.get(reason, reason))
+    return reason if message is None else language.gettext(message)
 
 
 def removed(body: bytes, language: Language) -> str:
