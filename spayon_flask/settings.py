@@ -29,8 +29,6 @@ API_URLS = {
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-PUBLIC_URL = "PUBLIC_URL"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -178,16 +176,16 @@ def _list(names: Sequence[str]) -> str:
 
 def _where(keys: Sequence[str]) -> str:
     """Return a hint where to get the values of *keys*."""
-    copied = [key for key in keys if key != PUBLIC_URL]
+    copied = [key for key in keys if key != "PUBLIC_URL"]
     says = []
 
     if copied:
         what = "it" if len(keys) == 1 else "them" if len(copied) == len(keys) else "the secrets"
         says.append(f"copy {what} from the settings in Spayon's admin panel")
 
-    if PUBLIC_URL in keys:
+    if "PUBLIC_URL" in keys:
         says.append(
-            f"set {PUBLIC_URL} to the address of the shop, such as https://shop.example. In "
+            "set PUBLIC_URL to the address of the shop, such as https://shop.example. In "
             "production the Host header of a request could name a stranger's address (Flask's own "
             "TRUSTED_HOSTS or SERVER_NAME serve as well)"
         )

@@ -73,7 +73,7 @@ def usage_errors() -> Iterator[None]:
 
     except click.UsageError as error:
         # The class's is for all of click; an error of its own may have another.
-        error.exit_code = USAGE  # type: ignore[misc]
+        error.exit_code = USAGE  # type: ignore[misc]  # a ClassVar to mypy
         raise
 
 
