@@ -2,23 +2,28 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+SIZE ?= -m "not thorough"
 
-.PHONY: help demo test lint format lock bench sabotage interleavings mutation docs versions oldest screenshots clean
+.PHONY: help demo test thorough lint format catalogues lock bench sabotage interleavings mutation docs versions oldest screenshots clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.ready: pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 demo: $(VENV)/.ready  ## run the demo store, with the simulator beside it
 	$(BIN)/python demo_app.py
 
-test: $(VENV)/.ready  ## run every test that this machine can run
-	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+test: $(VENV)/.ready  ## run what every change must pass; SIZE= for every test
+	$(BIN)/python -m pytest -n auto --dist worksteal $(SIZE) $(PYTEST_ARGS)
+
+thorough:  ## run every test with new random input, every interleaving, mutation and sabotage
+	$(MAKE) test SIZE= PYTEST_ARGS="--hypothesis-profile=thorough $(PYTEST_ARGS)"
+	$(MAKE) interleavings mutation sabotage
 
 lint: $(VENV)/.ready  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -29,9 +34,12 @@ format: $(VENV)/.ready  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+catalogues: $(VENV)/.ready  ## bring the translations up to date with the messages in use
+	$(BIN)/python -m tests.catalogues
+
 lock: $(VENV)/.ready  ## renew requirements-dev.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --python-version 3.10 --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	$(BIN)/uv pip compile --universal --python-version 3.10 --no-annotate --no-header --no-emit-index-url --no-emit-find-links --generate-hashes \
 		--upgrade --all-extras --group dev --group docs --group release pyproject.toml --output-file requirements-dev.txt
 
 bench: $(VENV)/.ready  ## measure, and renew the figures in docs/

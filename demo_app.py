@@ -11,46 +11,37 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import requests
-from flask import Blueprint
-from flask import Flask
-from flask import Response
-from flask import abort
-from flask import current_app
-from flask import redirect
-from flask import render_template
-from flask import request
-from flask import session
-from flask import url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it says nothing of its types
-from sqlalchemy import JSON
-from sqlalchemy import select
-from sqlalchemy import update
-from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
+from sqlalchemy import JSON, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
-from spayon_flask import Order
-from spayon_flask import Spayon
-from spayon_flask.column_types import Price
-from spayon_flask.column_types import UtcDateTime
-from spayon_flask.languages import NAMES
-from spayon_flask.languages import Language
-from spayon_flask.languages import choose_language
+from spayon_flask import Order, Spayon
+from spayon_flask.domain.languages import NAMES, Language, choose_language
 from spayon_flask.simulator import Simulator
-
+from spayon_flask.storage.column_types import Price, UtcDateTime
 
 DATA = Path(__file__).parent / "templates" / "demo"
 TEXTS = json.loads((DATA / "texts.json").read_text("utf-8"))
@@ -89,6 +80,8 @@ class ShopOrder(Base):
 
     __tablename__ = "shop_order"
     id: Mapped[str] = mapped_column(primary_key=True)
+    #: What the payment pages know the order by, and nobody can guess.
+    code: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_urlsafe(12))
     visitor: Mapped[str] = mapped_column(index=True)
     title: Mapped[str]
     quantities: Mapped[dict[str, int]] = mapped_column(JSON)
@@ -99,9 +92,11 @@ class ShopOrder(Base):
 
 
 @spayon.order_loader
-def load_order(order_id: str) -> Order | None:
+def load_order(key: str) -> Order | None:
     """Tell what an order costs; somebody else's order is nobody's business."""
-    if (order := own_order(order_id)) is None:
+    order_id = db.session.scalar(select(ShopOrder.id).where(ShopOrder.code == key))
+
+    if order_id is None or (order := own_order(order_id)) is None:
         return None
 
     code = visitor_language().code
@@ -110,6 +105,7 @@ def load_order(order_id: str) -> Order | None:
     ]
     return Order(
         order_id=order.id,
+        key=order.code,
         product_name=order.title,
         price=order.total,
         currency="AMD",
@@ -144,7 +140,15 @@ def take_note(payment: Any) -> None:
 def send_mail(callback_id: int) -> None:
     """Do the slow work: a real store puts *callback_id* on its queue, for a worker to send mail."""
     callback = db.session.get_one(spayon.Callback, callback_id)
-    logger.info("Payment session %s is %s: a mail goes out", callback.session_id, callback.status)
+    named = {"account": callback.account, "session_id": callback.session_id}
+    payment = db.session.scalars(select(spayon.Payment).filter_by(**named)).one()
+    logger.info("Order %s is %s: a mail goes out", payment.order_id, payment.status)
+
+
+@spayon.language
+def payer_language() -> str:
+    """Let the payment pages speak the language that the visitor has chosen in the store."""
+    return visitor_language().code
 
 
 def visitor() -> str:
@@ -202,6 +206,11 @@ def fill_basket(quantities: dict[str, int]) -> dict[str, int]:
     session["basket"] = {slug: n for slug, n in held.items() if n > 0}
 
     return dict(session["basket"])
+
+
+def typed_quantities() -> dict[str, int]:
+    """Read how many of each product the form asks for."""
+    return {slug: request.form.get(slug, 0, int) for slug in request.form if slug in GOODS}
 
 
 def price(quantities: dict[str, int]) -> Decimal:
@@ -274,7 +283,7 @@ def basket() -> str:
 def change_basket() -> ResponseReturnValue:
     """Put more of one product into the basket, or have so many of each."""
     form = request.form
-    quantities = {slug: form.get(slug, 0, int) for slug in form}
+    quantities = typed_quantities()
 
     if slug := form.get("add"):
         quantities[slug] = session.get("basket", {}).get(slug, 0) + form.get("quantity", 1, int)
@@ -285,8 +294,8 @@ def change_basket() -> ResponseReturnValue:
 
 @shop.post("/orders")
 def place_order() -> ResponseReturnValue:
-    """Make an order of what is in the basket, at the prices of the catalogue."""
-    if not (quantities := fill_basket({})):
+    """Make an order of the basket, as it was last typed, at the prices of the catalogue."""
+    if not (quantities := fill_basket(typed_quantities())):
         return redirect(url_for(".basket"), 303)
 
     code = visitor_language().code

@@ -1,8 +1,14 @@
 """The documentation site: `make docs` builds it into docs/_build."""
 
 import re
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from docs.assumptions_page import write
+
+write(Path(__file__).parent / "assumptions.md")
 
 project = "spayon-flask"
 author = "The spayon-flask authors"

@@ -10,17 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Page
-from playwright.sync_api import ViewportSize
+from playwright.sync_api import Page, ViewportSize
 from werkzeug.serving import make_server
 
-from demo_app import SIMULATOR
-from demo_app import create_app
-from demo_app import listen
+from demo_app import SIMULATOR, create_app, listen
 from spayon_flask.simulator import Simulator
 from tests.listening import listening
 from tests.pages.browser import chromium
-
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = ViewportSize(width=1200, height=800)
@@ -75,32 +71,10 @@ def walk(page: Page, simulator: Simulator) -> None:
     order(page, "pomegranate", "jazzve")
     take(page, "checkout")
     page.click(".spayon-button-primary")
-    take(page, "hosted-page")
-    page.click(".bill-back a")
-    take(page, "cancel")
-    page.click(".spayon-button-primary")
     page.click("button[name=pay]")
     simulator.settle()
     page.goto(page.url)
     take(page, "return-paid")
-    page.goto("/behind-the-scenes")
-    take(page, "demo-behind-the-scenes")
-
-    order(page, "gata")
-    page.click(".spayon-button-primary")
-    session_id = page.url.rsplit("/", 1)[1]
-    page.click("a[href='?card=bank']")
-    page.click("button[name=pay]")
-    page.click("a[href='?card=approved']")
-    simulator.hold_callbacks()
-    simulator.fault("error", on="status", code=503, times=1000)
-    page.click("button[name=pay]")
-    page.wait_for_selector("[data-state=pending]")
-    take(page, "return-pending")
-    simulator.release()
-
-    page.goto(f"{simulator.url}/_simulator/sessions/{session_id}")
-    take(page, "inspector")
 
 
 def main() -> None:

@@ -3,15 +3,11 @@
 from decimal import Decimal
 from pathlib import Path
 
-from playwright.sync_api import Browser
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
+from spayon_flask.simulator import PaymentSession, Simulator
 from spayon_flask.simulator.creation import Creation
-from spayon_flask.simulator.transport import Answer
-from spayon_flask.simulator.transport import Transport
-
+from spayon_flask.simulator.transport import Answer, Transport
 
 IMAGES = Path(__file__).parent / "images"
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -45,7 +41,6 @@ def main() -> None:
         take(browser, f"{inspector}/deliveries/3", "callback", 960)
         take(browser, f"{inspector}/faults?kind=error", "faults", 960)
         take(browser, f"{sim.url}/pay/{sessions[4].id}", "payment", 960)
-        take(browser, f"{sim.url}/pay/{sessions[5].id}?card=funds", "payment-declined", 390)
         browser.close()
 
 

@@ -4,72 +4,58 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from datetime import timezone
-from pathlib import Path
-from typing import Any
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from . import signals
 from .client import Client
-from .errors import GatewayError
-from .errors import GatewayUnavailableError
-from .errors import HandlerError
-from .errors import OrderNotPayableError
-from .errors import UnexpectedAnswerError
-from .handlers import Handlers
-from .handlers import load_order
-from .models import PaymentMixin
-from .orders import Order
-from .orders import attempt_id
-from .reports import Report
-from .storage import Claim
-from .storage import Storage
-
+from .domain.handlers import Handlers, load_order, place_of
+from .domain.money import plain
+from .domain.orders import Order, OrderLine, attempt_id
+from .domain.reports import Report
+from .domain.transitions import Standing, Wish, is_being_created
+from .errors import (
+    GatewayError,
+    HandlerError,
+    OrderNotPayableError,
+    StillCreatingError,
+    UnexpectedAnswerError,
+)
+from .storage import Made, NotNewError, Storage
+from .storage.models import PaymentMixin
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at a payment session that another request is creating.
 _POLL_SECONDS = 0.1
 
-#: Seconds for which a payer waits for that other request.
-_WAIT_SECONDS = 15.0
+#: Seconds for which a payer waits for that other request: a worker is held as long.
+WAIT_SECONDS = 2.0
 
-_MAX_CREATIONS = 3
+#: Seconds that Spayon has to say how the last attempt ended.
+PATIENCE = 2.0
 
-#: If the question about a lapsed payment session took longer than so many seconds, no other session
-#: is asked for: the payer is to read of it before a server such as gunicorn ends the worker, after
-#: 30 seconds by default. To ask for a token and for a payment session takes up to 26 by itself.
-_PATIENCE = 4.0
-
-#: Before any payment was made.
-_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
-
-_OURS = str(Path(__file__).parent)
+#: No request sees an order change so often.
+_MAX_TURNS = 10
 
 
 class Links(NamedTuple):
-    """The shop's own absolute URLs that a payment session is created with."""
+    """The shop's own absolute URLs that a payment session is created with, under *base_url*."""
 
     callback_url: str
     return_url: str
     cancel_url: str
-
-
-class _InUseError(Exception):
-    """Spayon gave out a payment session that another payment has."""
+    base_url: str
 
 
 class Checkout:
     """Create payment sessions through *client*, at most one that can be paid for each order.
 
-    *refresh* asks Spayon about the payment with an id, as often as it may. *handlers* knows how to
-    load an order again. *links* makes the shop's own URLs from a payment's reference and language.
+    *handlers* knows how to load an order again. *refresh* is that of the `Reconciler`. *links*
+    makes the shop's own URLs from a payment's reference and language.
     """
 
     def __init__(
@@ -78,7 +64,7 @@ class Checkout:
         client: Client,
         storage: Storage,
         handlers: Handlers,
-        refresh: Callable[[int], object],
+        refresh: Callable[..., object],
         links: Callable[[str, str | None], Links],
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
@@ -97,84 +83,94 @@ class Checkout:
         order: Order,
         details: Mapping[str, str] | None = None,
         *,
-        was_loaded: bool = False,
+        loaded_at: datetime | None = None,
     ) -> PaymentMixin:
         """Return the payment that *order* is paid with.
 
-        *details* is what the payer typed, for the shop's `on_details`. An order that *was_loaded*
-        is loaded again before it displaces a payment of another price: the shop may have changed
-        the order since. Raises `OrderNotPayableError` if the order is paid or under review, a
-        `GatewayError` if no payment session could be had (the order stays payable then),
-        `HandlerError`, and the errors of *links*.
+        *details* is what the payer typed, for the shop's `on_details`. Before the order displaces a
+        payment of another price that was made after *loaded_at*, it is loaded again: the shop may
+        have changed it since. Without *loaded_at* any payment may be newer.
+
+        Raises `OrderNotPayableError` if the order is paid, under review or closed, a `GatewayError`
+        if no payment session could be had (the order stays payable then), `StillCreatingError`
+        among them, `HandlerError`, and the errors of *links*.
         """
         # Before a row is written, for links that Spayon would not take.
-        host = urlsplit(self._links("reference", order.language).callback_url).netloc
-        loaded_at = _LONG_AGO if was_loaded else self._clock()
-        known = 0
-        given_up: int | None = None
-        creations = 0
-        is_in_use = False
-        waited = 0.0
+        base_url = self._links("reference", order.language).base_url
+        wish = Wish(order, base_url, details, loaded_at)
+        polls = iter(range(int(WAIT_SECONDS / _POLL_SECONDS)))
 
-        while waited < _WAIT_SECONDS and creations < _MAX_CREATIONS:
-            claim = self._claim(
-                order,
-                host=host,
-                loaded_at=loaded_at,
-                known=known,
-                give_up=given_up,
-                details=details,
-            )
+        for _ in range(_MAX_TURNS):
+            standing = self._claim(wish)
 
-            if claim.state == "live":
-                return self._storage.queries.get(claim.payment_id)
+            match standing.state:
+                case "live":
+                    return self._storage.queries.get(standing.payment.id)
 
-            if claim.state in ("paid", "review"):
-                raise self._not_payable(claim.payment_id)
+                case "paid" | "review" | "closed":
+                    raise self._not_payable(standing)
 
-            if claim.state == "created":
-                creations += 1
+                case "created":
+                    payment = self._create(wish.order, standing.payment)
 
-                try:
-                    payment = self._create(order, claim, with_own_id=is_in_use)
-
-                except _InUseError:
-                    is_in_use = True
-
-                else:
                     if payment is not None:
                         return payment
 
-            elif claim.state == "lapsed":
-                began = time.monotonic()
-                self._ask(claim.payment_id)
-                given_up = claim.payment_id
+                    # The request that has changed the order knew it no earlier than this one.
+                    wish.takes_any = True
 
-                if time.monotonic() - began > _PATIENCE:
-                    raise GatewayUnavailableError("Spayon answers too slowly")
+                case "creating":
+                    self._wait(standing.payment.reference, polls)
 
-            elif claim.state == "changed":
-                known = claim.payment_id
+                case "ask":
+                    self._ask(standing.payment)
+                    wish.asked = standing.payment.id
 
-            else:
-                self._sleep(_POLL_SECONDS)
-                waited += _POLL_SECONDS
+                case "changed":
+                    wish.known = standing.payment.id
 
             # Meanwhile the shop may have changed the order.
-            order = self._load_again(order)
+            wish.order = self._load_again(wish.order)
 
-        if creations:
-            raise UnexpectedAnswerError("Spayon gives out payment sessions that are in use already")
+        raise StillCreatingError("other requests go on changing the order")
 
-        raise GatewayUnavailableError("another request is still creating the payment session")
-
-    def _claim(self, order: Order, **options: Any) -> Claim:
+    def _claim(self, wish: Wish) -> Standing:
         try:
-            return self._storage.checkouts.claim(order, now=self._clock(), **options)
+            return self._storage.checkouts.claim(wish, now=self._clock())
 
         except HandlerError as error:
             # What failed may quote what the payer typed, which no log is to hold.
-            raise HandlerError(f"{error}{_place(error.__cause__)}") from None
+            raise HandlerError(f"{error}{place_of(error.__cause__ or error)}") from None
+
+    def _wait(self, reference: str, polls: Iterator[int]) -> None:
+        """Return once another request has ended its creation of the payment *reference*."""
+        for _ in polls:
+            self._sleep(_POLL_SECONDS)
+            self._storage.queries.look_again()
+            payment = self._storage.queries.find(reference=reference)
+
+            if payment is None or not is_being_created(payment, self._clock()):
+                return
+
+        raise StillCreatingError("another request is still creating the payment session")
+
+    def _ask(self, payment: object) -> None:
+        """Ask before the order is paid anew: perhaps only the callback of this attempt is missing.
+
+        A gateway that takes its time would take as long for a new payment session.
+        """
+        began = time.monotonic()
+
+        try:
+            self._refresh(payment, within=PATIENCE)
+
+        except GatewayError as error:
+            if time.monotonic() - began >= PATIENCE:
+                raise
+
+            logger.warning(
+                "no status of the last attempt: %s", error, extra={"account": self._account}
+            )
 
     def _load_again(self, order: Order) -> Order:
         """Return *order* as the shop knows it now, with what the payer has typed."""
@@ -182,6 +178,8 @@ class Checkout:
             return order
 
         found = load_order(self._handlers, order.key or order.order_id)
+        # The loader may have counted that the order was seen.
+        self._storage.commit_earlier_work()
 
         if found is None or found.order_id != order.order_id:
             return order
@@ -193,55 +191,53 @@ class Checkout:
             language=found.language or order.language,
         )
 
-    def _create(self, order: Order, claim: Claim, *, with_own_id: bool) -> PaymentMixin | None:
+    def _create(self, order: Order, made: Made) -> PaymentMixin | None:
         """Return the payment, or None if it lost its order while Spayon was asked.
 
-        Raises `_InUseError` if Spayon answers with the payment session of another payment: perhaps
-        the one that Spayon had for the order id before. *with_own_id* asks with an order id that
-        only this attempt has.
+        If Spayon answers with a payment session that it had before, for the same order id perhaps,
+        it is asked again with an id that only this attempt has.
         """
-        own_id = attempt_id(order.order_id, claim.reference) if claim.again else None
+        self._check_lines(order)
+        own_id = attempt_id(order.order_id, made.reference)
+        links = self._links(made.reference, order.language)._asdict()
+        del links["base_url"]
 
-        if with_own_id and own_id is not None:
-            order = replace(order, order_id=own_id)
+        if made.again:
+            links["attempt_id"] = own_id
 
-        urls = self._links(claim.reference, order.language)
-        asked_at = self._clock()
+        for order_id in (order.order_id, own_id):
+            asked_at = self._clock()
 
-        try:
-            answer = self._client.create_session(
-                order,
-                callback_url=urls.callback_url,
-                return_url=urls.return_url,
-                cancel_url=urls.cancel_url,
-                attempt_id=own_id,
-            )
+            try:
+                answer = self._client.create_session(replace(order, order_id=order_id), **links)
 
-        except GatewayError as error:
-            was_sent = not isinstance(error, GatewayUnavailableError) or error.sent
-            self._storage.creations.release(claim.payment_id, was_sent=was_sent)
-            raise
+            except Exception as error:
+                was_sent = getattr(error, "sent", True)
+                self._storage.checkouts.release(made.id, was_sent=was_sent)
+                raise
 
-        early = self._storage.creations.settle(
-            claim.payment_id,
-            answer.session_id,
-            answer.session_url,
-            asked_at=asked_at,
-            now=self._clock(),
-        )
+            try:
+                early = self._storage.checkouts.settle(
+                    made.id, *answer, asked_at=asked_at, now=self._clock()
+                )
 
-        if early is None:
-            # Spayon has answered: there is no other session that this row could belong to.
-            self._storage.creations.release(claim.payment_id, was_sent=False)
-            raise _InUseError
+            except NotNewError:
+                continue
 
-        for each in early:
-            self._apply(each.body, each.source, each.secret_index)
+            return self._finish(made.id, early)
 
-        payment = self._storage.queries.get(claim.payment_id)
+        # Spayon has answered: there is no other session that this row could belong to.
+        self._storage.checkouts.release(made.id, was_sent=False)
+        raise UnexpectedAnswerError("Spayon gives out payment sessions that are in use already")
 
-        if payment.status in ("paid", "review"):
-            raise self._not_payable(payment.id)
+    def _finish(self, payment_id: int, early: Sequence[Any]) -> PaymentMixin | None:
+        """Apply the reports that were *early*; return the payment if it can be paid now."""
+        for row in early:
+            # One whose body was removed (`prune --bodies`) is asked about, as any other.
+            if row.body:
+                self._apply(row)
+
+        payment = self._storage.queries.get(payment_id)
 
         # Another request has changed the order, or nothing is to be paid any more.
         if payment.status != "pending" or payment.held_order_id is None or payment.superseded:
@@ -251,15 +247,15 @@ class Checkout:
             "payment session created",
             extra={"account": self._account, "session_id": payment.session_id},
         )
-        signals.announce(signals.checkout_started, self._account, payment=payment)
+        self._storage.outbox.tell(signals.checkout_started, payment=payment)
         return payment
 
-    def _apply(self, body: bytes, source: str, secret_index: int | None) -> None:
-        report = Report.from_json(body)
+    def _apply(self, row: Any) -> None:
+        report = Report.from_json(bytes(row.body))
 
         try:
             self._storage.recorder.record(
-                report, source=source, now=self._clock(), secret_index=secret_index
+                report, source=row.source, now=self._clock(), secret_index=row.secret_index
             )
 
         except HandlerError:
@@ -268,31 +264,23 @@ class Checkout:
                 extra={"account": self._account, "session_id": report.session_id},
             )
 
-    def _ask(self, payment_id: int) -> None:
-        # Before the order is paid anew: perhaps only the callback of the last attempt is missing.
-        try:
-            self._refresh(payment_id)
+    def _not_payable(self, standing: Standing) -> OrderNotPayableError:
+        if standing.payment is None:
+            return OrderNotPayableError("the shop has closed the order", None)
 
-        except GatewayError as error:
-            logger.warning(
-                "no status of the lapsed payment session: %s",
-                error,
-                extra={"account": self._account, "payment_id": payment_id},
-            )
-
-    def _not_payable(self, payment_id: int) -> OrderNotPayableError:
-        payment = self._storage.queries.get(payment_id)
+        payment = self._storage.queries.get(standing.payment.id)
         what = "paid already" if payment.status == "paid" else "under review"
         return OrderNotPayableError(f"order {payment.order_id!r} is {what}", payment)
 
+    def _check_lines(self, order: Order) -> None:
+        """Log that the lines of *order* do not add up: the payer sees both."""
+        lines = [line for line in order.lines if isinstance(line, OrderLine)]
+        total = sum((line.total for line in lines), Decimal(0))
 
-def _place(error: BaseException | None) -> str:
-    """Return the line at which *error* was raised in the shop's code: `, at shop.py:12`."""
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
-    last = ""
-
-    for frame in frames:
-        if "site-packages" not in frame.filename and _OURS not in frame.filename:
-            last = f", at {Path(frame.filename).name}:{frame.lineno}"
-
-    return last
+        if lines and order.price is not None and total != order.price:
+            logger.warning(
+                "the lines of the order make %s, but its price is %s",
+                plain(total),
+                plain(order.price),
+                extra={"account": self._account, "order_id": order.order_id},
+            )

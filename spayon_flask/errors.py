@@ -3,14 +3,17 @@
 * SpayonError
   + ConfigError                    a SPAYON_* setting is missing or wrong; also a ValueError
     - RegistrationError            what a shop registers is no plain function; also a TypeError
+  + UnknownVendorError             there is no such vendor: `credentials=` knows none
   + OrderError                     an `Order` that cannot be paid as it is; also a ValueError
-  + OrderNotPayableError           the order is paid already, or under review
+  + PaymentGoneError               the row of a payment was removed
+  + OrderNotPayableError           the order is paid already, under review or closed
   + UncommittedChangesError        `db.session` holds changes that our commit would take along
   + HandlerError                   the shop's handler failed, or ended the transaction itself
   + NeedsReview                    raised by a handler: a person must look at this payment
   + ReviewError                    a payment cannot be moved out of review; the message says why
   + GatewayError                   Spayon was asked and it went badly
     - GatewayUnavailableError      no usable answer; worth another try
+      . StillCreatingError         another request is creating the payment session at this moment
     - AuthenticationError          client id, client secret or token refused
     - RequestRefusedError          Spayon refuses what was sent
     - SessionNotFoundError         Spayon does not know the payment session
@@ -37,14 +40,22 @@ class RegistrationError(ConfigError, TypeError):
     """What a decorator was given cannot do its work when it is called; the message says why."""
 
 
+class UnknownVendorError(SpayonError):
+    """There is no such vendor: the shop's function for credentials returned None."""
+
+
 class OrderError(SpayonError, ValueError):
     """The values given to `Order` cannot be paid; the message names the field."""
 
 
-class OrderNotPayableError(SpayonError):
-    """The order is paid already, or a payment of it is under review.
+class PaymentGoneError(SpayonError):
+    """The row of the payment is not in the table any more: `prune` removed it, perhaps."""
 
-    *payment* is the payment that stands in the way.
+
+class OrderNotPayableError(SpayonError):
+    """The order is paid already, a payment of it is under review, or the shop has closed it.
+
+    *payment* is the payment that stands in the way, None if there is none.
     """
 
     def __init__(self, message: str, payment: Any) -> None:
@@ -93,6 +104,10 @@ class GatewayUnavailableError(GatewayError):
         super().__init__(message)
         self.retry_after = retry_after
         self.sent = sent
+
+
+class StillCreatingError(GatewayUnavailableError):
+    """Another request is creating the payment session of the same order; try again in a moment."""
 
 
 class AuthenticationError(GatewayError):

@@ -1,16 +1,17 @@
 """Signals for observers, sent after the commit; for work that must happen, use a handler.
 
-The sender is the name of the `Spayon` object. A receiver that raises is logged and changes nothing.
+The sender is the name of the `Spayon` object. If the object has many vendors, each signal has the
+keyword `vendor` besides. A receiver that raises is logged and changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from blinker import NamedSignal
-from blinker import Namespace
-
+from blinker import NamedSignal, Namespace
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +42,26 @@ callback_refused = _signals.signal("callback-refused")
 gateway_called = _signals.signal("gateway-called")
 
 
-def announce(signal: NamedSignal, account: str, **values: Any) -> None:
-    """Send *signal* with *values*; a receiver that raises is logged, and the others still hear."""
+def announce(
+    signal: NamedSignal,
+    account: str,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    **values: Any,
+) -> None:
+    """Send *signal* with *values*; a receiver that raises is logged, and the others still hear.
+
+    Each receiver is called inside *around*.
+    """
     if not signal.receivers:
         return
 
-    for receiver in signal.receivers_for(account):
+    sender, _, vendor = account.partition("/")
+    values |= {"vendor": vendor} if vendor else {}
+
+    for receiver in signal.receivers_for(sender):
         try:
-            receiver(account, **values)
+            with around():
+                receiver(sender, **values)
 
         except Exception:
             logger.exception("a receiver of %s failed", signal.name, extra={"account": account})

@@ -1,7 +1,5 @@
 """Errors as a tool such as Sentry sends them: each frame with its local variables."""
 
-from __future__ import annotations
-
 from traceback import TracebackException
 
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextlib import suppress
-from dataclasses import dataclass
-from dataclasses import field
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
-from types import TracebackType
-from typing import TYPE_CHECKING
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
 from tests.listening import listening
 from tests.reports import report
-
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,8 +36,8 @@ def token(_: str = "") -> Says:
 
 
 def paid(session_id: str) -> Says:
-    """Say that the payment session is paid."""
-    return Says(report(session_id))
+    """Say that the payment session S<n> is paid, for the order A<n>."""
+    return Says(report(session_id, orderId=f"A{session_id[1:]}"))
 
 
 class Gateway:
@@ -59,6 +52,8 @@ class Gateway:
         #: How often each payment session was asked about, and how many calls ran at once at most.
         self.asked: Counter[str] = Counter()
         self.at_once = 0
+        #: Whose token and which body came with the call that is answered in this thread.
+        self.call = threading.local()
         self._running = 0
         self._lock = threading.Lock()
         gateway = self
@@ -67,11 +62,14 @@ class Gateway:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                gateway.call.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                gateway.call.token = self.headers.get("Authorization", "").partition(" ")[2]
                 token = self.path == "/api/tokens"
                 self._answer((gateway.tokens if token else gateway.creations)(self.path))
 
             def do_GET(self) -> None:
+                gateway.call.token = self.headers.get("Authorization", "").partition(" ")[2]
+
                 with gateway.counted(self.path.rpartition("/")[2]) as session_id:
                     said = gateway.statuses(session_id)
 
@@ -112,10 +110,5 @@ class Gateway:
         self._listening.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._listening.__exit__(kind, error, traceback)
+    def __exit__(self, *_: object) -> None:
+        self._listening.__exit__(None, None, None)

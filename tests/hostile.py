@@ -1,14 +1,11 @@
 """What a hostile or broken sender may send: strategies for hypothesis."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
 from tests.reports import report
-
 
 #: Text with everything that text may hold, lone surrogates and NUL among it.
 wild_text = st.text(st.characters(exclude_categories=()), max_size=40)

@@ -1,7 +1,5 @@
 """Listening: a server that answers in a thread of this process."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

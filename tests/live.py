@@ -1,9 +1,6 @@
 """A shop that listens on a real port, in threads of this process."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +8,7 @@ from werkzeug.serving import make_server
 
 from spayon_flask.simulator import Simulator
 from tests.listening import listening
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.shop import Shop, make_shop
 
 
 @contextmanager

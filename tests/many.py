@@ -1,7 +1,5 @@
 """Many orders of a shop, each with a pending payment."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +17,7 @@ def add_many(shop: Shop, count: int, **values: Any) -> None:
             shop.db.session.add(shop.orders(id=order_id, price="1000", currency="AMD"))
             fields = {
                 "account": "spayon",
+                "gateway": shop.gateway,
                 "order_id": order_id,
                 "held_order_id": order_id,
                 "reference": f"reference-{number}",

@@ -4,13 +4,10 @@
 here. `[tool.mutmut]` in `pyproject.toml` names the modules and their tests.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,7 +1,5 @@
 """What a test needs of the machine: skipped without it, failed if everything must run."""
 
-from __future__ import annotations
-
 import os
 from typing import NoReturn
 

@@ -1,7 +1,5 @@
 """Reports as Spayon writes them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

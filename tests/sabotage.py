@@ -3,8 +3,6 @@
 `python -m tests.sabotage [NAME ...]` prints a line for each, and exits with 1 if one escapes.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil
@@ -16,9 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
-from tests.sabotages import SABOTAGES
-from tests.sabotages import Sabotage
-
+from tests.sabotages import SABOTAGES, Sabotage
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,13 +1,9 @@
 """A small shop for tests: one table of orders, and handlers that leave countable effects."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,15 +11,12 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import String
-from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
+from sqlalchemy import String, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from spayon_flask import Order
-from spayon_flask import Spayon
-from spayon_flask import signing
-
+from spayon_flask import Order, Spayon
+from spayon_flask.domain import signing
+from spayon_flask.settings import Settings
 
 SECRET = "simulator-callback-secret"
 
@@ -64,6 +57,32 @@ class Shop:
     handled: list[tuple[str, str]] = field(default_factory=list)
     handle: Callable[[str, Any], object] | None = None
 
+    def configure(self, **config: Any) -> None:
+        """Begin anew with other settings: what belongs to the app is made once more."""
+        self.app.config.update(config)
+        settings = Settings.from_config(self.app.config, self.spayon.config_prefix)
+        states = self.app.extensions["spayon"]
+        states[self.spayon.name] = self.spayon._make_state(self.app, settings, self.spayon.handlers)
+
+    @property
+    def gateway(self) -> str:
+        """The gateway that this shop pays through, as its payments name it."""
+        return str(self.app.extensions["spayon"]["spayon"].settings.gateway)
+
+    @contextmanager
+    def ahead_of_statements(self, call: Callable[..., object]) -> Iterator[None]:
+        """Call *call* ahead of each statement, with what SQLAlchemy tells of it."""
+        with self.app.app_context():
+            engine = self.db.engine
+
+        event.listen(engine, "before_cursor_execute", call)
+
+        try:
+            yield
+
+        finally:
+            event.remove(engine, "before_cursor_execute", call)
+
     def add_order(self, order_id: str = "A1", price: str = "1000", currency: str = "AMD") -> str:
         """Insert an order of this shop."""
         with self.app.app_context():
@@ -84,6 +103,7 @@ class Shop:
         now = self.clock()
         defaults = {
             "account": "spayon",
+            "gateway": self.gateway,
             "order_id": order_id,
             "held_order_id": order_id,
             "reference": f"reference-of-{session_id}-{order_id}",
@@ -104,6 +124,11 @@ class Shop:
             self.db.session.add(payment)
             self.db.session.commit()
             return payment.id
+
+    def add_pending(self, session_id: str | None = "S1", **values: Any) -> int:
+        """Insert the order A1 and a payment of it, pending unless *values* say otherwise."""
+        self.add_order()
+        return self.add_payment(session_id, **values)
 
     def payment(self, session_id: str = "S1") -> Any:
         """Return a payment as the database has it, detached."""

@@ -1,7 +1,5 @@
 """A signature as Spayon makes it, by code of the tests alone."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 

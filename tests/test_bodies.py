@@ -1,28 +1,15 @@
-"""Bodies of reports: one that we write as Spayon does, and what stays of one that was removed."""
+"""Bodies of reports: those that we write as Spayon does, and those that stand in a row."""
 
-from __future__ import annotations
-
-import hashlib
 import json
 import time
 from collections.abc import Iterator
-from datetime import datetime
-from datetime import timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from spayon_flask.reports import TRIMMED
-from spayon_flask.reports import Report
-from spayon_flask.reports import read_stored
-from spayon_flask.reports import removal_of
-from spayon_flask.reports import timestamp
-from spayon_flask.reports import trim
-from spayon_flask.reports import write_callback
-from tests.reports import report
-
+from spayon_flask.domain.reports import read_stored, timestamp, write_callback
 
 NOW = datetime(2027, 2, 24, 12, tzinfo=timezone.utc)
 
@@ -78,69 +65,6 @@ def test_moments_are_written_in_utc_with_milliseconds() -> None:
     assert timestamp(noon) == "2027-02-24T12:00:00.999Z"
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"price": None, "currency": None, "orderId": None, "updatedAt": None},
-        {"price": "a thousand", "currency": "drams", "orderId": ["A1"], "updatedAt": "yesterday"},
-        {"price": 1000.50, "currency": "amd", "orderId": 17},
-        {"status": "failed", "declineReasons": DECLINES},
-        {"status": "a new word", "orderId": "Ա-1 \ud800"},
-    ],
-)
-def test_the_same_is_read_from_what_stays(fields: dict[str, Any]) -> None:
-    whole = Report.from_json(report(**fields))
-
-    left = trim(whole, now=NOW)
-
-    assert Report.from_json(left)._replace(body=b"") == whole._replace(body=b"")
-
-
-def test_nothing_else_stays_but_a_digest_of_the_bytes() -> None:
-    body = report(email="ani@example.am", payer={"fullName": "Ani"}, productName="A gift for Ani")
-
-    left = trim(Report.from_json(body), now=NOW)
-
-    assert b"ni" not in left.replace(b"removedBySpayonFlask", b"")
-    assert json.loads(left)["removedBySpayonFlask"] == {
-        "sha256": hashlib.sha256(body).hexdigest(),
-        "bytes": len(body),
-        "at": "2027-02-24T12:00:00+00:00",
-    }
-
-
-@pytest.mark.usefixtures("_in_yerevan")
-def test_what_stays_is_short_and_names_the_moment_in_utc() -> None:
-    body = report(price="a thousand", currency=None, updatedAt=None)
-    digest = hashlib.sha256(body).hexdigest()
-
-    assert trim(Report.from_json(body), now=NOW).decode() == (
-        f'{{"removedBySpayonFlask":{{"sha256":"{digest}","bytes":{len(body)},'
-        '"at":"2027-02-24T12:00:00+00:00"},'
-        '"sessionId":"S1","status":"paid","orderId":"A1","price":"unreadable"}'
-    )
-
-
 @pytest.mark.parametrize("body", [None, b"", b"the shop's own words", b"[]"])
 def test_a_row_whose_body_is_no_report_has_none(body: bytes | None) -> None:
     assert read_stored(body) is None
-
-
-def test_a_stored_report_is_read_whole_and_trimmed() -> None:
-    whole = Report.from_json(report())
-
-    for body in (whole.body, trim(whole, now=NOW)):
-        assert read_stored(body) == whole._replace(body=body)
-
-
-def test_a_removal_is_told_from_a_whole_body() -> None:
-    body = report()
-
-    removal = removal_of(trim(Report.from_json(body), now=NOW))
-
-    assert removal == (hashlib.sha256(body).hexdigest(), len(body), NOW)
-    assert removal_of(body) is None
-    assert removal_of(b"") is None
-    assert removal_of(TRIMMED + b"{}}") is None
-    assert removal_of(TRIMMED) is None

@@ -10,42 +10,37 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
 from traceback import TracebackException
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from requests.adapters import HTTPAdapter
 
-from spayon_flask import AuthenticationError
-from spayon_flask import ConfigError
-from spayon_flask import GatewayError
-from spayon_flask import GatewayUnavailableError
-from spayon_flask import Order
-from spayon_flask import RequestRefusedError
-from spayon_flask import SessionNotFoundError
-from spayon_flask import Settings
-from spayon_flask import UnexpectedAnswerError
-from spayon_flask.client import Client
-from spayon_flask.client import PaymentSession
-from spayon_flask.client.transport import Answer
-from spayon_flask.client.transport import Transport
+from spayon_flask import (
+    AuthenticationError,
+    ConfigError,
+    GatewayError,
+    GatewayUnavailableError,
+    Order,
+    RequestRefusedError,
+    SessionNotFoundError,
+    Settings,
+    UnexpectedAnswerError,
+)
+from spayon_flask.client import Client, PaymentSession
+from spayon_flask.client.connections import probe
+from spayon_flask.client.transport import Answer, Transport
 from spayon_flask.signals import gateway_called
 from spayon_flask.simulator import Simulator
-from tests.gateway import Gateway
+from tests.gateway import Gateway, Says, token
 from tests.shop import CONFIG
-
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -58,6 +53,14 @@ LINKS = {
 }
 
 ORDER = Order(order_id="A1", product_name="Tea", price=Decimal(1000), currency="AMD")
+
+
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "PUBLIC_URL": "https://shop.example",
+    "CLIENT_SECRET": "real",
+    "CALLBACK_SECRET": "real too",
+}
 
 
 def make_client(api_url: str, **config: Any) -> Client:
@@ -261,25 +264,6 @@ class TestCreatingASession:
         assert sent["availablePaymentMethods"] == ["mir", "visamaster"]
         assert sent["defaultPaymentMethod"] == "mir"
 
-    @pytest.mark.parametrize(
-        ("price", "written"),
-        [
-            ("0.1", "0.1"),
-            ("99999999999.9999", "99999999999.9999"),
-            ("999999999999999", "999999999999999"),
-            ("1E+3", "1000"),
-            ("0.0001", "0.0001"),
-            ("19.90", "19.9"),
-        ],
-    )
-    def test_the_price_on_the_wire_is_exact(
-        self, answering: Callable[..., Client], price: str, written: str, wire: list[str]
-    ) -> None:
-        client = answering(http(b'{"session_id": "S", "session_url": "http://127.0.0.1/S"}'))
-        create(client, dataclasses.replace(ORDER, price=Decimal(price)))
-
-        assert f'"price": {written},' in wire[-1]
-
     @pytest.mark.parametrize("code", [200, 201])
     @pytest.mark.parametrize("keys", ["snake", "camel"])
     def test_both_forms_of_the_answer_are_read(
@@ -304,6 +288,7 @@ class TestCreatingASession:
             b'{"session_id": "S", "session_url": "//evil.example/S"}',
             b'{"session_id": "S", "session_url": "http:///S"}',
             b'{"session_id": "S", "session_url": "http://[/S"}',
+            b'{"session_id": "S", "session_url": "http://pay.example:99999/S"}',
             b'{"session_id": "S", "session_url": "http://127.0.0.1/S\\r\\nX: y"}',
             b'{"session_id": "S", "session_url": "http://user@evil.example/"}',
             b'{"session_id": "S", "session_url": ["http://127.0.0.1/S"]}',
@@ -322,7 +307,7 @@ class TestCreatingASession:
         self, answering: Callable[..., Client]
     ) -> None:
         body = b'{"session_id": "S", "session_url": "http://pay.example/S"}'
-        client = answering(http(body), ENVIRONMENT="production", PUBLIC_URL="https://shop.example")
+        client = answering(http(body), **PRODUCTION)
 
         with pytest.raises(UnexpectedAnswerError, match="session_url"):
             create(client)
@@ -376,16 +361,6 @@ class TestCreatingASession:
 
         with pytest.raises(RequestRefusedError):
             client.create_session(ORDER, **LINKS, attempt_id=attempt_id)
-
-        assert sim.requests.count("POST /api/product/session") == 1
-
-    def test_a_refusal_without_a_language_is_not_repeated(
-        self, sim: Simulator, client: Client
-    ) -> None:
-        sim.shape.change(required=["email"])
-
-        with pytest.raises(RequestRefusedError):
-            create(client)
 
         assert sim.requests.count("POST /api/product/session") == 1
 
@@ -582,12 +557,6 @@ class TestTrouble:
         with pytest.raises(GatewayUnavailableError):
             create(client)
 
-    def test_a_slow_gateway_is_given_up(self, sim: Simulator, client: Client) -> None:
-        sim.fault("latency", on="sessions", seconds=3)
-
-        with pytest.raises(GatewayUnavailableError, match=r"Timeout|ConnectionError"):
-            create(client)
-
     @pytest.mark.parametrize(
         ("framing", "piece"),
         [("Content-Length: 300", b" "), ("Transfer-Encoding: chunked", b"1\r\n \r\n")],
@@ -611,7 +580,8 @@ class TestTrouble:
             threading.Thread(target=trickle, args=(listener,), daemon=True).start()
             client = make_client(f"http://127.0.0.1:{listener.getsockname()[1]}", TIMEOUT=[1, 0.1])
 
-            with pytest.raises(GatewayUnavailableError, match="too long"):
+            # On a busy machine a single piece may come too late as well.
+            with pytest.raises(GatewayUnavailableError, match=r"too long|ReadTimeout"):
                 client.request_token()
 
         # Three read time-outs are 0.3 seconds, and the whole answer takes 6.
@@ -713,25 +683,6 @@ class TestConnections:
 
         assert gateway.cut == ["/api/tokens"] * 2
         assert caught.value.sent
-
-    def test_an_answer_that_had_begun_is_not_asked_for_again(
-        self, sim: Simulator, client: Client
-    ) -> None:
-        sim.fault("truncated", on="sessions")
-
-        with pytest.raises(GatewayUnavailableError):
-            create(client)
-
-        assert sim.sessions.created == 1
-
-    def test_what_netrc_holds_does_not_replace_the_token(
-        self, sim: Simulator, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        netrc = tmp_path / "netrc"
-        netrc.write_text("machine 127.0.0.1 login someone password something\n")
-        monkeypatch.setenv("NETRC", str(netrc))
-
-        assert create(client).session_id
 
 
 def test_no_local_variable_of_ours_shows_a_secret_or_who_pays(
@@ -844,3 +795,81 @@ def test_the_netrc_of_the_user_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_
         "Bearer t0ken",
         None,
     ]
+
+
+def test_no_proxy_of_the_environment_stands_before_this_very_machine(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    for url in (sim.url, sim.url.replace("127.0.0.1", "localhost")):
+        assert create(make_client(url)).session_id
+        assert probe(url, timeout=(1, 1)).error is None
+
+
+class TestTheWayToSpayon:
+    """Whatever goes wrong on the way is a `GatewayError`, and no wrong credentials."""
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem"),
+            ("https_proxy", "socks5://127.0.0.1:9"),
+            ("https_proxy", "http://[nonsense"),
+            ("https_proxy", "http:///"),
+        ],
+    )
+    def test_what_requests_cannot_read_is_no_answer_and_nothing_was_sent(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        client = make_client("https://spayon.invalid", **PRODUCTION)
+
+        with pytest.raises(GatewayUnavailableError, match="Spayon could not be asked") as caught:
+            client.get_session("S1")
+
+        assert not caught.value.sent
+
+    @pytest.mark.parametrize("code", ["401 Unauthorized", "403 Forbidden", "406 Not Acceptable"])
+    @pytest.mark.parametrize("kind", ["Content-Type: text/html\r\n", ""])
+    def test_a_firewall_s_page_does_not_say_that_our_credentials_are_wrong(
+        self, answering: Callable[..., Client], code: str, kind: str
+    ) -> None:
+        page = http(b"\n<!doctype html><title>Blocked</title>", code, kind)
+        client = answering(page)
+
+        for call in (lambda: create(client), lambda: client.get_session("S1")):
+            with pytest.raises(UnexpectedAnswerError, match="on the way to Spayon"):
+                call()
+
+    @pytest.mark.parametrize("code", [401, 403, 406])
+    def test_nor_does_one_before_the_token(self, code: int) -> None:
+        with Gateway() as gateway:
+            gateway.tokens = lambda _: Says(b"<html>Blocked</html>", code)
+
+            with pytest.raises(UnexpectedAnswerError):
+                make_client(gateway.url).request_token()
+
+    def test_a_gateway_that_takes_its_time_is_waited_for_no_longer_than_allowed(self) -> None:
+        waits = threading.Event()
+
+        def hang(path: str) -> Says:
+            waits.wait(20)
+            return token(path)
+
+        with Gateway() as gateway:
+            client = make_client(gateway.url, TIMEOUT=[60, 60])
+            gateway.tokens = hang
+
+            with pytest.raises(GatewayUnavailableError):
+                client.get_session("S1", within=0.2)
+
+            gateway.tokens, gateway.statuses = token, hang
+
+            with pytest.raises(GatewayUnavailableError):
+                client.get_session("S1", within=0.2)
+
+            waits.set()

@@ -1,21 +1,15 @@
 """What a shop writes in a `before_request` is committed before our views do their work."""
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import request
-from sqlalchemy import Integer
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
+from sqlalchemy import Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
 
-from spayon_flask import Order
-from spayon_flask import UncommittedChangesError
+from spayon_flask import Order, UncommittedChangesError
 from spayon_flask.simulator import Simulator
 from spayon_flask.testing import connect
 from tests.reports import report

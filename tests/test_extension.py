@@ -1,7 +1,5 @@
 """Spayon: one object, many apps; several objects, one app."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +8,8 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
-from spayon_flask import ConfigError
-from spayon_flask import Order
-from spayon_flask import Spayon
-from tests.shop import CONFIG
-from tests.shop import Shop
+from spayon_flask import ConfigError, Order, Spayon
+from tests.shop import CONFIG, Shop
 
 
 @pytest.fixture
@@ -84,6 +79,48 @@ def test_a_wrong_setting_stops_the_start(db: SQLAlchemy) -> None:
         make_app(db, Spayon(db), SPAYON_CLIENT_ID="")
 
 
+def test_an_app_under_test_that_was_told_nothing_of_payments_starts(db: SQLAlchemy) -> None:
+    app = Flask("app", root_path="tests")
+    app.config.update(TESTING=True, SQLALCHEMY_DATABASE_URI="sqlite://", SPAYON_CLIENT_ID=None)
+    db.init_app(app)
+    spayon = Spayon(db)
+    spayon.init_app(app)
+    app.register_blueprint(spayon.blueprint, url_prefix="/pay")
+    app.add_url_rule("/", "home", lambda: "tea")
+
+    assert app.test_client().get("/").text == "tea"
+
+    with app.app_context(), pytest.raises(ConfigError, match="in tests set TESTING"):
+        _ = spayon.settings
+
+    with pytest.raises(ConfigError, match="CALLBACK_SECRET"):
+        app.test_client().post("/pay/callback")
+
+
+@pytest.mark.parametrize("config", [{"TESTING": False}, {"SPAYON_CLIENT_ID": "id"}])
+def test_an_app_that_serves_or_was_told_half_does_not_start(
+    db: SQLAlchemy, config: dict[str, Any]
+) -> None:
+    app = Flask("app", root_path="tests")
+    app.config.update({"TESTING": True, "SQLALCHEMY_DATABASE_URI": "sqlite://"} | config)
+    db.init_app(app)
+
+    with pytest.raises(ConfigError, match="in tests set TESTING = True before init_app"):
+        Spayon(db).init_app(app)
+
+
+class Lite:
+    """Like Flask-SQLAlchemy-Lite's object: a session, and no base for models."""
+
+    session = None
+
+
+@pytest.mark.parametrize("db", [None, Lite()], ids=["None", "Lite"])
+def test_another_kind_of_database_object_is_refused_in_a_sentence(db: Any) -> None:
+    with pytest.raises(ConfigError, match="the SQLAlchemy object of Flask-SQLAlchemy"):
+        Spayon(db)
+
+
 def test_without_init_app_the_message_says_so(db: SQLAlchemy) -> None:
     app = make_app(db)
 
@@ -126,10 +163,10 @@ def test_a_decorator_returns_the_function_as_it_was(db: SQLAlchemy) -> None:
 
 
 def test_a_handler_that_is_registered_twice_runs_once(shop: Shop) -> None:
-    for handler in list(shop.spayon.handlers.by_status["paid"]):
+    for handler in list(shop.spayon.handlers.of_status("paid")):
         shop.spayon.on_paid(handler)
 
-    assert len(shop.spayon.handlers.by_status["paid"]) == 1
+    assert len(shop.spayon.handlers.of_status("paid")) == 1
 
 
 def test_a_blueprint_may_be_mounted_under_another_name_and_prefix(db: SQLAlchemy) -> None:
@@ -196,3 +233,10 @@ def test_a_session_that_does_not_begin_by_itself_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"autobegin=False.*remove the option"):
         make_app(db, Spayon(db))
+
+
+def test_a_database_that_commits_each_statement_is_refused(db: SQLAlchemy) -> None:
+    options = {"isolation_level": "AUTOCOMMIT"}
+
+    with pytest.raises(ConfigError, match=r"SQLALCHEMY_ENGINE_OPTIONS.*AUTOCOMMIT.*remove"):
+        make_app(db, Spayon(db), SQLALCHEMY_ENGINE_OPTIONS=options)

@@ -1,27 +1,25 @@
 """Handlers: which functions a shop can register, and what registering them twice does."""
 
-from __future__ import annotations
-
 import functools
-from collections.abc import AsyncIterator
-from collections.abc import Callable
-from collections.abc import Iterator
-from types import FunctionType
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery  # type: ignore[import-untyped]  # it has no types
-from celery import shared_task
+from celery import Celery, shared_task  # type: ignore[import-untyped]  # it has no types
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
-from spayon_flask import HandlerError
-from spayon_flask import RegistrationError
-from spayon_flask import Spayon
-from spayon_flask.callables import describe
-from spayon_flask.handlers import check_result
+from spayon_flask import ConfigError, HandlerError, RegistrationError, Spayon
+from spayon_flask.domain.handlers import check_result
+from spayon_flask.domain.registration import describe
+from tests.shop import CONFIG
 
 
 @pytest.fixture
@@ -55,13 +53,6 @@ class Caller:
     async def later(self, _: object) -> None: ...
 
     def now(self, _: object) -> None: ...
-
-
-class Mailer:
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def tell(self, _: object) -> None: ...
 
 
 class AsyncCaller:
@@ -153,7 +144,7 @@ def test_what_does_its_work_when_it_is_called_is_accepted(
     spayon: Spayon, function: Callable[[object], object]
 ) -> None:
     assert spayon.on_paid(function) is function
-    assert spayon.handlers.by_status["paid"] == [function]
+    assert spayon.handlers.of_status("paid") == [function]
 
 
 @pytest.mark.parametrize("function", [coroutine, async_generator, generator])
@@ -170,122 +161,202 @@ def test_any_other_result_is_none_of_our_business(result: object) -> None:
     check_result(plain, result)
 
 
-def again(function: FunctionType, module: str) -> FunctionType:
-    """Return *function* as a second import of its module under another name makes it."""
-    made = FunctionType(
-        function.__code__, {"__name__": module}, function.__name__, None, function.__closure__
-    )
-    made.__qualname__ = function.__qualname__
-    return made
-
-
-def test_a_module_that_is_imported_under_two_names_registers_its_handlers_once(
-    spayon: Spayon,
-) -> None:
-    first, second = plain, again(plain, "__main__")  # type: ignore[arg-type]  # it is one
-
-    for each in (first, second):
-        spayon.on_paid(each)
-
-    assert spayon.handlers.by_status["paid"] == [second]
-
-
-def test_what_is_registered_again_keeps_its_place(spayon: Spayon) -> None:
-    spayon.on_paid(plain)
-    spayon.on_paid(print)
-    second = spayon.on_paid(again(plain, "__main__"))  # type: ignore[arg-type]  # it is one
-
-    assert spayon.handlers.by_status["paid"] == [second, print]
-
-
-def set_up(spayon: Spayon, register: Callable[[Flask], None], *, first: bool) -> None:
+def make_app(spayon: Spayon) -> Flask:
     app = Flask("shop", root_path="tests")
-    app.config.update(
-        SPAYON_CLIENT_ID="id",
-        SPAYON_CLIENT_SECRET="hush",
-        SPAYON_CALLBACK_SECRET="hushhush",
-        SPAYON_API_URL="http://127.0.0.1:9",
-        SQLALCHEMY_DATABASE_URI="sqlite://",
-    )
+    app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI="sqlite://")
     spayon.db.init_app(app)
+    return app
 
-    if first:
-        register(app)
 
+def ran(app: Flask, status: str = "paid") -> list[object]:
+    """Return what the handlers of *app* return, in their order."""
+    handlers = app.extensions["spayon"]["spayon"].handlers
+    return [handler("payment") for handler in handlers.of_status(status)]
+
+
+def saying(value: object) -> Callable[[object], object]:
+    """Return a closure over *value*, whose code is the same for each value."""
+
+    def handler(_: object) -> object:
+        return value
+
+    return handler
+
+
+class Saying:
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def tell(self, _: object) -> object:
+        return self.value
+
+    __call__ = tell
+
+
+@dataclass(frozen=True)
+class Channel:
+    name: str
+
+
+class Kind(Enum):
+    MAIL = 1
+    SMS = 2
+
+
+PAIRS: list[tuple[object, object]] = [
+    (Kind.MAIL, Kind.SMS),
+    (Channel("mail"), Channel("sms")),
+    ({"to": "a"}, {"to": "b"}),
+    (Decimal(1), Decimal(2)),
+    (datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 2, tzinfo=timezone.utc)),
+    ("same", "same"),
+]
+
+
+def test_nothing_is_lost_whatever_the_functions_hold(spayon: Spayon) -> None:
+    for pair in PAIRS:
+        for value in pair:
+            spayon.on_paid(saying(value))
+            spayon.on_paid(functools.partial(lambda held, _: held, value))
+            spayon.on_paid(lambda _, held=value: held)
+            spayon.on_paid(Saying(value).tell)
+            spayon.on_paid(Saying(value))
+
+    app = make_app(spayon)
     spayon.init_app(app)
 
-    if not first:
-        register(app)
+    assert ran(app) == [value for pair in PAIRS for value in pair for _ in range(5)]
 
 
-def decorated(function: Callable[[Any], object]) -> Callable[[Any], object]:
+def test_two_lambdas_on_one_line_are_two(spayon: Spayon) -> None:
+    for each in (lambda _: 1, lambda _: 2):
+        spayon.on_failed(each)
+
+    app = make_app(spayon)
+    spayon.init_app(app)
+
+    assert ran(app, "failed") == [1, 2]
+
+
+def bare(function: Callable[[Any], object]) -> Callable[[Any], object]:
     def wrapper(payment: object) -> object:
         return function(payment)
 
     return wrapper
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["before init_app", "after init_app"])
-def test_a_factory_s_handlers_take_the_place_of_those_of_the_app_before(
-    spayon: Spayon, first: bool
+def wraps(function: Callable[[Any], object]) -> Callable[[Any], object]:
+    return functools.wraps(function)(bare(function))
+
+
+@pytest.mark.parametrize("decorator", [bare, wraps])
+def test_two_functions_behind_one_decorator_are_two_before_and_after_init_app(
+    spayon: Spayon, decorator: Callable[[Any], Any]
 ) -> None:
-    apps: list[tuple[Flask, str]] = []
+    def hook(function: Callable[[Any], object]) -> None:
+        spayon.on_paid(decorator(function))
 
-    def register(app: Flask) -> None:
-        url = f"sqlite:///{len(apps)}"
+    hook(lambda _: "before")
+    app = make_app(spayon)
+    spayon.init_app(app)
+    hook(lambda _: "after")
+
+    @spayon.on_paid
+    @decorator
+    def last(_: object) -> str:
+        return "last"
+
+    assert ran(app) == ["before", "after", "last"]
+
+
+def test_the_same_function_runs_once_however_often_it_is_registered(spayon: Spayon) -> None:
+    function, owner = saying("once"), Saying("method")
+
+    for _ in range(2):
+        spayon.on_paid(function)
+        spayon.on_paid(owner.tell)
+
+    app = make_app(spayon)
+    spayon.init_app(app)
+    spayon.on_paid(function)
+    spayon.on_paid(owner.tell)
+    other = make_app(spayon)
+    spayon.init_app(other)
+
+    assert ran(app) == ran(other) == ["once", "method"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before init_app", "after init_app"])
+def test_a_factory_that_runs_again_makes_no_handler_run_twice(spayon: Spayon, first: bool) -> None:
+    spayon.on_paid(saying("module"))
+
+    def create_app(number: int) -> Flask:
+        app = make_app(spayon)
+
+        if not first:
+            spayon.init_app(app)
 
         @spayon.on_paid
-        def fulfil(_: object) -> tuple[Flask, str]:
-            return app, url
+        def fulfil(_: object) -> int:
+            return number
 
-        @spayon.on_paid
-        @decorated
-        def tell(_: object) -> None: ...
-
-        @spayon.on_paid
-        @decorated
-        def count(_: object) -> None: ...
-
-        spayon.on_paid(Caller(url))
-        spayon.on_paid(functools.partial(print, app))
-        apps.append((app, url))
-
-    for _ in range(3):
-        set_up(spayon, register, first=first)
-
-    registered = spayon.handlers.by_status["paid"]
-    assert len(registered) == 5
-    assert registered[0]("payment") == apps[-1]
-
-
-def test_a_loop_registers_a_handler_for_each_value(spayon: Spayon) -> None:
-    def register(_: Flask) -> None:
         for channel in ("mail", "sms"):
+            spayon.on_paid(saying(f"{channel} {number}"))
 
-            def tell(_: object, channel: str = channel) -> str:
-                return channel
+        loader: Any = saying(f"loader {number}")
+        spayon.order_loader(loader)
 
-            spayon.on_paid(tell)
-            spayon.on_paid(Caller(channel))
-            spayon.on_paid(Mailer(channel).tell)
+        if first:
+            spayon.init_app(app)
 
-    for _ in range(2):
-        set_up(spayon, register, first=True)
+        return app
 
-    assert len(spayon.handlers.by_status["paid"]) == 6
+    apps = [create_app(number) for number in range(3)]
+
+    for number, app in enumerate(apps):
+        found: Any = app.extensions["spayon"]["spayon"].handlers.order_loader
+        assert ran(app) == ["module", number, f"mail {number}", f"sms {number}"]
+        assert found("key") == f"loader {number}"
 
 
-def test_a_closure_over_itself_is_compared_with_another(spayon: Spayon) -> None:
-    def make() -> Callable[[object], object]:
-        def tell(payment: object) -> object:
-            return tell if payment else None
+def test_what_is_registered_after_init_app_counts_for_every_later_app(spayon: Spayon) -> None:
+    first = make_app(spayon)
+    spayon.init_app(first)
+    spayon.on_paid(saying("after"))
+    second = make_app(spayon)
+    spayon.init_app(second)
+    spayon.on_paid(saying("late"))
 
-        return tell
+    assert ran(first) == ["after"]
+    assert ran(second) == ["after", "late"]
 
-    for _ in range(2):
-        spayon.on_paid(make())
 
-    assert len(spayon.handlers.by_status["paid"]) == 1
+def test_an_app_whose_settings_are_wrong_takes_no_handler_from_the_others(spayon: Spayon) -> None:
+    def create_app(**config: object) -> Flask:
+        app = make_app(spayon)
+        app.config.update(config)
+        spayon.on_paid(saying(len(config)))
+        spayon.init_app(app)
+        return app
+
+    app = create_app()
+
+    with pytest.raises(ConfigError):
+        create_app(SPAYON_TIMEOUT="soon", SPAYON_CLIENT_ID=None)
+
+    assert ran(app) == [0]
+
+
+def test_a_module_that_is_imported_under_two_names_is_refused(
+    spayon: Spayon, tmp_path: Path
+) -> None:
+    source = tmp_path / "shop.py"
+    source.write_text("@spayon.on_paid\ndef fulfil(payment): ...\n")
+    code = compile(source.read_text(), str(source), "exec")
+    exec(code, {"__name__": "__main__", "spayon": spayon})
+
+    with pytest.raises(RegistrationError, match="imported twice, as __main__ and as shop"):
+        exec(code, {"__name__": "shop", "spayon": spayon})
 
 
 def test_a_shared_task_of_celery_is_not_looked_up_when_it_is_registered(spayon: Spayon) -> None:
@@ -304,7 +375,7 @@ def test_a_shared_task_of_celery_is_not_looked_up_when_it_is_registered(spayon: 
 
     Celery("shop", set_as_current=True, broker="memory://")
 
-    for handler in spayon.handlers.by_status["paid"]:
+    for handler in spayon.handlers.of_status("paid"):
         handler("payment")
 
     assert ran == ["one", "two"]

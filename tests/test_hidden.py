@@ -1,7 +1,5 @@
 """What an error report shows: local variables of our frames, which Sentry sends by default."""
 
-from __future__ import annotations
-
 import ast
 import logging
 from collections.abc import Iterator
@@ -13,15 +11,11 @@ from typing import Any
 import pytest
 
 import spayon_flask
-from spayon_flask import Order
-from spayon_flask import OrderError
-from spayon_flask.hidden import Hidden
-from spayon_flask.hidden import HiddenDict
+from spayon_flask import Order, OrderError
+from spayon_flask.domain.redaction import Hidden, HiddenDict
 from tests.errors import frames_of
-from tests.shop import SECRET
-from tests.shop import Shop
+from tests.shop import SECRET, Shop
 from tests.signing import signed
-
 
 TYPED = {"email": "payer@example.com", "full_name": "John Doe"}
 
@@ -115,8 +109,7 @@ def test_an_error_in_a_callback_shows_no_signature_and_no_secret(
 ) -> None:
     from tests.reports import report  # noqa: PLC0415  another `reports`
 
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
 
     def fail(*_: object) -> None:
         raise RuntimeError("no stock")

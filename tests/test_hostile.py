@@ -1,54 +1,28 @@
 """Hostile input: no 5xx, no handler, no row that breaks a later page, no secret in a log.
 
-`HYPOTHESIS_PROFILE=long` tries more than 10,000 examples.
+`make thorough` tries ten times as much, and each time something else.
 """
-
-from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote_from_bytes
-from urllib.parse import urlsplit
+from urllib.parse import quote_from_bytes, urlsplit
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import assume
-from hypothesis import example
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from spayon_flask import signing
-from spayon_flask.cli.terminal import callback_fields
-from spayon_flask.cli.terminal import payment_fields
+from spayon_flask.cli.terminal import callback_fields, payment_fields
+from spayon_flask.domain import signing
+from spayon_flask.storage.ledger import Filter
 from spayon_flask.testing import connect
-from tests.conftest import dispose
-from tests.hostile import bodies
-from tests.hostile import documents
-from tests.hostile import signatures
-from tests.hostile import tokens
-from tests.hostile import wild_text
+from tests.hostile import bodies, documents, signatures, tokens, wild_text
+from tests.kept import dispose
 from tests.reports import report
-from tests.shop import SECRET
-from tests.shop import Shop
-from tests.shop import make_shop
-
-
-_COMMON: dict[str, Any] = {
-    "deadline": None,
-    # The shop is the same for all examples, and emptied for each.
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-}
-
-settings.register_profile("short", max_examples=40, derandomize=True, **_COMMON)
-settings.register_profile("long", max_examples=1400, **_COMMON)
-profile = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+from tests.shop import SECRET, Shop, make_shop
 
 SECRETS = (SECRET, "simulator-secret")
 
@@ -115,9 +89,9 @@ def assert_pages_work(shop: Shop) -> None:
 
     # What `flask spayon show --json` prints, without a start of the command line each time.
     with shop.app.app_context():
-        queries = shop.spayon.state.storage.queries
-        assert json.dumps([payment_fields(each) for each in queries.payments()])
-        assert json.dumps([callback_fields(each) for each in queries.callbacks("S1")])
+        storage = shop.spayon.state.storage
+        assert json.dumps([payment_fields(each) for each in storage.ledger.every(Filter())])
+        assert json.dumps([callback_fields(each) for each in storage.queries.callbacks("S1")])
 
 
 def honest(body: bytes) -> bool:
@@ -131,7 +105,6 @@ def honest(body: bytes) -> bool:
 @given(body=bodies, signature=signatures)
 @example(body=report(), signature="")
 @example(body=report(), signature="ü" * 64)
-@settings(profile)
 def test_without_the_right_signature_nothing_is_read(
     hostile_shop: Shop, body: bytes, signature: str
 ) -> None:
@@ -144,7 +117,6 @@ def test_without_the_right_signature_nothing_is_read(
 
 
 @given(body=bodies)
-@settings(profile)
 def test_signed_noise_is_refused_or_recorded_and_never_an_error(
     hostile_shop: Shop, body: bytes
 ) -> None:
@@ -156,7 +128,6 @@ def test_signed_noise_is_refused_or_recorded_and_never_an_error(
 
 
 @given(body=documents)
-@settings(profile)
 def test_signed_reports_with_hostile_fields_break_no_database(
     any_hostile_shop: Shop, body: bytes
 ) -> None:
@@ -168,7 +139,6 @@ def test_signed_reports_with_hostile_fields_break_no_database(
 
 
 @given(size=st.integers(64 * 1024 - 2, 64 * 1024 + 2), chunked=st.booleans())
-@settings(profile)
 def test_a_body_over_64_kib_is_refused_whatever_it_holds(
     hostile_shop: Shop, size: int, chunked: bool
 ) -> None:
@@ -192,7 +162,6 @@ def test_a_body_over_64_kib_is_refused_whatever_it_holds(
     | wild_text.map(lambda text: quote_from_bytes(text.encode("utf-8", "surrogatepass")))
     | st.text("%&=?#/.\\+;abc0123456789ABCDEF", max_size=60),
 )
-@settings(profile)
 def test_hostile_addresses_are_answered_with_a_page(
     hostile_shop: Shop, path: str, rest: str
 ) -> None:
@@ -205,7 +174,6 @@ def test_hostile_addresses_are_answered_with_a_page(
 
 
 @given(form=st.dictionaries(st.sampled_from(["email", "full_name"]) | wild_text, st.binary()))
-@settings(profile)
 def test_hostile_forms_lead_to_spayon_or_back_to_the_page(
     hostile_shop: Shop, form: dict[str, bytes]
 ) -> None:
@@ -251,7 +219,6 @@ token_answers = st.just((200, b'{"access_token": "t", "expires_in": 3600}')) | s
 
 
 @given(said=answers, token=token_answers)
-@settings(profile)
 def test_whatever_the_gateway_answers_the_payer_gets_a_page_and_nothing_is_paid(
     hostile_shop: Shop, said: tuple[int, bytes], token: tuple[int, bytes]
 ) -> None:
@@ -278,7 +245,8 @@ def test_whatever_the_gateway_answers_the_payer_gets_a_page_and_nothing_is_paid(
 
         hostile_shop.clock.step(3600)
         response = browser.post("/pay/checkout/A1")
-        assert response.status_code in (303, 502, 503)
+        # A 400 or a 422 of the gateway may be about what the payer typed: the form is shown again.
+        assert response.status_code in (303, 422, 502, 503)
 
         if response.status_code == 303 and response.headers["Location"].startswith("http"):
             assert urlsplit(response.headers["Location"]).netloc

@@ -1,15 +1,10 @@
 """Prices: what is exact, and what is refused."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 import pytest
 
-from spayon_flask.money import check_price
-from spayon_flask.money import plain
-from spayon_flask.money import read_currency
-from spayon_flask.money import read_price
+from spayon_flask.domain.money import check_price, plain, read_currency, read_price
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,21 @@
 """Mounting: wherever a shop puts the blueprint, Spayon and the payers find it."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint
-from flask import Flask
-from flask import g
+from flask import Blueprint, Flask, g
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
-from spayon_flask import ConfigError
-from spayon_flask import Order
-from spayon_flask import Spayon
+from spayon_flask import ConfigError, Order, Spayon
 from spayon_flask.simulator import Simulator
-from spayon_flask.testing import Payer
-from spayon_flask.testing import connect
-from spayon_flask.testing import post_callback
+from spayon_flask.testing import Payer, connect, post_callback
 from tests.shop import CONFIG
-
 
 ORDER = Order(order_id="A1", product_name="Tea", price=Decimal(1000), currency="AMD")
 

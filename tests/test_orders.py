@@ -1,9 +1,6 @@
 """Order: what can be asked money for."""
 
-from __future__ import annotations
-
-from dataclasses import FrozenInstanceError
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +8,8 @@ from typing import Any
 import pytest
 from flask_babel.speaklater import LazyString  # type: ignore[import-untyped]  # it has none
 
-from spayon_flask import Order
-from spayon_flask import OrderError
-from spayon_flask import OrderLine
-from spayon_flask.orders import attempt_id
-from spayon_flask.orders import is_id
-from spayon_flask.orders import names_order
-from spayon_flask.orders import without_mark
+from spayon_flask import Order, OrderError, OrderLine
+from spayon_flask.domain.orders import attempt_id, is_id, names_order, without_mark
 
 
 def order(**fields: Any) -> Order:
@@ -50,10 +42,15 @@ def test_an_order_takes_keywords_only() -> None:
         Order("A1")  # type: ignore[call-arg]  # what is tested
 
 
-@pytest.mark.parametrize("price", [10.0, 10, "10"])
-def test_a_price_that_is_no_decimal_is_refused_with_the_way_to_write_it(price: object) -> None:
-    with pytest.raises(OrderError, match=r"price must be a Decimal.*Decimal\('10.50'\)"):
-        order(price=price)
+@pytest.mark.parametrize("price", [10.0, 10, "10", 0.0, Decimal(float("196.95"))])
+def test_a_price_that_was_a_float_is_refused_with_the_way_to_write_it(price: Any) -> None:
+    for fields in ({"price": price}, {"lines": [("Tea", 1, price)]}):
+        with pytest.raises(OrderError) as caught:
+            order(**fields)
+
+        assert "write round(Decimal(str(x)), 2)" in str(caught.value)
+
+    assert order(price=round(Decimal(str(196.95)), 2)).price == Decimal("196.95")
 
 
 @pytest.mark.parametrize(
@@ -120,8 +117,14 @@ def test_a_product_name_is_written_as_people_write(name: str) -> None:
 
 
 def test_an_order_is_known_by_its_number_unless_it_has_a_key() -> None:
-    assert order().key == "A1"
-    assert order(key="k7Qz").key == "k7Qz"
+    assert (order().key, order().has_key) == ("A1", False)
+    assert (order(key="k7Qz").key, order(key="k7Qz").has_key) == ("k7Qz", True)
+    assert not order(key="A1").has_key
+
+
+def test_an_order_that_is_closed_says_why() -> None:
+    assert order().closed is None
+    assert order(closed=LazyString(lambda: "Paid in cash")).closed == "Paid in cash"
 
 
 @pytest.mark.parametrize("url", ["https://shop.example/orders/1", "/orders/1", "/"])
@@ -164,6 +167,7 @@ def test_the_repr_shows_nothing_personal_and_no_way_to_the_order() -> None:
         "url": "/orders/k7Qz",
         "thanks_url": "/thanks/k7Qz",
         "lines": [("Medicine", 1, Decimal(10))],
+        "closed": "Ani has paid in cash",
     }
     shown = repr(order(**secret))
 
@@ -185,7 +189,7 @@ def test_a_copy_of_an_order_is_checked_as_the_order_was() -> None:
         ({"product_name": 7}, "product_name must be text, not int"),
         (
             {"price": 7.5},
-            "price must be a Decimal, not float: write Decimal('10.50'), so that no digit is lost",
+            "price must be a Decimal, not float: write round(Decimal(str(x)), 2)",
         ),
         (
             {"price": None},
@@ -221,11 +225,19 @@ def test_a_copy_of_an_order_is_checked_as_the_order_was() -> None:
             "lines: quantity must be an int or a Decimal, not float",
         ),
         ({"lines": [("Tea", 0, Decimal(1))]}, "lines: quantity: must be a positive amount"),
-        ({"lines": [("Tea", 1, 1.5)]}, "lines: price must be a Decimal, not float"),
+        (
+            {"lines": [("Tea", 1, 1.5)]},
+            "lines: price must be a Decimal, not float: write round(Decimal(str(x)), 2)",
+        ),
         (
             {"lines": [("Tea", 1, Decimal("0.00001"))]},
-            "lines: price: must have at most 4 decimals",
+            (
+                "lines: price: must have at most 4 decimals: "
+                "if it was a float, write round(Decimal(str(x)), 2)"
+            ),
         ),
+        ({"closed": 7}, "closed must be text, not int"),
+        ({"closed": ""}, "closed must have 1 to 255 characters"),
     ],
 )
 def test_an_error_says_word_for_word_what_to_do(fields: dict[str, Any], said: str) -> None:
@@ -257,7 +269,6 @@ def test_payment_methods_cannot_be_changed_afterwards() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"product_name": "Coffee"},
         {"price": Decimal(11)},
         {"currency": "USD"},
         {"product_id": 7},
@@ -269,7 +280,15 @@ def test_a_payment_asks_for_an_order_as_long_as_product_and_price_are_the_same(
     asked = {"product_id": None, "product_name": "Tea", "price": Decimal(10), "currency": "AMD"}
 
     assert order().is_asked_by(SimpleNamespace(**asked))
+    assert order(product_name="Թեյ").is_asked_by(SimpleNamespace(**asked))
     assert not order().is_asked_by(SimpleNamespace(**(asked | changed)))
+
+
+def test_a_product_of_the_admin_panel_is_the_same_whatever_it_has_cost() -> None:
+    paid = SimpleNamespace(product_id=7, price=Decimal(10), currency="AMD")
+
+    assert Order(order_id="A1", product_id=7).is_asked_by(paid)
+    assert not Order(order_id="A1", product_id=8).is_asked_by(paid)
 
 
 @pytest.mark.parametrize(

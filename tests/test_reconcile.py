@@ -1,11 +1,7 @@
 """Reconcile: every due payment is asked about, and every answer has its place."""
 
-from __future__ import annotations
-
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,32 +9,20 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from spayon_flask import GatewayUnavailableError
-from spayon_flask.reconcile import Step
-from spayon_flask.reconcile import Summary
-from tests.conftest import dispose
-from tests.gateway import Gateway
-from tests.gateway import Says
-from tests.gateway import paid
-from tests.gateway import token
+from spayon_flask.errors import PaymentGoneError
+from spayon_flask.reconcile import Step, Summary
+from tests.gateway import Gateway, Says, paid, token
+from tests.kept import dispose
 from tests.many import add_many
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.shop import Shop, make_shop
 
 
 @pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """A gateway that says "paid" unless told otherwise."""
-    with Gateway() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def shop(gateway: Gateway, tmp_path: Path) -> Iterator[Shop]:
+def shop(scripted: Gateway, file_shop: Shop) -> Shop:
     """A shop that asks this gateway."""
-    shop = make_shop(f"sqlite:///{tmp_path / 'shop.db'}", SPAYON_API_URL=gateway.url)
-    yield shop
-    dispose(shop)
+    file_shop.configure(SPAYON_API_URL=scripted.url)
+    return file_shop
 
 
 def reconcile(shop: Shop, **options: Any) -> Summary:
@@ -47,57 +31,52 @@ def reconcile(shop: Shop, **options: Any) -> Summary:
         return shop.spayon.reconcile(**options)
 
 
-def own_order(session_id: str) -> Says:
-    """Return an answer: the payment session S<n> is paid for the order A<n>."""
-    return Says(report(session_id, orderId=f"A{session_id[1:]}"))
-
-
-def test_a_paid_session_is_recorded_and_its_handler_runs_once(shop: Shop, gateway: Gateway) -> None:
-    add_many(shop, 1)
-
-    summary = reconcile(shop)
-
-    assert (summary.asked, dict(summary.changed), summary.exit_code) == (1, {"paid": 1}, 0)
-    assert shop.paid_times() == 1
-    assert [row.source for row in shop.callbacks()] == ["status_check"]
-
-
-def test_all_that_is_due_is_asked_about(shop: Shop, gateway: Gateway) -> None:
-    gateway.statuses = own_order
+def test_all_that_is_due_is_asked_about(shop: Shop, scripted: Gateway) -> None:
     add_many(shop, 12)
 
     summary = reconcile(shop)
 
     assert summary.changed == {"paid": 12}
-    assert set(gateway.asked.values()) == {1}
+    assert set(scripted.asked.values()) == {1}
 
 
-def test_at_most_limit_payments_are_asked_about(shop: Shop, gateway: Gateway) -> None:
-    gateway.statuses = own_order
+def test_a_payment_that_nobody_can_be_asked_about_does_not_end_the_run(
+    shop: Shop, scripted: Gateway
+) -> None:
+    shop.add_payment(None, "A0", due_at=shop.clock() - timedelta(hours=1))
+    add_many(shop, 1)
+    shop.clock.step(3600)
+
+    summary = reconcile(shop, jobs=1)
+
+    assert summary.changed == {"expired": 1, "paid": 1}
+
+
+def test_at_most_limit_payments_are_asked_about(shop: Shop, scripted: Gateway) -> None:
     add_many(shop, 12)
 
     assert reconcile(shop, limit=5).asked == 5
     assert reconcile(shop).asked == 7
 
 
-def test_never_more_than_jobs_calls_run_at_once(shop: Shop, gateway: Gateway) -> None:
+def test_never_more_than_jobs_calls_run_at_once(shop: Shop, scripted: Gateway) -> None:
     gate = threading.Barrier(3)
 
     def together(session_id: str) -> Says:
         gate.wait(5)
-        return own_order(session_id)
+        return paid(session_id)
 
-    gateway.statuses = together
+    scripted.statuses = together
     add_many(shop, 9)
 
     assert reconcile(shop, jobs=3).asked == 9
-    assert gateway.at_once == 3
+    assert scripted.at_once == 3
 
 
 def test_a_session_that_is_still_pending_is_asked_about_after_a_longer_pause_each_time(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
-    gateway.statuses = lambda session_id: Says(report(session_id, "pending"))
+    scripted.statuses = lambda session_id: Says(report(session_id, "pending"))
     add_many(shop, 1)
     pauses = []
 
@@ -109,43 +88,10 @@ def test_a_session_that_is_still_pending_is_asked_about_after_a_longer_pause_eac
     assert pauses == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
 
 
-def test_a_session_that_spayon_does_not_know_is_pending_until_its_time_is_over(
-    shop: Shop, gateway: Gateway
-) -> None:
-    gateway.statuses = lambda _: Says(code=404)
-    add_many(shop, 1)
-
-    assert reconcile(shop).changed == {}
-    assert shop.payment().status == "pending"
-
-    shop.clock.step(15 * 60)
-
-    assert reconcile(shop).changed == {"expired": 1}
-    assert shop.handled == [("A1", "expired")]
-
-
-def test_a_payment_that_was_never_answered_ends_cleanly(shop: Shop, gateway: Gateway) -> None:
-    shop.add_order()
-    payment_id = shop.add_payment(None, due_at=shop.clock() + timedelta(minutes=15))
-
-    assert reconcile(shop).changed == {}
-    shop.clock.step(15 * 60)
-    summary = reconcile(shop)
-
-    assert (summary.asked, dict(summary.changed)) == (0, {"expired": 1})
-    # Nobody was ever sent to Spayon's page, so there is nothing to tell the shop.
-    assert shop.handled == []
-
-    with shop.app.app_context():
-        payment = shop.db.session.get(shop.spayon.Payment, payment_id)
-        assert payment is not None
-        assert (payment.status, payment.held_order_id) == ("expired", None)
-
-
 def test_refused_credentials_end_the_run_with_1_and_leave_the_payments_due(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
-    gateway.tokens = lambda _: Says(code=401)
+    scripted.tokens = lambda _: Says(code=401)
     add_many(shop, 8)
 
     summary = reconcile(shop, jobs=2)
@@ -153,18 +99,18 @@ def test_refused_credentials_end_the_run_with_1_and_leave_the_payments_due(
     assert (summary.refused, summary.exit_code) == (True, 1)
     assert summary.asked <= 4
 
-    gateway.tokens, gateway.statuses = token, own_order
+    scripted.tokens, scripted.statuses = token, paid
     shop.clock.step(5)
     assert reconcile(shop).changed == {"paid": 8}
 
 
-def test_a_short_retry_after_is_waited_for(shop: Shop, gateway: Gateway) -> None:
+def test_a_short_retry_after_is_waited_for(shop: Shop, scripted: Gateway) -> None:
     calls: list[str] = []
 
     def busy(session_id: str) -> Says:
         calls.append(session_id)
         busy_now = len(calls) == 1
-        return Says(code=429, headers={"Retry-After": "7"}) if busy_now else own_order(session_id)
+        return Says(code=429, headers={"Retry-After": "7"}) if busy_now else paid(session_id)
 
     class Stop(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
@@ -173,7 +119,7 @@ def test_a_short_retry_after_is_waited_for(shop: Shop, gateway: Gateway) -> None
             return False
 
     waited: list[float] = []
-    gateway.statuses = busy
+    scripted.statuses = busy
     add_many(shop, 3)
 
     summary = reconcile(shop, jobs=1, stop=Stop())
@@ -183,9 +129,9 @@ def test_a_short_retry_after_is_waited_for(shop: Shop, gateway: Gateway) -> None
 
 
 def test_a_long_retry_after_ends_the_run_and_postpones_what_it_held(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
-    gateway.statuses = lambda _: Says(code=429, headers={"Retry-After": "600"})
+    scripted.statuses = lambda _: Says(code=429, headers={"Retry-After": "600"})
     add_many(shop, 8)
 
     summary = reconcile(shop, jobs=2)
@@ -193,14 +139,14 @@ def test_a_long_retry_after_ends_the_run_and_postpones_what_it_held(
     assert summary.asked == 2
     assert summary.exit_code == 2
     assert shop.payment("S1").due_at == shop.clock() + timedelta(seconds=600)
-    assert sum(gateway.asked.values()) == 2
+    assert sum(scripted.asked.values()) == 2
 
 
 @pytest.mark.parametrize("code", [500, 502, 503])
 def test_a_server_error_leaves_the_payment_pending_and_asks_about_the_others(
-    shop: Shop, gateway: Gateway, code: int
+    shop: Shop, scripted: Gateway, code: int
 ) -> None:
-    gateway.statuses = lambda each: Says(code=code) if each == "S1" else own_order(each)
+    scripted.statuses = lambda each: Says(code=code) if each == "S1" else paid(each)
     add_many(shop, 3)
 
     summary = reconcile(shop)
@@ -210,15 +156,15 @@ def test_a_server_error_leaves_the_payment_pending_and_asks_about_the_others(
     assert shop.payment("S1").status == "pending"
 
 
-def test_a_time_out_leaves_the_payment_pending(gateway: Gateway) -> None:
-    shop = make_shop(SPAYON_API_URL=gateway.url, SPAYON_TIMEOUT=(1, 0.1))
+def test_a_time_out_leaves_the_payment_pending(scripted: Gateway) -> None:
+    shop = make_shop(SPAYON_API_URL=scripted.url, SPAYON_TIMEOUT=(1, 0.1))
     late = threading.Event()
 
     def hang(session_id: str) -> Says:
         late.wait(30)
         return paid(session_id)
 
-    gateway.statuses = hang
+    scripted.statuses = hang
     add_many(shop, 1)
 
     summary = reconcile(shop)
@@ -240,8 +186,8 @@ def test_a_time_out_leaves_the_payment_pending(gateway: Gateway) -> None:
         Says(code=403),
     ],
 )
-def test_a_nonsensical_answer_counts_as_none(shop: Shop, gateway: Gateway, said: Says) -> None:
-    gateway.statuses = lambda _: said
+def test_a_nonsensical_answer_counts_as_none(shop: Shop, scripted: Gateway, said: Says) -> None:
+    scripted.statuses = lambda _: said
     add_many(shop, 1)
 
     summary = reconcile(shop)
@@ -251,13 +197,13 @@ def test_a_nonsensical_answer_counts_as_none(shop: Shop, gateway: Gateway, said:
 
 
 def test_a_handler_that_fails_does_not_keep_the_others_waiting(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
     def fail(_: str, payment: Any) -> None:
         if payment.order_id == "A2":
             raise RuntimeError("out of stock")
 
-    gateway.statuses = own_order
+    scripted.statuses = paid
     shop.handle = fail
     add_many(shop, 3)
 
@@ -268,13 +214,13 @@ def test_a_handler_that_fails_does_not_keep_the_others_waiting(
 
 
 def test_a_database_error_for_one_payment_does_not_end_the_run(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
     def break_s2(_: Any, __: Any, statement: str, values: Any, ___: Any, ____: Any) -> None:
         if statement.startswith("INSERT") and "S2" in str(values):
             raise OSError("disk full")
 
-    gateway.statuses = own_order
+    scripted.statuses = paid
     add_many(shop, 3)
 
     with shop.app.app_context():
@@ -286,15 +232,15 @@ def test_a_database_error_for_one_payment_does_not_end_the_run(
 
 
 def test_once_stop_is_set_what_is_under_way_is_finished_and_the_rest_left_due(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
     stop = threading.Event()
 
     def stopping(session_id: str) -> Says:
         stop.set()
-        return own_order(session_id)
+        return paid(session_id)
 
-    gateway.statuses = stopping
+    scripted.statuses = stopping
     add_many(shop, 10)
 
     summary = reconcile(shop, jobs=2, stop=stop)
@@ -305,8 +251,8 @@ def test_once_stop_is_set_what_is_under_way_is_finished_and_the_rest_left_due(
     assert reconcile(shop).asked == 10 - summary.asked
 
 
-def test_progress_hears_of_each_payment_when_it_is_done(shop: Shop, gateway: Gateway) -> None:
-    gateway.statuses = lambda each: Says(code=500) if each == "S1" else own_order(each)
+def test_progress_hears_of_each_payment_when_it_is_done(shop: Shop, scripted: Gateway) -> None:
+    scripted.statuses = lambda each: Says(code=500) if each == "S1" else paid(each)
     add_many(shop, 2)
     steps: list[Step] = []
 
@@ -317,19 +263,19 @@ def test_progress_hears_of_each_payment_when_it_is_done(shop: Shop, gateway: Gat
 
 
 def test_a_payment_that_becomes_due_during_the_run_is_left_for_the_next(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
     def slow(session_id: str) -> Says:
         shop.clock.step(120)
         return Says(report(session_id, "pending"))
 
-    gateway.statuses = slow
+    scripted.statuses = slow
     add_many(shop, 3)
 
     assert reconcile(shop, jobs=1).asked == 3
 
 
-def test_a_dispatcher_that_fails_is_tried_once_a_run(shop: Shop, gateway: Gateway) -> None:
+def test_a_dispatcher_that_fails_is_tried_once_a_run(shop: Shop, scripted: Gateway) -> None:
     tried: list[int] = []
 
     @shop.spayon.dispatcher
@@ -347,7 +293,7 @@ def test_a_dispatcher_that_fails_is_tried_once_a_run(shop: Shop, gateway: Gatewa
 
 
 def test_a_database_error_at_the_hand_over_is_counted_and_does_not_end_the_run(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
     def break_update(_: Any, __: Any, statement: str, values: Any, ___: Any, ____: Any) -> None:
         if statement.startswith("UPDATE spayon_callback SET dispatch_at") and values[0] is None:
@@ -355,7 +301,7 @@ def test_a_database_error_at_the_hand_over_is_counted_and_does_not_end_the_run(
 
     taken: list[int] = []
     shop.spayon.dispatcher(taken.append)
-    gateway.statuses = own_order
+    scripted.statuses = paid
     add_many(shop, 1)
 
     with shop.app.app_context():
@@ -370,9 +316,9 @@ def test_a_database_error_at_the_hand_over_is_counted_and_does_not_end_the_run(
 
 
 def test_refresh_asks_once_an_interval_however_often_it_is_called(
-    shop: Shop, gateway: Gateway
+    shop: Shop, scripted: Gateway
 ) -> None:
-    gateway.statuses = lambda each: Says(report(each, "pending"))
+    scripted.statuses = lambda each: Says(report(each, "pending"))
     add_many(shop, 1)
 
     with shop.app.app_context():
@@ -384,11 +330,25 @@ def test_refresh_asks_once_an_interval_however_often_it_is_called(
         shop.clock.step(5)
         shop.spayon.refresh(payment)
 
-    assert gateway.asked == {"S1": 2}
+    assert scripted.asked == {"S1": 2}
 
 
-def test_refresh_raises_where_spayon_gives_no_answer(shop: Shop, gateway: Gateway) -> None:
-    gateway.statuses = lambda _: Says(code=503)
+def test_refresh_of_a_payment_that_was_removed_says_so(shop: Shop, scripted: Gateway) -> None:
+    add_many(shop, 1)
+    removed = shop.payment()
+
+    with shop.app.app_context():
+        shop.db.session.execute(shop.db.delete(shop.spayon.Payment))
+        shop.db.session.commit()
+
+        with pytest.raises(PaymentGoneError, match="not in the table"):
+            shop.spayon.refresh(removed)
+
+    assert scripted.asked == {}
+
+
+def test_refresh_raises_where_spayon_gives_no_answer(shop: Shop, scripted: Gateway) -> None:
+    scripted.statuses = lambda _: Says(code=503)
     add_many(shop, 1)
 
     with shop.app.app_context():

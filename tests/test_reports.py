@@ -1,18 +1,14 @@
 """Report: what is read from Spayon's words."""
 
-from __future__ import annotations
-
-from datetime import datetime
-from datetime import timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from spayon_flask import InvalidPayloadError
-from spayon_flask.reports import Report
+from spayon_flask.domain.reports import Report
 from tests.reports import report
-
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -40,7 +36,7 @@ def test_the_documented_failed_callback_is_read_with_its_decline_reasons() -> No
 def test_the_exact_bytes_are_kept() -> None:
     body = b' {"status" : "paid", "sessionId":"S1"}\n'
 
-    assert Report.from_json(body).body == body
+    assert bytes(Report.from_json(body).body) == body
 
 
 @pytest.mark.parametrize(
@@ -63,7 +59,6 @@ def test_the_exact_bytes_are_kept() -> None:
         report(sessionId=" S1"),
         report(status=""),
         report(status=True),
-        report(status="p" * 65),
         b'{"sessionId": "S1", "status": "paid", "price": NaN}',
         b'{"sessionId": "S1", "status": "paid", "price": -Infinity}',
         b'{"sessionId": "S1", "status": "paid", "status": "failed"}',
@@ -145,9 +140,9 @@ def test_what_is_no_moment_of_this_century_is_unreadable(value: object) -> None:
     assert Report.from_json(report(updatedAt=value)).updated_at is None
 
 
-@pytest.mark.parametrize(("digits", "read"), [(19, "9" * 19), (20, None)])
-def test_an_order_number_that_fits_into_64_bits_is_read(digits: int, read: str | None) -> None:
-    assert Report.from_json(report(orderId=int("9" * digits))).order_id == read
+@pytest.mark.parametrize("digits", [1, 19, 20, 255])
+def test_an_order_number_is_read_to_its_last_digit(digits: int) -> None:
+    assert Report.from_json(report(orderId=int("9" * digits))).order_id == "9" * digits
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])

@@ -1,18 +1,13 @@
 """Settings: what a shop configures, and what it is told when that makes no sense."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from cachelib import SimpleCache
 from flask import Flask
-from flask_babel.speaklater import LazyString  # type: ignore[import-untyped]  # it has none
 
-from spayon_flask import ConfigError
-from spayon_flask import Settings
-
+from spayon_flask import ConfigError, Settings
 
 NEEDED = {
     "SPAYON_CLIENT_ID": "id-of-the-shop",
@@ -52,12 +47,10 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
         ("CLIENT_SECRET", "hush\n", "white space"),
         ("CALLBACK_SECRET", [], "empty list"),
         ("CALLBACK_SECRET", ["a", ""], "missing"),
-        ("CALLBACK_SECRET", "new,old", "looks like a list"),
-        ("CALLBACK_SECRET", "new;old", "looks like a list"),
-        ("CALLBACK_SECRET", "['new', 'old']", "FLASK_SPAYON_CALLBACK_SECRET="),
-        ("AVAILABLE_PAYMENT_METHODS", "['visamaster', 'mir']", "list of names"),
+        ("CALLBACK_SECRET", ["real", "simulator-callback-secret"], "a secret of the simulator"),
+        ("CALLBACK_SECRET", "simulator-callback-secret", "a secret of the simulator"),
+        ("CLIENT_SECRET", "simulator-secret", "a secret of the simulator"),
         ("TIMEOUT", "3.05,10", "for a pair"),
-        ("SHOP_NAME", "{'en': 'Maran'}", "looks like a mapping"),
         ("URL_VALUES", "lang=en", "must map"),
         ("ENVIRONMENT", "live", "'production' or 'staging'"),
         ("API_URL", "api.spayon.io", "base URL"),
@@ -68,6 +61,7 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
         ("PUBLIC_URL", "https://user@shop.example", "user name"),
         ("PUBLIC_URL", "https://shop.example:http", "base URL"),
         ("PUBLIC_URL", "http://shop.example", "must be https"),
+        ("PUBLIC_URL", "https://shop.example//evil.example", "base URL"),
         ("TIMEOUT", 0, "more than 0"),
         ("TIMEOUT", "10", "number of seconds"),
         ("TIMEOUT", [1, 2, 3], "a pair"),
@@ -78,7 +72,7 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
         ("LANGUAGE", ["en"], "must be text"),
         ("LANGUAGE_CODES", "hy", "must map"),
         ("SHOP_NAME", {}, "map language codes"),
-        ("SHOP_NAME", {"hy": ""}, "empty text"),
+        ("SHOP_NAME", {"hy": ""}, "map language codes"),
         ("SHOP_NAME", {"hy": "a\nb"}, "line breaks"),
         ("SHOP_NAME", 1.5, "must be text"),
         ("SHOP_URL", "javascript:alert(1)", "must be a URL"),
@@ -194,15 +188,6 @@ def test_a_function_gives_the_name_and_the_address_for_a_language() -> None:
     assert (made.shop_name_for("hy"), made.shop_url_for("hy")) == ("Maran hy", "/hy/")
 
 
-def test_a_lazy_string_is_read_when_it_is_shown() -> None:
-    name = "Maran"
-    made = settings(SHOP_NAME=LazyString(lambda: name))
-
-    name = "Մառան"
-
-    assert made.shop_name_for("hy") == "Մառան"
-
-
 def test_without_a_name_the_shop_is_called_by_its_public_host() -> None:
     assert settings(PUBLIC_URL="https://shop.example/tea").shop_name_for("en") == "shop.example"
     assert settings(ENVIRONMENT="staging", PUBLIC_URL=None).shop_name_for("en") is None
@@ -237,39 +222,22 @@ def test_all_that_is_missing_is_said_in_one_error() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["SPAYON_CLIENT_SECRET", "FLASK_SPAYON_CLIENT_SECRET"])
-def test_a_setting_that_stayed_in_the_environment_is_named_and_not_shown(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv(name, "hush from the environment")
-
-    with pytest.raises(ConfigError) as caught:
-        Settings.from_config({})
-
-    assert f". {name} is in the environment" in str(caught.value)
-    assert "from_prefixed_env" in str(caught.value)
-    assert "hush" not in str(caught.value)
-
-
-def test_a_secret_with_a_comma_goes_into_a_list() -> None:
-    assert settings(CALLBACK_SECRET=["hush,hush"]).callback_secrets == ("hush,hush",)
-
-
-def test_in_production_the_address_must_be_known() -> None:
-    with pytest.raises(ConfigError, match=r"SPAYON_PUBLIC_URL is missing: set .*Host"):
-        Settings.from_config(NEEDED)
+def test_a_secret_may_hold_a_comma() -> None:
+    assert settings(CALLBACK_SECRET="hush,hush").callback_secrets == ("hush,hush",)
 
 
 @pytest.mark.parametrize(
-    "config",
-    [
-        {"SERVER_NAME": "shop.example"},
-        {"TRUSTED_HOSTS": ["shop.example"]},
-        {"SPAYON_ENVIRONMENT": "staging"},
-        {"SPAYON_API_URL": "http://127.0.0.1:5001"},
-    ],
+    "config", [{}, {"SERVER_NAME": "shop.example"}, {"TRUSTED_HOSTS": ["shop.example"]}]
 )
-def test_the_address_need_not_be_said_if_flask_bounds_the_host_or_nothing_is_at_stake(
-    config: dict[str, Any],
-) -> None:
-    assert Settings.from_config(NEEDED | config).public_url is None
+def test_in_production_the_address_must_be_said(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="SPAYON_PUBLIC_URL is missing: set PUBLIC_URL to"):
+        Settings.from_config(NEEDED | config)
+
+
+@pytest.mark.parametrize(
+    "config", [{"SPAYON_ENVIRONMENT": "staging"}, {"SPAYON_API_URL": "http://127.0.0.1:5001"}]
+)
+def test_elsewhere_the_address_and_the_simulator_s_secrets_may_do(config: dict[str, Any]) -> None:
+    secret = {"SPAYON_CALLBACK_SECRET": "simulator-callback-secret"}
+
+    assert Settings.from_config(NEEDED | secret | config).public_url is None

@@ -1,7 +1,5 @@
 """Signals: observers hear, and cannot harm."""
 
-from __future__ import annotations
-
 import pytest
 from blinker import Namespace
 

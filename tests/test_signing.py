@@ -1,7 +1,5 @@
 """The HMAC of a callback."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from pathlib import Path
@@ -9,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from spayon_flask import InvalidSignatureError
-from spayon_flask.signing import sign
-from spayon_flask.signing import verify
-
+from spayon_flask.domain.signing import sign, verify
 
 BODY = b'{"sessionId": "S1"}'
 

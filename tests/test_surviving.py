@@ -1,7 +1,5 @@
 """Pages of a payer while the database is away: 503, friendly, and with a way to try again."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterator
@@ -10,12 +8,10 @@ from decimal import Decimal
 from html import unescape
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from spayon_flask import Order
 from tests.shop import Shop
-
 
 #: The return page and the cancel page of the same payment.
 PAGES = ["/pay/return?session_id=S1", "/pay/cancel/reference-of-S1-A1"]
@@ -28,16 +24,8 @@ def no_database(shop: Shop) -> Iterator[None]:
     def fail(*_: object) -> None:
         raise OperationalError("SELECT secret", {}, OSError("server closed the connection"))
 
-    with shop.app.app_context():
-        engine = shop.db.engine
-
-    event.listen(engine, "before_cursor_execute", fail)
-
-    try:
+    with shop.ahead_of_statements(fail):
         yield
-
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
 
 
 def reloads(html: str) -> tuple[int, str] | None:
@@ -50,8 +38,7 @@ def reloads(html: str) -> tuple[int, str] | None:
 def test_a_page_without_a_database_says_what_to_do_and_loads_itself_again(
     shop: Shop, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
     client = shop.app.test_client()
 
     with no_database(shop), caplog.at_level(logging.ERROR, "spayon_flask"):
@@ -77,8 +64,7 @@ def test_a_page_without_a_database_says_what_to_do_and_loads_itself_again(
 def test_after_twenty_minutes_without_a_database_the_page_loads_itself_no_more(
     shop: Shop, path: str
 ) -> None:
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
     client = shop.app.test_client()
 
     with no_database(shop):
@@ -96,8 +82,7 @@ def test_after_twenty_minutes_without_a_database_the_page_loads_itself_no_more(
 
 
 def test_a_form_of_the_bank_is_answered_with_the_way_to_the_same_payment(shop: Shop) -> None:
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
 
     with no_database(shop):
         page = shop.app.test_client().post("/pay/return", data={"session_id": "S1"})
@@ -126,14 +111,13 @@ def test_the_checkout_page_survives_even_if_the_loader_needs_no_database(
 def test_an_error_that_is_not_the_databases_is_the_shops_to_see(
     shop: Shop, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
 
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     state = shop.app.extensions["spayon"]["spayon"]
-    monkeypatch.setattr(state.storage.queries, "find", fail)
+    monkeypatch.setattr(state.storage.queries, "attempts_beside", fail)
 
     with pytest.raises(ZeroDivisionError):
         shop.app.test_client().get(path)

@@ -1,7 +1,5 @@
 """`spayon_flask.testing`: what a shop's own tests can ask for."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
@@ -13,15 +11,9 @@ from typing import Any
 import pytest
 
 from spayon_flask.simulator import Simulator
-from spayon_flask.testing import Payer
-from spayon_flask.testing import connect
-from spayon_flask.testing import happens
-from spayon_flask.testing import happens_once
-from spayon_flask.testing import post_callback
-from tests.conftest import dispose
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from spayon_flask.testing import Payer, connect, happens, happens_once, post_callback
+from tests.kept import dispose
+from tests.shop import Shop, make_shop
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs" / "testing.md"
@@ -49,30 +41,105 @@ def payer(shop: Shop, simulator: Simulator) -> Payer:
     return Payer(shop.app, simulator)
 
 
-def test_the_page_testing_your_shop_runs_as_it_stands(tmp_path: Path) -> None:
-    blocks = re.findall(r"```py\n# (\w+\.py)\n(.*?)```", DOCS.read_text(), re.DOTALL)
-
-    for name, code in blocks:
+@pytest.fixture
+def page_of_docs(tmp_path: Path) -> Path:
+    """A folder with the files that docs/testing.md shows, and a browser for one of them."""
+    for name, code in re.findall(r"```py\n# (\w+\.py)\n(.*?)```", DOCS.read_text(), re.DOTALL):
         (tmp_path / name).write_text(code)
 
-    def run(*command: str) -> str:
-        result = subprocess.run(
-            [sys.executable, "-W", "error", "-m", *command],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            text=True,
-        )
-        return result.stdout
+    (tmp_path / "chromium.py").write_text(
+        """
+import pytest
+from tests.pages.browser import chromium
 
-    assert "12 passed" in (said := run("pytest", "-q", "-W", "error", str(tmp_path))), said
-    assert "Ran 1 test" in (said := run("unittest", "test_with_unittest")), said
+@pytest.fixture
+def page():
+    with chromium() as browser:
+        page = browser.new_page()
+        yield page
+        page.close()
+"""
+    )
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a module of Python in *folder*, and return what it says."""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-m", *command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+    )
+    return result.stdout
+
+
+@pytest.mark.thorough
+def test_the_page_testing_your_shop_runs_as_it_stands(page_of_docs: Path) -> None:
+    said = run(page_of_docs, "pytest", "-q", "-W", "error", "-p", "chromium")
+    assert "15 passed" in said or "14 passed, 1 skipped" in said, said
+
+    said = run(page_of_docs, "unittest", "test_with_unittest")
+    assert "Ran 1 test" in said, said
     assert said.endswith("OK\n"), said
 
 
+#: Plugins that make each test of the page run as some shop's tests do.
+SURROUNDINGS = {
+    "freezegun": """
+from freezegun import freeze_time
+
+@pytest.fixture(autouse=True)
+def frozen():
+    with freeze_time("2040-02-29 23:59:50"):
+        yield
+""",
+    "time_machine": """
+import time_machine
+
+@pytest.fixture(autouse=True)
+def moved():
+    with time_machine.travel("1999-12-31T23:59:50Z", tick=False):
+        yield
+""",
+    "asyncio": """
+import asyncio
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    async def in_a_loop():
+        names = pyfuncitem._fixtureinfo.argnames
+        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+
+    asyncio.run(in_a_loop())
+    return True
+""",
+}
+
+
+@pytest.mark.thorough
+def test_the_tests_of_the_page_pass_in_whatever_surroundings(page_of_docs: Path) -> None:
+    (page_of_docs / "test_in_browser.py").unlink()
+    pytest_q = ("pytest", "-q", "-W", "error")
+    assert "14 passed" in (said := run(page_of_docs, *pytest_q, "-n", "2")), said
+
+    for seed in ("1", "2"):
+        options = ("--random-order-bucket=global", f"--random-order-seed={seed}")
+        assert "14 passed" in (said := run(page_of_docs, *pytest_q, *options)), said
+
+    # Neither tool runs inside the other.
+    (page_of_docs / "test_time.py").unlink()
+    for name, code in SURROUNDINGS.items():
+        (page_of_docs / f"under_{name}.py").write_text(f"import pytest\n{code}")
+        said = run(page_of_docs, *pytest_q, "-p", f"under_{name}")
+        assert "12 passed" in said, said
+
+
 @pytest.mark.parametrize(("page", "module"), [("README.md", "shop"), ("docs/quickstart.md", "app")])
+@pytest.mark.thorough
 def test_the_first_shop_that_a_page_shows_is_tested_by_the_same_conftest(
     tmp_path: Path, page: str, module: str
 ) -> None:
@@ -80,16 +147,17 @@ def test_the_first_shop_that_a_page_shows_is_tested_by_the_same_conftest(
     conftest = re.findall(r"```py\n# conftest.py\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
     (tmp_path / f"{module}.py").write_text(shop)
     (tmp_path / "conftest.py").write_text(conftest.replace("from shop ", f"from {module} "))
+    title = ', title="Tea"' if module == "app" else ""
     (tmp_path / "test_it.py").write_text(
         f"""
 from {module} import ShopOrder, db
 
 def test_a_paid_order_is_paid(app, spayon_payer):
     with app.app_context():
-        db.session.add(ShopOrder(id=1, total=1000{', title="Tea"' if module == "app" else ""}))
+        db.session.add(ShopOrder(id=1, code="tea-7Qz", total=1000{title}))
         db.session.commit()
 
-    spayon_payer.pay("1")
+    spayon_payer.pay("tea-7Qz")
 
     with app.app_context():
         assert db.session.get(ShopOrder, 1).paid
@@ -198,6 +266,63 @@ def test_the_same_seed_shuffles_alike(shop: Shop, payer: Payer) -> None:
         orders.append(told)
 
     assert orders[0] == orders[1]
+
+
+def test_what_a_delivery_at_once_raises_fails_the_test(
+    payer: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    payer.checkout("A1")
+    monkeypatch.setattr("spayon_flask.testing.payer.post_callback", broken)
+
+    with pytest.raises(ZeroDivisionError):
+        payer.deliver("A1", times=3, at_once=True)
+
+
+def test_a_checkout_of_a_paid_order_leads_to_no_payment_session(payer: Payer) -> None:
+    payer.pay("A1")
+
+    with pytest.raises(AssertionError, match="in place of a redirect to Spayon"):
+        payer.checkout("A1")
+
+
+def test_a_pending_order_of_an_earlier_simulator_is_told_from_a_failed_checkout(
+    shop: Shop, payer: Payer
+) -> None:
+    session_id = payer.checkout("A1")
+    second = Payer(shop.app, connect(shop.app))
+
+    assert second.checkout("A1") == session_id
+    with pytest.raises(AssertionError, match="that of an earlier simulator"):
+        second.pay("A1")
+
+
+def test_a_latency_costs_no_time_and_is_a_time_out_if_the_shop_would_not_wait(
+    shop: Shop, payer: Payer, simulator: Simulator
+) -> None:
+    """The read time-out is ten seconds: what slept would take an hour."""
+    simulator.fault("latency", on="sessions", seconds=3600)
+    answers = [payer.client.post("/pay/checkout/A1").status_code]
+    shop.add_order("A2")
+    simulator.fault("latency", on="sessions", seconds=9)
+    answers.append(payer.client.post("/pay/checkout/A2").status_code)
+
+    assert answers == [503, 303]
+    assert simulator.sessions.created == 2
+
+
+def test_a_simulator_is_connected_with_a_seed_a_shape_and_a_report(shop: Shop) -> None:
+    ids = []
+    for order_id in ("A2", "A3"):
+        shop.add_order(order_id)
+        report = {"like": {"creation_code": 201, "price": "short"}}
+        simulator = connect(shop.app, seed=5, shape={"price": "padded"}, like=report)
+        ids.append(simulator.sessions._new_id())
+        assert simulator.shape.differences() == {"creation_code": 201, "price": "padded"}
+
+    assert ids[0] == ids[1]
 
 
 def test_post_callback_signs_with_the_apps_secret_and_takes_changes(

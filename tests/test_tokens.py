@@ -1,11 +1,8 @@
 """TokenService: one request, whatever asks for a token."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,12 +10,9 @@ import pytest
 from cachelib import SimpleCache
 
 from spayon_flask import GatewayUnavailableError
-from spayon_flask.hidden import Hidden
-from spayon_flask.token_cache import PAUSE
-from spayon_flask.token_cache import CachedToken
-from spayon_flask.tokens import RETRY_AFTER
-from spayon_flask.tokens import Token
-from spayon_flask.tokens import TokenService
+from spayon_flask.client.token_cache import PAUSE, CachedToken
+from spayon_flask.client.tokens import RETRY_AFTER, Token, TokenService
+from spayon_flask.domain.redaction import Hidden
 from tests.errors import frames_of
 
 
@@ -62,11 +56,11 @@ class Line:
         self._lock = threading.Lock()
         self._come = threading.Semaphore(0)
 
-    def __enter__(self) -> None:
+    def acquire(self, *, timeout: float) -> bool:
         self._come.release()
-        self._lock.acquire()
+        return self._lock.acquire(timeout=timeout)
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         self._lock.release()
 
     def wait_for(self, count: int) -> None:
@@ -364,93 +358,78 @@ class TestSharedCache:
         assert keys == ["token-1", "token-2"]
 
 
-class Stuck(SimpleCache):
-    """A cache that accepts calls and does not answer, until it is let go."""
+class Silent(SimpleCache):
+    """A cache whose client gives up after a time-out of its own, until it is told to answer."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.let_go = threading.Event()
+        self.answers = False
         self.calls = 0
 
     def get(self, key: str) -> Any:
         self.calls += 1
-        assert self.let_go.wait(30)
+
+        if not self.answers:
+            raise TimeoutError
+
         return super().get(key)
 
 
-class TestAStuckCache:
-    """A cache that accepts and does not answer costs little, and only now and then."""
-
-    @pytest.fixture
-    def cache(self) -> Iterator[Stuck]:
-        cache = Stuck()
-        yield cache
-        cache.let_go.set()
-
-    @pytest.fixture
-    def cached(self, cache: Stuck, clock: Seconds) -> CachedToken:
-        return CachedToken(cache, "key", clock=clock, patience=0.05)
-
-    @staticmethod
-    def obtain(cached: CachedToken, gateway: Gateway) -> str:
-        token, _ = cached.obtain(gateway, margin=lambda _: 0, wait=True) or ("", 0)
-        return token
-
-    def test_it_is_as_good_as_none(self, cached: CachedToken, gateway: Gateway) -> None:
-        assert self.obtain(cached, gateway) == "token-1"
-
-    def test_it_is_left_alone_for_a_minute(
-        self, cached: CachedToken, cache: Stuck, gateway: Gateway, clock: Seconds
-    ) -> None:
-        self.obtain(cached, gateway)
-        clock.now += PAUSE - 1
-        self.obtain(cached, gateway)
-        cached.drop("token-2")
-
-        assert cache.calls == 1
-
-    def test_while_a_call_is_still_stuck_no_other_one_is_begun(
-        self, cached: CachedToken, cache: Stuck, gateway: Gateway, clock: Seconds
-    ) -> None:
-        for _ in range(5):
-            self.obtain(cached, gateway)
-            clock.now += PAUSE
-
-        assert cache.calls == 1
-
-    def test_once_it_answers_again_it_is_used_again(
-        self, cached: CachedToken, cache: Stuck, gateway: Gateway, clock: Seconds
-    ) -> None:
-        self.obtain(cached, gateway)
-        cache.let_go.set()
-        stuck = cached._stuck
-        assert stuck is not None
-        stuck.join(10)
-        clock.now += PAUSE
-
-        assert [self.obtain(cached, gateway) for _ in range(3)] == ["token-2"] * 3
-
-    def test_it_is_said_once_each_time(
-        self, cached: CachedToken, gateway: Gateway, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        for _ in range(3):
-            self.obtain(cached, gateway)
-
-        (record,) = caplog.records
-        assert record.getMessage().startswith(
-            "TOKEN_CACHE gave no answer for 0.05 s in get; going on without it for 60 s"
-        )
-
-
-def test_no_local_variable_of_ours_shows_a_token(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+def test_a_cache_that_does_not_answer_is_left_alone_for_a_minute(
+    gateway: Gateway, clock: Seconds, caplog: pytest.LogCaptureFixture
 ) -> None:
+    cache = Silent()
+    cached = CachedToken(cache, "key", clock=clock)
+
+    def obtain() -> str:
+        return (cached.obtain(gateway, margin=lambda _: 0, wait=1.0) or ("", 0))[0]
+
+    assert [obtain(), obtain()] == ["token-1", "token-2"]
+    cached.drop("token-2")
+    assert cache.calls == 1
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "TOKEN_CACHE failed (TimeoutError) in get; going on without it for 60 s"
+    )
+
+    cache.answers = True
+    clock.now += PAUSE
+    assert [obtain() for _ in range(3)] == ["token-3"] * 3
+
+
+def test_who_may_wait_for_a_short_time_only_gets_no_token_that_takes_longer() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+    limits: list[float] = []
+
+    def fetch(within: float | None = None) -> Token:
+        limits.append(within or 0.0)
+        asked.set()
+        assert go_on.wait(30)
+        return Token("token-1", 3600)
+
+    tokens = TokenService(fetch)
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(tokens.get)
+        assert asked.wait(30)
+
+        with pytest.raises(GatewayUnavailableError, match="still waits for a token"):
+            tokens.get(within=0.01)
+
+        go_on.set()
+        assert first.result() == tokens.get(within=0.01) == "token-1"
+
+    tokens.drop("token-1")
+    tokens.get(within=2.0)
+    assert limits == [0.0, 2.0]
+
+
+def test_no_local_variable_of_ours_shows_a_token() -> None:
     class Failing(SimpleCache):
         def set(self, key: str, value: Any, timeout: Any = None) -> Any:
             raise KeyboardInterrupt
 
     tokens = TokenService(lambda: Token(Hidden("hush"), 3600), cache=Failing())
-    monkeypatch.setattr("spayon_flask.token_cache.in_time", lambda call, _: call())
 
     with pytest.raises(KeyboardInterrupt) as caught:
         tokens.get()

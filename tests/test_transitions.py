@@ -1,23 +1,21 @@
 """Transitions: what a report does to a payment."""
 
-from __future__ import annotations
-
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from spayon_flask.orders import attempt_id
-from spayon_flask.reports import Report
-from spayon_flask.transitions import Transition
-from spayon_flask.transitions import can_be_paid
-from spayon_flask.transitions import decide
-from spayon_flask.transitions import held_order
-from spayon_flask.transitions import readable_reason
+from spayon_flask.domain.orders import attempt_id
+from spayon_flask.domain.reports import Report
+from spayon_flask.domain.transitions import (
+    Transition,
+    can_be_paid,
+    decide,
+    held_order,
+    readable_reason,
+)
 from tests.reports import report
 
 

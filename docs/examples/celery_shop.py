@@ -7,18 +7,16 @@ flask --app celery_shop run
 """
 
 import os
+import secrets
 from decimal import Decimal
 
 from celery import Celery
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from spayon_flask import Order
-from spayon_flask import Spayon
+from spayon_flask import Order, Spayon
 
 
 class Base(DeclarativeBase):
@@ -48,6 +46,8 @@ celery.conf.update(
 
 class ShopOrder(db.Model):
     id: Mapped[str] = mapped_column(primary_key=True)
+    # The payment pages go by this code, which nobody can guess.
+    code: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_urlsafe(12))
     paid: Mapped[bool] = mapped_column(default=False)
 
 
@@ -58,10 +58,10 @@ class Parcel(db.Model):
 
 
 @spayon.order_loader
-def load_order(order_id: str) -> Order | None:
-    row = db.session.get(ShopOrder, order_id)
+def load_order(key: str) -> Order | None:
+    row = db.session.scalar(db.select(ShopOrder).filter_by(code=key))
     return row and Order(
-        order_id=row.id, product_name="Apricots", price=Decimal(1000), currency="AMD"
+        order_id=row.id, key=row.code, product_name="Apricots", price=Decimal(1000), currency="AMD"
     )
 
 
@@ -83,7 +83,9 @@ def ship(callback_id: int) -> str:
     with app.app_context():
         callback = db.session.get(spayon.Callback, callback_id)
         payment = db.session.scalars(
-            db.select(spayon.Payment).filter_by(session_id=callback.session_id)
+            db.select(spayon.Payment).filter_by(
+                account=callback.account, session_id=callback.session_id
+            )
         ).one()
 
         # The row tells what changed; the payment tells what holds now.

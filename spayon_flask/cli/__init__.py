@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from .command import create_group
-from .command import for_command_line
-from .command import takes_no_payments
-
+from .command import create_group, for_command_line, takes_no_payments
 
 __all__ = ["create_group", "for_command_line", "takes_no_payments"]

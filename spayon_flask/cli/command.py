@@ -11,14 +11,11 @@ from types import FrameType
 from typing import Any
 
 import click
-from flask.cli import AppGroup
-from flask.cli import ScriptInfo
+from flask.cli import AppGroup, ScriptInfo
 
-from ..errors import ConfigError
-from ..errors import SpayonError
-from ..state import Current
+from ..errors import ConfigError, SpayonError
+from ..state import Accounts, AppState
 from ..storage.database_errors import database_trouble
-
 
 #: Exit code of a command that was called wrongly: EX_USAGE of sysexits.h. click's own 2 is what
 #: `doctor` and `reconcile` say if something could not be told.
@@ -32,20 +29,25 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 #: The module of each command, which has `create_` and the command's name.
 _COMMANDS = {
-    "backfill": "rows",
-    "dispatch": "reports",
     "doctor": "doctor",
     "payments": "payments",
-    "prune": "rows",
+    "prune": "prune",
     "reconcile": "reconcile",
-    "refresh": "payment",
-    "rehearse": "rehearse",
+    "refund": "payment",
+    "rehearse": "develop",
     "review": "payment",
-    "show": "payment",
-    "templates": "templates",
-    "trigger": "reports",
-    "unknown": "reports",
+    "show": "show",
+    "templates": "develop",
+    "trigger": "develop",
+    "unknown": "payment",
 }
+
+
+#: These work for all vendors at once, unless one is named.
+_OF_ALL = ("doctor", "reconcile")
+
+#: Where a context of click keeps the vendor that the command line names.
+_VENDOR = "spayon_flask.vendor"
 
 
 class Command(click.Command):
@@ -132,11 +134,15 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 
 class _Group(AppGroup):
-    """A group whose commands are imported when somebody asks for them: a web worker does not."""
+    """A group whose commands are imported when somebody asks for them: a web worker does not.
 
-    def __init__(self, name: str, current: Current) -> None:
+    If there are *vendors*, each command has an option `--vendor`.
+    """
+
+    def __init__(self, name: str, accounts: Accounts, *, vendors: bool) -> None:
         super().__init__(name, help=f"Payments through Spayon (account {name}).")
-        self._current = current
+        self._accounts = accounts
+        self._vendors = vendors
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Read the command line; a wrong one exits with 64."""
@@ -156,11 +162,40 @@ class _Group(AppGroup):
         """Return a command, or None if there is none of that name."""
         if cmd_name in _COMMANDS and cmd_name not in self.commands:
             module = import_module(f".{_COMMANDS[cmd_name]}", __package__)
-            self.add_command(getattr(module, f"create_{cmd_name}")(self._current))
+            create = getattr(module, f"create_{cmd_name}")
+            command = create(self._accounts if cmd_name in _OF_ALL else self._meant)
+
+            if self._vendors:
+                command.params.append(_vendor_option(required=cmd_name not in _OF_ALL))
+
+            self.add_command(command)
 
         return super().get_command(ctx, cmd_name)
 
+    def _meant(self) -> AppState:
+        """Return the account that the command line names; the only one, if there are no vendors."""
+        return self._accounts().kept(named_vendor())
 
-def create_group(name: str, current: Current) -> AppGroup:
-    """Return the command group of the account *name*; *current* returns the state of the app."""
-    return _Group(name, current)
+
+def _vendor_option(*, required: bool) -> click.Option:
+    def remember(ctx: click.Context, _: click.Parameter, vendor: str | None) -> None:
+        ctx.meta[_VENDOR] = vendor
+
+    return click.Option(
+        ["--vendor"],
+        required=required,
+        metavar="NAME",
+        help="Whose payments." if required else "Whose payments; by default those of all vendors.",
+        expose_value=False,
+        callback=remember,
+    )
+
+
+def named_vendor() -> str | None:
+    """Return the vendor that the command line names, or None."""
+    return click.get_current_context().meta.get(_VENDOR)
+
+
+def create_group(name: str, accounts: Accounts, *, vendors: bool) -> AppGroup:
+    """Return the command group of the account *name*; *accounts* returns those of the app."""
+    return _Group(name, accounts, vendors=vendors)

@@ -1,41 +1,29 @@
-"""Payment: one payment shown (`show`), asked about (`refresh`), and decided upon (`review`)."""
+"""Payment: what a person decides on (`review`), gave back (`refund`), has looked at (`unknown`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from ..orders import without_mark
-from ..reports import removal_of
-from ..state import AppState
-from ..state import Current
+from ..domain.money import plain, read_price
+from ..domain.reports import read_stored
+from ..state import AppState, Current
+from ..storage.ledger import Filter
+from ..storage.notes import left_of
 from .command import Command
-from .terminal import callback_fields
-from .terminal import payment_fields
-from .terminal import person
-from .terminal import price_of
-from .terminal import print_json
-from .terminal import print_pairs
-from .terminal import print_table
-from .terminal import reason
-from .terminal import reported_of
-from .terminal import when
-
-
-_SHOW = """Show a payment, its callbacks and their verdicts.
-
-NAME is the id of a payment session, our own reference, or the id of an order: then each attempt to
-pay the order is shown.
-"""
-
-_REFRESH = """Ask Spayon about one payment, and record the answer.
-
-Also about one that has failed or expired, and one that is paid: what comes too late changes
-nothing, but a `paid` counts. NAME is the id of the payment session, or our own reference.
-"""
+from .terminal import (
+    callback_fields,
+    payment_fields,
+    person,
+    price_of,
+    print_json,
+    print_table,
+    reason,
+    reported_of,
+    when,
+)
 
 _REVIEW = """List the payments under review, or settle one.
 
@@ -45,168 +33,18 @@ it `failed`; either runs the shop's handler once. Money that came is given back 
 panel: a refusal does not do that.
 """
 
+_UNKNOWN = """List the reports that belong to no payment of this shop, or note that you looked at
+one.
 
-def create_show(current: Current) -> click.Command:
-    """Return the command for the current app."""
+Without --all only those that nobody has looked at. `doctor` warns of these for a week. --seen takes
+the number in the first column.
+"""
 
-    @click.command("show", cls=Command, help=_SHOW)
-    @click.argument("name")
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def show(name: str, as_json: bool) -> None:
-        state = current()
-        queries = state.storage.queries
-        payment = queries.named(name)
-        # The id of an attempt stands in Spayon's panel.
-        by_order = queries.attempts(name) or queries.attempts(without_mark(name))
-        attempts = [payment] if payment else by_order
+_REFUND = """Note that a payment was given back in Spayon's panel. This moves no money.
 
-        if attempts:
-            _show(state, attempts, as_json=as_json)
-            return
-
-        told = queries.callbacks(name)
-
-        if not told:
-            raise click.ClickException(
-                f"no payment session and no order {name}: `flask {state.name} payments` lists them"
-            )
-
-        if as_json:
-            print_json({"payment": None, "callbacks": [callback_fields(each) for each in told]})
-            return
-
-        click.echo("No payment of ours, but Spayon has told us of this payment session.")
-        _print_callbacks(told)
-
-    return show
-
-
-def _show(state: AppState, attempts: Sequence[Any], *, as_json: bool) -> None:
-    callbacks = state.storage.queries.callbacks
-    told = [callbacks(each.session_id) if each.session_id else [] for each in attempts]
-
-    if as_json:
-        shown = [
-            {
-                "payment": payment_fields(payment),
-                "callbacks": [callback_fields(each) for each in reports],
-            }
-            for payment, reports in zip(attempts, told, strict=True)
-        ]
-        print_json(shown[0] if len(shown) == 1 else {"attempts": shown})
-        return
-
-    for number, (payment, reports) in enumerate(zip(attempts, told, strict=True), 1):
-        if len(attempts) > 1:
-            click.echo(f"{'' if number == 1 else chr(10)}Attempt {number} of {len(attempts)}\n")
-
-        _print_payment(payment)
-        _print_callbacks(reports)
-
-
-def _print_payment(payment: Any) -> None:
-    declines = [
-        f"{each.get('responseCode', '?')} {each.get('responseReasonEn', '')}".strip()
-        for each in payment.decline_reasons or ()
-    ]
-    reviewed = f"{when(payment.reviewed_at)} by {payment.reviewed_by}: {payment.reviewed_because}"
-    refunded = f"{when(payment.refunded_at)} by {payment.refunded_by}: {payment.refunded_because}"
-    print_pairs(
-        {
-            "order": payment.order_id,
-            "payment session": payment.session_id or "(Spayon never answered)",
-            "reference": payment.reference,
-            "status": payment.status,
-            "review": payment.review or "",
-            "reviewed": reviewed if payment.reviewed_at else "",
-            "product": payment.product_name or "",
-            "price": price_of(payment),
-            "paid at": when(payment.paid_at),
-            "reported": reported_of(payment),
-            "refund noted": refunded if payment.refunded_at else "",
-            "superseded": "yes, the order was changed" if payment.superseded else "",
-            "declined": "; ".join(declines),
-            "created": when(payment.created_at),
-            "payable until": when(payment.expires_at) if payment.status == "pending" else "",
-            "last change": when(payment.updated_at),
-            "asked about": f"{payment.attempts} times, next {when(payment.due_at)}"
-            if payment.due_at
-            else "",
-        }
-    )
-
-
-def _print_callbacks(told: Sequence[Any]) -> None:
-    if not told:
-        click.echo("\nSpayon has told us nothing yet.")
-        return
-
-    click.echo()
-    print_table(
-        ("RECEIVED (UTC)", "SOURCE", "STATUS", "VERDICT", "DISPATCHER"),
-        [
-            (
-                when(each.received_at),
-                each.source.replace("_", " "),
-                each.status,
-                each.verdict,
-                f"waits since {when(each.dispatch_at)}" if each.dispatch_at else "",
-            )
-            for each in told
-        ],
-    )
-
-    removed = sum(removal_of(bytes(each.body)) is not None for each in told)
-
-    if removed:
-        click.echo(
-            f"\nThe exact bytes of {removed} of these reports were removed on purpose, by "
-            "`prune --bodies`. --json tells what stayed, and the SHA-256 digests."
-        )
-
-
-def create_refresh(current: Current) -> click.Command:
-    """Return the command for the current app."""
-
-    @click.command("refresh", cls=Command, help=_REFRESH)
-    @click.argument("name", metavar="SESSION_ID")
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def refresh(name: str, as_json: bool) -> None:
-        state = current()
-        queries = state.storage.queries
-        payment = queries.named(name)
-
-        if payment is None:
-            raise click.ClickException(f"no payment session {name}")
-
-        if payment.session_id is None:
-            raise click.ClickException(
-                "Spayon never answered when this payment was begun: there is nothing to ask about"
-            )
-
-        payment_id = payment.id
-        answer = state.reconciler.ask_now(payment_id)
-        payment = queries.get(payment_id)
-
-        if as_json:
-            print_json(
-                {"asked": answer.asked, "said": answer.status, "payment": payment_fields(payment)}
-            )
-            return
-
-        if not answer.asked:
-            click.echo("somebody has asked just now, so Spayon was not asked again")
-
-        else:
-            click.echo(f"Spayon says: {answer.status or 'no such payment session'}")
-
-        click.echo(
-            f"order {payment.order_id}, payment session {payment.session_id}: {payment.status}"
-        )
-
-    return refresh
+NAME is the id of the payment session, or our own reference. Without --amount all that is left of
+the payment is meant. --take-back takes the last note back, which was a mistake.
+"""
 
 
 def create_review(current: Current) -> click.Command:
@@ -237,7 +75,7 @@ def create_review(current: Current) -> click.Command:
             if accept or refuse:
                 raise click.UsageError("name the payment session that you decide on")
 
-            _list(state, as_json=as_json)
+            _list_reviews(state, as_json=as_json)
             return
 
         if not (accept or refuse):
@@ -267,8 +105,8 @@ def create_review(current: Current) -> click.Command:
     return review
 
 
-def _list(state: AppState, *, as_json: bool) -> None:
-    found = state.storage.queries.payments(status="review")
+def _list_reviews(state: AppState, *, as_json: bool) -> None:
+    found = list(state.storage.ledger.every(Filter(status="review")))
 
     if as_json:
         print_json([payment_fields(each) for each in found])
@@ -291,3 +129,127 @@ def _list(state: AppState, *, as_json: bool) -> None:
                 for each in found
             ],
         )
+
+
+def create_unknown(current: Current) -> click.Command:
+    """Return the command for the current app."""
+
+    @click.command("unknown", cls=Command, help=_UNKNOWN)
+    @click.option("--seen", type=int, metavar="ID", help="This was looked at.")
+    @click.option("--because", metavar="TEXT", help="With what result; kept with the report.")
+    @click.option("--by", metavar="NAME", help="Who looked; else the user of this shell.")
+    @click.option("--all", "all_", is_flag=True, help="Also those that somebody looked at.")
+    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @with_appcontext
+    def unknown(
+        seen: int | None, because: str | None, by: str | None, all_: bool, as_json: bool
+    ) -> None:
+        state = current()
+
+        if seen is None:
+            _list_unknown(state.storage.ledger.unknown(unseen=not all_), as_json=as_json)
+            return
+
+        why = reason(because, "name the report with --seen")
+        noted = state.storage.notes.seen(seen, by=person(by), because=why, now=state.clock())
+
+        if not noted:
+            raise click.ClickException(
+                f"no unknown report {seen} that nobody has looked at yet: "
+                f"`flask {state.command} unknown --all` lists them"
+            )
+
+        click.echo(f"noted: report {seen} was looked at")
+
+    return unknown
+
+
+def _list_unknown(found: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json([callback_fields(each) for each in found])
+
+    elif not found:
+        click.echo("no unknown reports")
+
+    else:
+        print_table(
+            ("ID", "RECEIVED (UTC)", "STATUS", "ORDER", "PAYMENT SESSION", "LOOKED AT"),
+            [
+                (
+                    str(each.id),
+                    when(each.received_at),
+                    each.status,
+                    _order_in(each.body),
+                    each.session_id,
+                    f"by {each.seen_by}: {each.seen_because}" if each.seen_at else "",
+                )
+                for each in found
+            ],
+        )
+
+
+def _order_in(body: bytes) -> str:
+    """Return the order that a stored report names; an old body may have been removed."""
+    report = read_stored(body)
+    return (report and report.order_id) or ""
+
+
+def create_refund(current: Current) -> click.Command:
+    """Return the command for the current app."""
+
+    @click.command("refund", cls=Command, help=_REFUND)
+    @click.argument("name")
+    @click.option("--amount", metavar="AMOUNT", help="A part, such as 9.50; else all that is left.")
+    @click.option("--take-back", is_flag=True, help="The last note was a mistake.")
+    @click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
+    @click.option("--by", metavar="NAME", help="Who gave it back; else the user of this shell.")
+    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @with_appcontext
+    def refund(
+        name: str,
+        amount: str | None,
+        take_back: bool,
+        because: str | None,
+        by: str | None,
+        as_json: bool,
+    ) -> None:
+        state = current()
+        notes = state.storage.notes
+        payment = state.storage.queries.named(name)
+
+        if payment is None:
+            raise click.ClickException(
+                f"no payment session {name}: `flask {state.command} payments` lists them"
+            )
+
+        payment_id = payment.id
+        price = None if amount is None else read_price(amount)
+
+        if take_back and (amount or because):
+            raise click.UsageError("--take-back takes no --amount and no --because")
+
+        if amount is not None and price is None:
+            raise click.UsageError(f"--amount {amount} is no amount: write it as 9.50")
+
+        if not take_back:
+            why = reason(because, "note the refund")
+            notes.refund(payment_id, amount=price, by=person(by), because=why, now=state.clock())
+
+        elif not notes.take_back_refund(payment_id, by=person(by), now=state.clock()):
+            raise click.ClickException("no refund of this payment is noted")
+
+        noted = state.storage.ledger.find(payment_id)
+
+        if as_json:
+            print_json(payment_fields(noted))
+            return
+
+        currency = noted.reported_currency or ""
+        back, left = noted.refunded_price, left_of(noted)
+        said = f"{plain(back)} {currency} noted as given back" if back else "nothing is given back"
+        rest = "" if left is None else f", {plain(left)} {currency} left"
+        click.echo(
+            f"order {noted.order_id}: {said}{rest}; the money itself moves in Spayon's panel"
+        )
+
+    return refund

@@ -1,43 +1,42 @@
-"""`flask spayon payments`: payments, newest first."""
+"""`flask spayon payments`: payments, their totals and their CSV."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from ..exports import write_csv
-from ..languages import choose_language
-from ..money import plain
-from ..state import AppState
-from ..state import Current
+from ..domain.exports import write_csv
+from ..domain.languages import choose_language
+from ..domain.money import plain
+from ..state import AppState, Current
 from ..storage.ledger import Filter
-from ..storage.totals import Total
-from ..transitions import BARRING
+from ..storage.totals import Total, grand_totals
 from .command import Command
-from .terminal import Since
-from .terminal import payment_fields
-from .terminal import price_of
-from .terminal import print_json
-from .terminal import print_table
-from .terminal import reported_of
-from .terminal import when
-
+from .terminal import (
+    Since,
+    payment_fields,
+    price_of,
+    print_json,
+    print_table,
+    reported_of,
+    when,
+)
 
 STATUSES = ("pending", "failed", "expired", "paid", "review")
 
 #: So many lines are a table that a person reads.
 SHOWN = 50
 
-_HELP = """List payments, newest first; or add them up, or write them as CSV.
+_HELP = """List payments, newest first; or add them up, or write them as CSV, oldest first.
 
 A moment is 2026-11-22, or 2026-11-22T14:00:00+04:00, or an age such as 7d or 36h; without a zone it
 is in UTC. --json and --csv list all payments, a table the newest 50: if payments were left out, the
-last line says so.
+last line says so. Only payments that were made with the present gateway are meant, unless --gateway
+names another one.
 """
 
 
@@ -55,8 +54,10 @@ def create_payments(current: Current) -> click.Command:
     @click.option("--paid-since", type=Since(), help="Paid since that moment, by Spayon's clock.")
     @click.option("--paid-until", type=Since(), help="Paid before that moment.")
     @click.option("--limit", type=click.IntRange(1), help=f"At most so many. A table: {SHOWN}.")
+    @click.option("--gateway", metavar="HOST", help="Those made with this one.")
     @click.option("--totals", is_flag=True, help="Add them up, by status and currency.")
     @click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets, in UTF-8.")
+    @click.option("--output", type=click.Path(), help="Write the CSV into this file.")
     @click.option(
         "--language", help="Separator and decimal sign of the CSV: en, ru or hy; else LANGUAGE."
     )
@@ -71,8 +72,10 @@ def create_payments(current: Current) -> click.Command:
         paid_since: datetime | timedelta | None,
         paid_until: datetime | timedelta | None,
         limit: int | None,
+        gateway: str | None,
         totals: bool,
         as_csv: bool,
+        output: str | None,
         language: str | None,
         as_json: bool,
     ) -> None:
@@ -86,7 +89,12 @@ def create_payments(current: Current) -> click.Command:
             until=_moment(until, now),
             paid_since=_moment(paid_since, now),
             paid_until=_moment(paid_until, now),
+            gateway=gateway,
         )
+        _check_periods(wanted)
+
+        if output is not None and not as_csv:
+            raise click.UsageError("--output is for --csv")
 
         if totals and (limit or text or as_csv):
             raise click.UsageError("--totals takes no --limit, --search or --csv")
@@ -95,12 +103,29 @@ def create_payments(current: Current) -> click.Command:
             _print_totals(state, wanted, as_json=as_json)
 
         elif as_csv:
-            _write_csv(state, wanted, limit, language)
+            _write_csv(state, wanted, limit, language, output)
 
         else:
             _list(state, wanted, limit, as_json=as_json)
 
+        if others := state.storage.ledger.other_gateways():
+            # Beside what scripts read.
+            click.echo(
+                f"payments of another gateway are left out, see --gateway: {', '.join(others)}"
+                if gateway is None
+                else f"these are the payments of {gateway}",
+                err=True,
+            )
+
     return payments
+
+
+def _check_periods(wanted: Filter) -> None:
+    periods = {"": (wanted.since, wanted.until), "paid-": (wanted.paid_since, wanted.paid_until)}
+
+    for name, (since, until) in periods.items():
+        if since is not None and until is not None and since >= until:
+            raise click.UsageError(f"--{name}since must be earlier than --{name}until")
 
 
 def _moment(given: datetime | timedelta | None, now: datetime) -> datetime | None:
@@ -151,22 +176,28 @@ def _price(payment: Any) -> str:
     return asked if reported in ("", asked) else f"{asked}, paid {reported}"
 
 
-def _write_csv(state: AppState, wanted: Filter, limit: int | None, language: str | None) -> None:
+def _write_csv(
+    state: AppState, wanted: Filter, limit: int | None, language: str | None, output: str | None
+) -> None:
     settings = state.settings
     chosen = choose_language(language, settings.language).in_zone(settings.timezone)
-    found = state.storage.ledger.every(wanted, limit=None if limit is None else limit + 1)
+    at_most = None if limit is None else limit + 1
+    found = state.storage.ledger.every(wanted, limit=at_most, oldest_first=True)
 
-    for lines in write_csv(islice(found, limit), chosen):
-        click.echo(lines, nl=False)
+    # As bytes: a console may have another code page, and would write the ends of lines anew.
+    with click.open_file(output or "-", "wb") as file:
+        for lines in write_csv(islice(found, limit), chosen):
+            file.write(lines.encode())
 
     if limit is not None and next(found, None) is not None:
-        click.echo(f"these are the newest {limit}, and there are more", err=True)
+        click.echo(f"these are the oldest {limit}, and there are more", err=True)
 
 
 def _amount(total: Total) -> str:
-    amount = plain(total.amount) if total.currency else ""
-    left_out = total.unpriced if total.status in BARRING else 0
-    return f"{amount} ({left_out} without an amount)".strip() if left_out else amount
+    if total.currency is not None:
+        return plain(total.amount)
+
+    return f"({total.unreadable} without a readable amount)" if total.unreadable else ""
 
 
 def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
@@ -186,7 +217,7 @@ def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
 
     else:
         print_table(
-            ("STATUS", "CURRENCY", "PAYMENTS", "PAID", "NOTED AS REFUNDED"),
+            ("STATUS", "CURRENCY", "PAYMENTS", "PAID", "REFUNDED"),
             [
                 (
                     each.status,
@@ -198,3 +229,24 @@ def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
                 for each in totals
             ],
         )
+
+        for grand in grand_totals(totals):
+            click.echo(
+                f"{grand.currency}: {grand.number} payments, {plain(grand.amount)} paid, "
+                f"{plain(grand.refunded)} given back, {plain(grand.left)} left"
+            )
+
+        click.echo(_meaning(state, wanted))
+
+
+def _meaning(state: AppState, wanted: Filter) -> str:
+    """Say which payments were added up, and when."""
+    kinds = (("begun", wanted.since, wanted.until), ("paid", wanted.paid_since, wanted.paid_until))
+    periods = [
+        f"{kind} from {when(since) or 'the first'} until {when(until) or 'now'}"
+        for kind, since, until in kinds
+        if since is not None or until is not None
+    ]
+    gateway = wanted.gateway or state.settings.gateway
+    period = ", ".join(periods) or "all payments"
+    return f"{period}; times in UTC; gateway {gateway}; as of {when(state.clock())}"

@@ -6,8 +6,7 @@ import logging
 import shutil
 import sys
 import threading
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
@@ -16,15 +15,10 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..reconcile import JOBS
-from ..reconcile import Step
-from ..reconcile import Summary
-from ..state import AppState
-from ..state import Current
+from ..reconcile import JOBS, Step, Summary
+from ..state import Accounts, AppState, Vendors
 from ..storage.database_errors import database_trouble
-from .command import Command
-from .command import stop_on_signals
-
+from .command import Command, named_vendor, stop_on_signals
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +47,7 @@ class _Wish(NamedTuple):
     quiet: bool
 
 
-def create_reconcile(current: Current) -> click.Command:
+def create_reconcile(accounts: Accounts) -> click.Command:
     """Return the command for the current app."""
 
     @click.command("reconcile", cls=Command, help=_HELP)
@@ -67,37 +61,44 @@ def create_reconcile(current: Current) -> click.Command:
     @click.option("--quiet", is_flag=True, help="Say nothing unless something went badly.")
     @with_appcontext
     def reconcile(watch: float | None, jobs: int, limit: int | None, quiet: bool) -> None:
-        state, wish = current(), _Wish(jobs, limit, quiet)
+        vendor, wish = named_vendor(), _Wish(jobs, limit, quiet)
+
+        def meant() -> AppState | Vendors:
+            return accounts() if vendor is None else accounts().kept(vendor)
 
         with stop_on_signals() as stop:
             if watch is None:
-                summary = _run(state, wish, stop, watching=False)
+                summary = _run(meant(), wish, stop, watching=False)
 
             else:
-                summary = _watch(state, wish, watch, stop)
+                summary = _watch(meant, wish, watch, stop)
 
         raise click.exceptions.Exit(summary.exit_code)
 
     return reconcile
 
 
-def _watch(state: AppState, wish: _Wish, seconds: float, stop: threading.Event) -> Summary:
+def _watch(meant: Accounts, wish: _Wish, seconds: float, stop: threading.Event) -> Summary:
     """Run every so many *seconds*; raises the error of a run if none has succeeded for minutes."""
-    last_success = state.clock()
+    # A context of its own, here and below: what the shop looks up for the credentials is no
+    # transaction that stays open, and a run that failed leaves nothing that would fail the next.
+    with current_app.app_context():
+        state = meant()
+        clock, ids = state.clock, {"account": state.name}
+
+    last_success = clock()
     watching = False
     said: str | None = None
-    ids = {"account": state.name}
 
     while True:
         try:
-            # A context of its own: a run that failed leaves nothing that would fail the next one.
             with current_app.app_context():
-                summary = _run(state, wish, stop, watching=watching)
+                summary = _run(meant(), wish, stop, watching=watching)
 
-            last_success, said, watching = state.clock(), None, True
+            last_success, said, watching = clock(), None, True
 
         except Exception as error:
-            if state.clock() - last_success > GIVE_UP:
+            if clock() - last_success > GIVE_UP:
                 raise
 
             trouble = database_trouble(error)
@@ -118,18 +119,28 @@ def _watch(state: AppState, wish: _Wish, seconds: float, stop: threading.Event) 
             return summary
 
 
-def _run(state: AppState, wish: _Wish, stop: threading.Event, *, watching: bool) -> Summary:
-    due = state.storage.schedule.count_due(now=state.clock())
-    state.storage.queries.look_again()
+def _run(
+    state: AppState | Vendors, wish: _Wish, stop: threading.Event, *, watching: bool
+) -> Summary:
+    if not watching:
+        _name_strange_accounts(state)
+
+    due = state.count_due()
 
     with _progress(min(due, wish.limit or due), quiet=wish.quiet) as show:
-        summary = state.reconciler.run(jobs=wish.jobs, limit=wish.limit, progress=show, stop=stop)
+        summary = state.reconcile(jobs=wish.jobs, limit=wish.limit, progress=show, stop=stop)
 
     # A watch that finds nothing to do, over and over, is not worth a line.
     if summary.exit_code or not (wish.quiet or (watching and summary == Summary())):
         click.echo(str(summary))
 
     return summary
+
+
+def _name_strange_accounts(state: AppState | Vendors) -> None:
+    """Log the accounts whose payments nobody would ask about: those of a name that was changed."""
+    for name in state.storage.inspection.strange_accounts(current_app.extensions["spayon"]):
+        logger.warning("no Spayon object has the account of some payments", extra={"account": name})
 
 
 @contextmanager

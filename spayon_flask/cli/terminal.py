@@ -8,20 +8,15 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Mapping
-from collections.abc import Sequence
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import click
 
-from ..money import plain
-from ..orders import MAX_TEXT_LENGTH
-from ..reports import removal_of
-
+from ..domain.money import plain
+from ..domain.orders import MAX_TEXT_LENGTH
 
 _AGE = re.compile(r"(\d{1,5})(h|d|w)")
 
@@ -173,22 +168,24 @@ def payment_fields(payment: Any) -> dict[str, object]:
             "expires_at",
             "due_at",
             "attempts",
+            "gateway",
+            "handler_failures",
+            "handler_failed_at",
+            "handler_error",
             "reviewed_by",
             "reviewed_because",
             "reviewed_at",
             "refunded_by",
             "refunded_because",
             "refunded_at",
+            "refunded_price",
         )
     }
     return {name: _plain(value) for name, value in fields.items()}
 
 
 def callback_fields(callback: Any) -> dict[str, object]:
-    """Return a callback row for JSON, with its body as text.
-
-    *body_removed* is None as long as the body has its exact bytes.
-    """
+    """Return a callback row for JSON, with its body as text, "" once it was removed."""
     fields = {
         name: getattr(callback, name)
         for name in (
@@ -205,14 +202,7 @@ def callback_fields(callback: Any) -> dict[str, object]:
             "seen_at",
         )
     }
-    body = bytes(callback.body)
-    removal = removal_of(body)
-    fields["body"] = body.decode(errors="replace")
-    fields["body_removed"] = removal and {
-        "sha256": removal.sha256,
-        "bytes": removal.length,
-        "at": removal.removed_at.isoformat(),
-    }
+    fields["body"] = bytes(callback.body).decode(errors="replace")
     return {name: _plain(value) for name, value in fields.items()}
 
 

@@ -5,5 +5,4 @@ from __future__ import annotations
 from .client import Client
 from .payment_sessions import PaymentSession
 
-
 __all__ = ["Client", "PaymentSession"]

@@ -7,29 +7,26 @@ import logging
 import math
 import re
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import AuthenticationError
-from ..errors import InvalidPayloadError
-from ..errors import RequestRefusedError
-from ..errors import SessionNotFoundError
-from ..errors import UnexpectedAnswerError
-from ..hidden import Hidden
-from ..orders import Order
-from ..reports import Report
+from ..domain.orders import Order
+from ..domain.redaction import Hidden
+from ..domain.reports import Report
+from ..errors import (
+    AuthenticationError,
+    InvalidPayloadError,
+    RequestRefusedError,
+    SessionNotFoundError,
+    UnexpectedAnswerError,
+)
 from ..settings import Settings
-from ..tokens import Token
-from ..tokens import TokenService
-from .payment_sessions import PaymentSession
-from .payment_sessions import ascii_url
-from .payment_sessions import read_session
-from .payment_sessions import session_body
-from .transport import Answer
-from .transport import Exchange
-from .transport import Transport
-
+from .connections import Exchange
+from .payment_sessions import PaymentSession, ascii_url, read_session, session_body
+from .tokens import Token, TokenService
+from .transport import Answer, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +43,22 @@ _LONGEST_LIFE = 24 * 3600.0
 class Client:
     """Speak to Spayon on behalf of one vendor account, called *account* in signals and logs.
 
-    Every method raises a `GatewayError`; no message of one holds a secret or personal data.
+    Every method raises a `GatewayError`; no message of one holds a secret or personal data. If
+    *beside* is given, its connections are used.
     """
 
-    def __init__(self, settings: Settings, account: str = "spayon") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        account: str = "spayon",
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        beside: Transport | None = None,
+    ) -> None:
         self._settings = settings
-        self._transport = Transport(settings.api_url, settings.timeout, account)
-        digest = hashlib.sha256(f"{settings.api_url} {settings.client_id}".encode()).hexdigest()
+        self._transport = Transport(settings.api_url, settings.timeout, account, around, beside)
+        # With the secret: to know the id of another vendor gives nobody that vendor's token.
+        buyer = f"{settings.api_url} {settings.client_id} {settings.client_secret}"
+        digest = hashlib.sha256(buyer.encode()).hexdigest()
         self.tokens = TokenService(
             self.request_token,
             cache=settings.token_cache,
@@ -63,8 +69,11 @@ class Client:
         """Let *exchange* answer every call from now on, without a socket; for tests."""
         self._transport.answer_with(exchange)
 
-    def request_token(self) -> Token:
+    def request_token(self, within: float | None = None) -> Token:
         """Ask for a new bearer token: `POST /api/tokens`."""
+        if not self._settings.client_id:
+            raise AuthenticationError("this vendor has no credentials any more, so nobody is asked")
+
         # Relies on: token-status-code, wrong-secret-code, token-jwt-lifetime
         asked = time.monotonic()
         answer = self._transport.send(
@@ -75,9 +84,11 @@ class Client:
                 "client_id": self._settings.client_id,
                 "client_secret": self._settings.client_secret,
             },
+            within=within,
         )
 
         if answer.status in (400, 401, 403):
+            _check_origin(answer)
             raise AuthenticationError(
                 "Spayon refused CLIENT_ID and CLIENT_SECRET: compare them with the settings in the "
                 "admin panel, of the same environment"
@@ -125,6 +136,7 @@ class Client:
             answer = self._send("create", "POST", "/api/product/session", json=body)
 
         if answer.status not in (200, 201):
+            _check_origin(answer)
             raise RequestRefusedError(
                 f"Spayon refused to create a payment session (HTTP {answer.status}): check the "
                 "order's fields and the shop's URLs",
@@ -133,18 +145,21 @@ class Client:
 
         return read_session(answer.json_object(), https_only=self._settings.production)
 
-    def get_session(self, session_id: str) -> Report:
+    def get_session(self, session_id: str, *, within: float | None = None) -> Report:
         """Ask what became of a payment session: `GET /api/product/session/{session_id}`.
 
-        Raises `SessionNotFoundError` if Spayon does not know it.
+        The answer is waited for *within* seconds at most, a token included; TIMEOUT counts by
+        default. Raises `SessionNotFoundError` if Spayon does not know it.
         """
         # Relies on: unknown-session-code, malformed-session-code, api-without-version
-        answer = self._send("status", "GET", f"/api/product/session/{quote(session_id, safe='')}")
+        path = f"/api/product/session/{quote(session_id, safe='')}"
+        answer = self._send("status", "GET", path, within=within)
 
         if answer.status == 404:  # noqa: PLR2004  an HTTP status
             raise SessionNotFoundError("Spayon does not know this payment session")
 
         if answer.status != 200:  # noqa: PLR2004  an HTTP status
+            _check_origin(answer)
             raise RequestRefusedError(
                 f"Spayon refused to tell the status (HTTP {answer.status})",
                 status_code=answer.status,
@@ -161,12 +176,18 @@ class Client:
 
         return report
 
-    def _send(self, call: str, method: str, path: str, json: Any = None) -> Answer:
+    def _send(
+        self, call: str, method: str, path: str, json: Any = None, within: float | None = None
+    ) -> Answer:
         """Send with a token; if the token is refused, once more with a new one."""
         # Relies on: wrong-token-code, old-tokens
+        ends = None if within is None else time.monotonic() + within
+
         for _ in range(2):
-            token = self.tokens.get()
-            answer = self._transport.send(call, method, path, json=json, token=token)
+            token = self.tokens.get(within=_left(ends))
+            answer = self._transport.send(
+                call, method, path, json=json, token=token, within=_left(ends)
+            )
 
             if answer.status != 401:  # noqa: PLR2004  an HTTP status
                 return answer
@@ -174,7 +195,25 @@ class Client:
             logger.info("token refused, asking for another", extra={"call": call})
             self.tokens.drop(token)
 
+        _check_origin(answer)
         raise AuthenticationError("Spayon refused a token that it had just given out")
+
+
+def _left(ends: float | None) -> float | None:
+    """Return the seconds that are left until *ends*, a moment of the monotonic clock."""
+    return None if ends is None else max(ends - time.monotonic(), 0.001)
+
+
+def _check_origin(answer: Answer) -> None:
+    """Raise `UnexpectedAnswerError` if a refusal does not come from an API.
+
+    The firewall of the shop's own hosts answers so: it tells nothing of our credentials.
+    """
+    if answer.is_page:
+        raise UnexpectedAnswerError(
+            f"something on the way to Spayon answers with a web page (HTTP {answer.status}): "
+            "a firewall or a proxy, perhaps"
+        )
 
 
 def _read_token(answer: Answer) -> tuple[Hidden, float]:

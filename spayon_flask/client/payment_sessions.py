@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 
-from ..errors import ConfigError
-from ..errors import OrderError
-from ..errors import UnexpectedAnswerError
-from ..hidden import Hidden
-from ..orders import Order
-from ..orders import check_id
-from ..orders import has_control_characters
+from ..domain.orders import Order, check_id, has_control_characters
+from ..domain.redaction import Hidden
+from ..errors import ConfigError, OrderError, UnexpectedAnswerError
 from ..settings import Settings
-
 
 _MAX_URL_LENGTH = 2000
 
@@ -91,18 +85,28 @@ def read_session(data: Mapping[str, Any], *, https_only: bool) -> PaymentSession
 
 
 def _check_url(url: object, schemes: tuple[str, ...]) -> str:
-    try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        usable = parts and parts.scheme in schemes and parts.hostname and not parts.username
-
-    except ValueError:
-        usable = False
-
-    if not usable or not isinstance(url, str) or len(url) > _MAX_URL_LENGTH:
-        raise UnexpectedAnswerError("Spayon's answer holds no usable session_url")
+    if not isinstance(url, str) or not 0 < len(url) <= _MAX_URL_LENGTH:
+        raise UnexpectedAnswerError("Spayon's answer holds no usable session_url: it is no text")
 
     if has_control_characters(url) or " " in url or "\\" in url:
         raise UnexpectedAnswerError("Spayon's session_url holds characters that no URL has")
+
+    try:
+        parts = urlsplit(url)
+        # A port beyond 65535 raises, as half a bracket does.
+        is_address = parts.hostname and not parts.username and parts.port != 0
+
+    except ValueError:
+        is_address = False
+
+    if not is_address:
+        raise UnexpectedAnswerError("Spayon's answer holds no usable session_url: it is no address")
+
+    if parts.scheme not in schemes:
+        raise UnexpectedAnswerError(
+            "Spayon's answer holds no usable session_url: it must begin with "
+            + " or ".join(f"{scheme}://" for scheme in schemes)
+        )
 
     return url
 

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import json as jsonlib
 import logging
 import os
 import time
 from collections.abc import Callable
-from collections.abc import Mapping
-from contextlib import suppress
-from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, NamedTuple
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.utils import default_headers
-from urllib3 import HTTPResponse
-from urllib3.exceptions import HTTPError
-from urllib3.exceptions import InvalidHeader
-from urllib3.exceptions import MaxRetryError
-from urllib3.exceptions import NewConnectionError
-from urllib3.exceptions import ProtocolError
-from urllib3.util import Retry
+from urllib3.exceptions import (
+    HTTPError,
+    InvalidHeader,
+)
+from urllib3.util import Retry, Timeout
 
-from ..errors import ConfigError
-from ..errors import GatewayError
-from ..errors import GatewayUnavailableError
-from ..errors import UnexpectedAnswerError
-from ..signals import announce
-from ..signals import gateway_called
-
+from ..errors import ConfigError, GatewayError, GatewayUnavailableError, UnexpectedAnswerError
+from ..signals import announce, gateway_called
+from .connections import Exchange, hung_up, is_refused, new_http
 
 logger = logging.getLogger(__name__)
-
-#: Connections kept alive; threads beyond that many open one for the call.
-POOL_SIZE = 64
 
 #: No documented answer comes near this many bytes.
 MAX_ANSWER = 1024 * 1024
@@ -50,15 +35,16 @@ _LONGEST_WAIT = 6 * 3600.0
 
 _HEADERS = {**default_headers(), "Accept": "application/json", "User-Agent": "spayon-flask"}
 
-#: Answers one request, given as method, URL, headers and body, with status, headers and body.
-Exchange = Callable[[str, str, Mapping[str, str], bytes], tuple[int, Mapping[str, str], bytes]]
-
 
 class Answer(NamedTuple):
-    """An HTTP answer below 500: *status*, and the exact bytes."""
+    """An HTTP answer below 500: *status*, and the exact bytes.
+
+    *is_page* is True if it is a web page, which no API answers with.
+    """
 
     status: int
     body: bytes
+    is_page: bool = False
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status})"
@@ -88,10 +74,18 @@ class Transport:
     """Send requests to *base_url*; *timeout* is seconds to connect and to read.
 
     Connections are kept alive and shared by all threads of one process. Raises `ConfigError` if
-    no request can be made to *base_url*.
+    no request can be made to *base_url*. *around* is what the receivers of `gateway_called` are
+    called inside. If *beside* is given, its connections are used.
     """
 
-    def __init__(self, base_url: str, timeout: tuple[float, float], account: str) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        timeout: tuple[float, float],
+        account: str,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        beside: Transport | None = None,
+    ) -> None:
         try:
             self._request = requests.Request("GET", base_url, _HEADERS).prepare()
 
@@ -102,30 +96,40 @@ class Transport:
         self._base_url = str(self._request.url).rstrip("/")
         self._timeout = timeout
         self._account = account
+        self._around = around
         self._exchange: Exchange | None = None
-        self._http = self._new_http()
+        self._beside = beside
+        self._http = new_http(self._base_url, None) if beside is None else beside.http()
         self._pid = os.getpid()
 
     def answer_with(self, exchange: Exchange) -> None:
         """Let *exchange* answer from now on, in place of the network; for tests."""
-        self._exchange = exchange
-        self._http = self._new_http()
+        self._exchange, self._beside = exchange, None
+        self._http = new_http(self._base_url, self._exchange)
 
     def send(
-        self, call: str, method: str, path: str, *, json: Any = None, token: str | None = None
+        self,
+        call: str,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        token: str | None = None,
+        within: float | None = None,
     ) -> Answer:
         """Send one request and return the answer; *call* names it in signals and logs.
 
-        A request is repeated once, on a fresh connection, if Spayon hung up before the first byte
-        of an answer: so ends a connection that the other side closed while it was idle. Raises
-        `GatewayUnavailableError` if there was no answer, 429 or 5xx, and `UnexpectedAnswerError`
-        for a redirect or for more than 1 MiB.
+        *within* is the time that all of it may take, in seconds; the time-outs of the settings
+        count besides. A request is repeated once, on a fresh connection, if Spayon hung up before
+        the first byte of an answer: so ends a connection that the other side closed while it was
+        idle. Raises `GatewayUnavailableError` if there was no answer, 429 or 5xx, and
+        `UnexpectedAnswerError` for a redirect or for more than 1 MiB.
         """
         began = time.monotonic()
         outcome = "ok"
 
         try:
-            return self._send(self._prepare(method, path, json, token))
+            return self._send(self._prepare(method, path, json, token), within)
 
         except GatewayError as error:
             outcome = type(error).__name__
@@ -142,7 +146,8 @@ class Transport:
                     "seconds": round(seconds, 3),
                 },
             )
-            announce(gateway_called, self._account, call=call, outcome=outcome, seconds=seconds)
+            told = {"call": call, "outcome": outcome, "seconds": seconds}
+            announce(gateway_called, self._account, self._around, **told)
 
     def _prepare(
         self, method: str, path: str, json: Any, token: str | None
@@ -159,28 +164,47 @@ class Transport:
 
         return request
 
-    def _send(self, request: requests.PreparedRequest) -> Answer:
+    def _send(self, request: requests.PreparedRequest, within: float | None) -> Answer:
         # Relies on: idle-connections, retry-after, api-without-version
+        connect, read = self._timeout
+        timeout = Timeout(total=within, connect=connect, read=read)
+        ends = time.monotonic() + (within or connect + read * _PATIENCE)
+
         try:
             try:
-                response, body = self._exchanged(self._shared_http(), request)
+                response, body = self._exchanged(self.http(), request, timeout, ends)
 
             except requests.ConnectionError as error:
-                if not _hung_up(error):
+                if not hung_up(error):
                     raise
 
-                with self._new_http() as fresh:
-                    response, body = self._exchanged(fresh, request)
+                with new_http(self._base_url, self._exchange) as fresh:
+                    response, body = self._exchanged(fresh, request, timeout, ends)
 
         except requests.ConnectTimeout:
             raise GatewayUnavailableError(
                 "Spayon could not be reached in time", sent=False
             ) from None
 
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            raise GatewayUnavailableError(
+                f"Spayon could not be asked ({type(error).__name__}): check the proxy in the "
+                "environment; SOCKS needs PySocks",
+                sent=False,
+            ) from None
+
         except (requests.RequestException, HTTPError) as error:
             # The message of the original may hold URLs and more; its name is enough.
             raise GatewayUnavailableError(
                 f"Spayon gave no answer ({type(error).__name__})", sent=not is_refused(error)
+            ) from None
+
+        except (OSError, ValueError) as error:
+            # Not a word of the network: what `requests` itself could not read.
+            raise GatewayUnavailableError(
+                f"Spayon could not be asked ({type(error).__name__}): check REQUESTS_CA_BUNDLE and "
+                "the proxy in the environment",
+                sent=isinstance(error, OSError) and error.errno is not None,
             ) from None
 
         status = response.status_code
@@ -194,19 +218,24 @@ class Transport:
         if 300 <= status < 400:  # noqa: PLR2004  an HTTP status
             raise UnexpectedAnswerError(f"Spayon redirects (HTTP {status}): check API_URL")
 
-        return Answer(status, body)
+        kind = response.headers.get("Content-Type", "")
+        return Answer(status, body, "html" in kind.lower() or body.lstrip()[:1] == b"<")
 
     def _exchanged(
-        self, http: requests.Session, request: requests.PreparedRequest
+        self,
+        http: requests.Session,
+        request: requests.PreparedRequest,
+        timeout: Timeout,
+        ends: float,
     ) -> tuple[requests.Response, bytes]:
         # A redirect would carry the credentials to an address nobody configured.
-        with http.send(
-            request, timeout=self._timeout, allow_redirects=False, stream=True
-        ) as response:
-            return response, self._read(response)
+        # requests takes the time-out of urllib3, of which its own is made.
+        options: Any = {"timeout": timeout, "allow_redirects": False, "stream": True}
 
-    def _read(self, response: requests.Response) -> bytes:
-        deadline = time.monotonic() + self._timeout[1] * _PATIENCE
+        with http.send(request, **options) as response:
+            return response, self._read(response, ends)
+
+    def _read(self, response: requests.Response, ends: float) -> bytes:
         body = bytearray()
 
         # Each piece that is there, and never as many bytes as were asked for: to wait for those
@@ -217,78 +246,22 @@ class Transport:
             if len(body) > MAX_ANSWER:
                 raise UnexpectedAnswerError("Spayon's answer is larger than 1 MiB: check API_URL")
 
-            if time.monotonic() > deadline:
+            if time.monotonic() > ends:
                 raise GatewayUnavailableError("Spayon's answer took too long")
 
         return bytes(body)
 
-    def _shared_http(self) -> requests.Session:
+    def http(self) -> requests.Session:
+        """Return the connections of this process."""
+        if self._beside is not None:
+            return self._beside.http()
+
         # After a fork, parent and child would write into one and the same connection.
         if self._pid != os.getpid():
-            self._http = self._new_http()
+            self._http = new_http(self._base_url, self._exchange)
             self._pid = os.getpid()
 
         return self._http
-
-    def _new_http(self) -> requests.Session:
-        http = requests.Session()
-        adapter = (
-            HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE)
-            if self._exchange is None
-            else _InPlaceOfTheNetwork(self._exchange)
-        )
-        http.mount("https://", adapter)
-        http.mount("http://", adapter)
-
-        # Nothing of one call may colour the next, and threads share this object.
-        http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-        # Proxies and certificates of the environment, read once: half of a call went into that.
-        found = http.merge_environment_settings(self._base_url, {}, None, None, None)
-        http.proxies, http.verify, http.cert = found["proxies"], found["verify"], found["cert"]
-        http.trust_env = False
-        return http
-
-
-class _InPlaceOfTheNetwork(HTTPAdapter):
-    """Answer requests with *exchange*, and fail as a socket does if that raises."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__()
-        self._exchange = exchange
-
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        body = request.body or b""
-
-        try:
-            status, headers, answer = self._exchange(
-                str(request.method),
-                str(request.url),
-                request.headers,
-                body.encode() if isinstance(body, str) else body,
-            )
-
-        except (OSError, HTTPException) as error:
-            raise requests.ConnectionError(
-                ProtocolError("Connection aborted.", error), request=request
-            ) from None
-
-        return self.build_response(
-            request,
-            HTTPResponse(io.BytesIO(answer), headers=headers, status=status, preload_content=False),
-        )
-
-
-def is_refused(error: Exception) -> bool:
-    """Return True if no connection came about, so that nothing can have reached the other side."""
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
-def _hung_up(error: requests.ConnectionError) -> bool:
-    """Return True if the connection was closed before the first byte of an answer."""
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, ProtocolError) and isinstance(cause.args[-1], ConnectionError)
 
 
 def _retry_after(value: str | None) -> float | None:

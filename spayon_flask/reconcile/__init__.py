@@ -1,12 +1,6 @@
 """Reconcile: ask Spayon about pending payments, and hand the answers to storage."""
 
-from .reconciler import JOBS
-from .reconciler import Context
-from .reconciler import Reconciler
-from .summary import Beat
-from .summary import Heartbeat
-from .summary import Step
-from .summary import Summary
+from .reconciler import JOBS, Answer, Reconciler
+from .summary import Beat, Heartbeat, Step, Summary
 
-
-__all__ = ["JOBS", "Beat", "Context", "Heartbeat", "Reconciler", "Step", "Summary"]
+__all__ = ["JOBS", "Answer", "Beat", "Heartbeat", "Reconciler", "Step", "Summary"]

@@ -1,27 +1,19 @@
-"""Reconciler: ask Spayon about one payment, or about all that are due, and record the answers."""
+"""Reconciler: ask Spayon about the payments of one account, and record the answers."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..client import Client
+from ..domain.reports import Body, Report
+from ..domain.transitions import BARRING, SESSION_LIFETIME
 from ..errors import SessionNotFoundError
-from ..models import PaymentMixin
-from ..reports import Report
-from ..storage import Storage
-from ..storage.checkouts import SESSION_LIFETIME
-from ..transitions import BARRING
-from ..transitions import ENDED
-from .summary import Beat
-from .summary import Heartbeat
-from .summary import Step
+from ..storage import Due, Storage
 from .summary import Summary
-
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +21,7 @@ logger = logging.getLogger(__name__)
 JOBS = 4
 
 #: Callback rows that are leased at once for the dispatcher.
-_HAND_OVER_BATCH = 100
-
-Context = Callable[[], AbstractContextManager[object]]
+_BATCH = 100
 
 
 class Answer(NamedTuple):
@@ -46,121 +36,101 @@ class Answer(NamedTuple):
 
 
 class Reconciler:
-    """Ask about payments through *client*, with the times of *clock*.
+    """Ask about payments of *storage* through *client*, with the times of *clock*."""
 
-    *context* makes what the storage and the shop's handlers need around them in another thread.
-    *heartbeat* is told of each run that came to its end.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        storage: Storage,
-        clock: Callable[[], datetime],
-        context: Context,
-        heartbeat: Heartbeat,
-    ) -> None:
-        self._client = client
+    def __init__(self, client: Client, storage: Storage, clock: Callable[[], datetime]) -> None:
+        #: The account, as signals and logs name it.
+        self.account = storage.account
         self._storage = storage
+        self._client = client
         self._clock = clock
-        self._context = context
-        self._heartbeat = heartbeat
 
-    def refresh(self, payment_id: int, *, ended: bool = False) -> PaymentMixin:
-        """Return the payment, asked about if it is pending and nobody has asked just now.
+    def refresh(
+        self, payment: Any, *, settled: bool = False, within: float | None = None
+    ) -> Answer:
+        """Ask about *payment*, unless somebody has asked just now, and record the answer.
 
-        With *ended*, also if it has failed or expired. Raises a `GatewayError` if Spayon gives no
-        usable answer.
+        Spayon is not asked about a payment that is paid or under review, unless *settled* is true,
+        nor about one of another gateway. The question takes *within* seconds at most, by default
+        what TIMEOUT says. Raises a `GatewayError` if Spayon gives no usable answer, and what
+        recording raises.
         """
-        payment = self._storage.queries.get(payment_id)
-
-        if payment.status != "pending" and not (ended and payment.status in ENDED):
-            return payment
-
-        if payment.session_id is None:
-            # There is nothing to ask about; `reconcile` expires the payment in its time.
-            return payment
-
-        self._ask_and_record(payment, ended=ended)
-        return self._storage.queries.get(payment_id)
-
-    def look(self, payment_id: int) -> bool:
-        """Ask about a payment that is not paid; return True if Spayon has told its status just now.
-
-        False if there is nothing to ask about, if somebody has asked just now, or if Spayon knows
-        no such session. Raises a `GatewayError` if Spayon gives no usable answer.
-        """
-        payment = self._storage.queries.get(payment_id)
-
-        if payment.session_id is None or payment.status in BARRING:
-            return False
-
-        return self._ask_and_record(payment, ended=True).status is not None
-
-    def ask_now(self, payment_id: int) -> Answer:
-        """Ask about a payment of any status, for a person who wants to know what Spayon says.
-
-        Raises a `GatewayError` if Spayon gives no usable answer.
-        """
-        payment = self._storage.queries.get(payment_id)
-        return self._ask_and_record(payment, ended=True) if payment.session_id else Answer(False)
-
-    def _ask_and_record(self, payment: PaymentMixin, *, ended: bool) -> Answer:
-        now = self._clock()
-        payment_id, session_id = payment.id, str(payment.session_id)
+        payment_id, session_id, now = payment.id, payment.session_id, self._clock()
         ends_at = payment.expires_at or payment.created_at + SESSION_LIFETIME
 
-        if not self._storage.schedule.claim_check(payment_id, now=now, ended=ended):
-            return Answer(False)
+        if session_id is None or (payment.status in BARRING and not settled):
+            return Answer(asked=False)
 
-        report = self._ask(session_id, ends_at, now)
+        if not self._storage.schedule.claim_check(payment_id, now=now, settled=settled):
+            return Answer(asked=False)
+
+        report = self.ask(session_id, ends_at, within)
 
         if report is None:
-            return Answer(True)
+            return Answer(asked=True)
 
         self._storage.recorder.record(report, source="status_check", now=now)
-
         # What we conclude from a 404 has no body.
-        return Answer(True, report.status if report.body else None)
+        return Answer(asked=True, status=report.status if report.body else None)
 
-    def run(
-        self,
-        *,
-        limit: int | None,
-        jobs: int,
-        progress: Callable[[Step], object] | None,
-        stop: threading.Event | None,
-    ) -> Summary:
-        """Ask about what is due, then hand over what the dispatcher has yet to get.
+    def ask(self, session_id: str, ends_at: datetime, within: float | None = None) -> Report | None:
+        """Return what Spayon says, or None if it knows no such session, which may yet live."""
+        try:
+            return self._client.get_session(session_id, within=within)
 
-        `Spayon.reconcile` tells what the options mean.
+        except SessionNotFoundError:
+            over = self._clock() >= ends_at
+            return Report(session_id=session_id, status="expired", body=Body(b"")) if over else None
+
+    # What a run does with the payments that are due.
+
+    def lease(self, limit: int, *, due_by: datetime) -> Sequence[Due]:
+        """Take at most *limit* payments that were due at *due_by*, for the caller to ask about."""
+        schedule = self._storage.schedule
+        return schedule.lease_due(now=self._clock(), due_by=due_by, limit=limit)
+
+    def record(self, due: Due, report: Report | None) -> str | None:
+        """Record what Spayon says of a payment, and return its new status, if it changed."""
+        status = None
+
+        if report is not None:
+            recorder = self._storage.recorder
+            status = recorder.record(report, source="status_check", now=self._clock()).status
+
+        if due.ended and status is None:
+            self._storage.schedule.close(due.payment_id)
+
+        return status
+
+    def expire(self, due: Due) -> bool:
+        """End a payment that has no payment session, once it will have none; return True if so."""
+        now, schedule = self._clock(), self._storage.schedule
+        return now >= due.ends_at and schedule.expire_unanswered(due.payment_id, now=now)
+
+    def postpone(self, due: Due, *, until: datetime) -> None:
+        """Have a payment asked about no earlier than *until*."""
+        try:
+            self._storage.schedule.postpone(due.payment_id, until=until)
+
+        except Exception:
+            logger.exception(
+                "not put back; it is due again by itself", extra={"payment_id": due.payment_id}
+            )
+
+    def leave_the_rest(self, until: datetime | None, *, now: datetime) -> int:
+        """Leave what is due to another run, and return how many payments that is.
+
+        *until* is the moment up to which all hosts are to leave Spayon alone, if there is one.
         """
-        # Imported here, with its pool of threads: a web worker asks about one payment at a time.
-        from .run import Run  # noqa: PLC0415  on demand
+        schedule = self._storage.schedule
+        return schedule.postpone_due(now=now, until=until) if until else schedule.count_due(now=now)
 
-        stop = stop or threading.Event()
-        summary = Run(
-            self._ask,
-            self._storage,
-            self._clock,
-            self._context,
-            jobs=jobs,
-            limit=limit,
-            progress=progress or (lambda _: None),
-            stop=stop,
-        ).go()
-        self._hand_over(summary, stop)
-        # What the caller has read before may have been changed by another thread's transaction.
-        self._storage.queries.look_again()
-        self._heartbeat.write(Beat(self._clock(), summary.exit_code, str(summary)))
-        return summary
-
-    def _hand_over(self, summary: Summary, stop: threading.Event) -> None:
+    def hand_over(self, summary: Summary, stop: threading.Event) -> None:
         """Give the dispatcher each callback row that waits for it, and count those it took."""
         seen: set[int] = set()
 
         while not stop.is_set():
-            leased = self._storage.outbox.lease(now=self._clock(), limit=_HAND_OVER_BATCH)
+            leased = self._storage.outbox.lease(now=self._clock(), limit=_BATCH)
 
             # Those that the dispatcher does not take come again, in the next run.
             if seen.intersection(each.callback_id for each in leased) or not leased:
@@ -178,12 +148,3 @@ class Reconciler:
                     )
 
             seen.update(each.callback_id for each in leased)
-
-    def _ask(self, session_id: str, ends_at: datetime, now: datetime) -> Report | None:
-        """Return what Spayon says, or None if it knows no such session, which may yet live."""
-        try:
-            return self._client.get_session(session_id)
-
-        except SessionNotFoundError:
-            over = now >= ends_at
-            return Report(session_id=session_id, status="expired", body=b"") if over else None

@@ -1,32 +1,20 @@
-"""Run: one pass over the payments that are due."""
+"""Run: one pass over the payments that are due, of one account or of many."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import nullcontext
-from datetime import datetime
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from ..errors import AuthenticationError
-from ..errors import GatewayError
-from ..reports import Report
+from ..domain.reports import Report
+from ..errors import AuthenticationError, GatewayError, GatewayUnavailableError
 from ..storage import Due
-from ..storage import Storage
-from .reconciler import Context
-from .summary import Step
-from .summary import Summary
-from .workers import Ask
-from .workers import Asking
-from .workers import HeldError
-from .workers import Outcome
-from .workers import Workers
-from .workers import seconds_to_wait
-
+from .reconciler import JOBS, Reconciler
+from .summary import Beat, Heartbeat, Step, Summary
 
 logger = logging.getLogger(__name__)
 
@@ -42,233 +30,264 @@ AWAY = timedelta(minutes=2)
 #: A run begins no more calls after so many seconds.
 LONGEST_RUN = 300.0
 
+#: However long Spayon asks to wait, a payment is asked about again after so many seconds.
+_LONGEST_WAIT = 24 * 3600.0
+
+
+def reconcile(
+    reconcilers: Sequence[Reconciler],
+    clock: Callable[[], datetime],
+    heartbeat: Heartbeat,
+    *,
+    limit: int | None = None,
+    jobs: int = JOBS,
+    progress: Callable[[Step], object] | None = None,
+    stop: threading.Event | None = None,
+) -> Summary:
+    """Ask about what is due, then hand over what the dispatcher has yet to get.
+
+    Each account has one of *reconcilers*, and the options are those of `Spayon.reconcile`.
+    """
+    stop = stop or threading.Event()
+    accounts = [_Account(each) for each in reconcilers]
+    summary = Run(
+        accounts, clock, jobs=jobs, limit=limit, progress=progress or (lambda _: None), stop=stop
+    ).go()
+
+    for each in reconcilers:
+        each.hand_over(summary, stop)
+
+    heartbeat.write(Beat(clock(), summary.exit_code, str(summary)))
+    return summary
+
+
+@dataclass(eq=False)
+class _Account:
+    """One account in a run: who asks for it, and how that goes."""
+
+    reconciler: Reconciler
+    #: Payments that were leased, and those of them that Spayon is being asked about.
+    leased: int = 0
+    asking: int = 0
+    #: Calls in a row without a usable answer, and what was logged of them.
+    failures: int = 0
+    said: set[str] = field(default_factory=set)
+    all_leased: bool = False
+    #: Spayon does not accept the credentials.
+    refused: bool = False
+    #: Until then Spayon is left alone, by every host.
+    resume_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return not (self.all_leased or self.refused or self.resume_at)
+
 
 class Run:
-    """Take the payments that are due, call *ask* for each, and record the answers in *storage*.
+    """Lease payments of *accounts* that are due, ask about *jobs* at once, record the answers.
 
-    The thread of the caller leases payments and counts what came of them; `Workers` ask about them,
-    *jobs* at once, and record, each answer in a *context* of its own. If only one transaction can
-    write at a time (SQLite), and with one job, the thread of the caller records.
-
-    A lease marks its payments as asked about. So a payment is leased when a thread is free to ask,
-    or will be in a moment; if the moment turns out too long, the payment is marked anew.
+    The threads of a pool ask, and do nothing else; the thread of the caller leases and records. An
+    account that gets no answers holds its share of the threads and no more.
     """
 
     def __init__(
         self,
-        ask: Ask,
-        storage: Storage,
+        accounts: Sequence[_Account],
         clock: Callable[[], datetime],
-        context: Context,
         *,
         jobs: int,
         limit: int | None,
         progress: Callable[[Step], object],
         stop: threading.Event,
-        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.summary = Summary()
-        self._storage = storage
+        self._accounts = accounts
         self._clock = clock
+        self._jobs = jobs
         self._left = limit
         self._progress = progress
         self._stop = stop
-        self._seconds = seconds
-        aside = jobs > 1 and storage.writes_side_by_side
-        self._context: Context = context if aside else nullcontext
-        self._workers = Workers(ask, self._record, clock, stop, jobs=jobs, aside=aside)
-        self._max_failures = max(MAX_FAILURES, jobs)
-        #: Those that were leased, and not asked about in time.
-        self._again: deque[Asking] = deque()
-        self._failures = 0
-        self._said: set[str] = set()
-        self._ended = False
-        self._all_leased = False
-        self._resume_at: datetime | None = None
+        self._ends = time.monotonic() + LONGEST_RUN
+        self._asking: dict[Future[Report | None], tuple[_Account, Due]] = {}
 
     def go(self) -> Summary:
         """Run to the end, and return what was done."""
         # Of payments that become due later there is no end: another run takes those.
         began = self._clock()
 
-        try:
-            with self._workers:
-                self._go(began, self._seconds() + LONGEST_RUN)
+        with ThreadPoolExecutor(self._jobs, "reconcile") as pool:
+            try:
+                while True:
+                    leased = self._begin(pool, began)
 
-        finally:
-            # If an error of the caller ends the run, what has been answered is recorded.
-            self._save()
+                    if self._asking:
+                        self._take_what_is_done()
 
-        for asking in self._again:
-            self._put_back(asking.due)
+                    # What was leased may have no payment session to ask about.
+                    elif not leased and not self._wait():
+                        break
 
-        if not self._all_leased:
-            self.summary.put_back += self._leave_the_rest(began)
+            finally:
+                # If an error of the caller ends the run, what has been answered is recorded.
+                for future, (account, due) in self._asking.items():
+                    self._save(future, account, due)
+
+        for account in self._accounts:
+            if not account.all_leased:
+                left = account.reconciler.leave_the_rest(account.resume_at, now=began)
+                self.summary.put_back += left
 
         return self.summary
 
-    def _leave_the_rest(self, began: datetime) -> int:
-        """Leave what is still due to another run, and return how many payments that is.
+    def _begin(self, pool: ThreadPoolExecutor, began: datetime) -> int:
+        """Lease payments that were due when the run *began* for the free threads; ask about them.
 
-        If Spayon is away, or wants to be left alone, all hosts are to leave it alone for a while.
+        Who was served least comes first. Returns how many were leased.
         """
-        if self._resume_at is None:
-            return self._storage.schedule.count_due(now=began)
+        waiting = sorted((a for a in self._accounts if a.is_open), key=lambda a: a.leased)
+        share = max(1, self._jobs // max(1, len(waiting)))
+        leased = 0
 
-        return self._storage.schedule.postpone_due(now=began, until=self._resume_at)
+        for account in waiting:
+            free = self._jobs - len(self._asking)
+            wanted = min(free, share - account.asking, free if self._left is None else self._left)
 
-    def _go(self, began: datetime, ends: float) -> None:
-        while True:
-            self._ended = self._ended or self._stop.is_set() or self._seconds() > ends
-            is_more = not self._ended and (self._again or not self._all_leased)
+            if not free or self._is_over():
+                break
 
-            if is_more and self._resume_at is None and (wanted := self._workers.wanted()):
-                self._begin(began, wanted)
+            if wanted > 0:
+                leased += self._lease(pool, account, wanted, began)
 
-            elif self._workers.under_way:
-                for asking, future in self._workers.hear():
-                    self._take(asking, future)
+        return leased
 
-            elif is_more and self._resume_at is not None:
-                self._wait(self._resume_at)
-
-            else:
-                return
-
-    def _begin(self, began: datetime, wanted: int) -> None:
-        """Begin to ask about at most *wanted* payments that were due when the run *began*."""
-        now = self._clock()
-
-        if self._again:
-            due, marked_at = self._again.popleft()
-
-            # Otherwise somebody else has asked in the meantime.
-            if self._storage.schedule.mark(due.payment_id, since=marked_at, now=now):
-                self._workers.submit(Asking(due, now))
-
-            return
-
-        if self._left is not None:
-            wanted = min(wanted, self._left)
-
-        leased = self._storage.schedule.lease_due(now=now, due_by=began, limit=wanted)
+    def _lease(
+        self, pool: ThreadPoolExecutor, account: _Account, wanted: int, began: datetime
+    ) -> int:
+        leased = account.reconciler.lease(wanted, due_by=began)
+        # What others have leased is theirs: to look again in this run would be of no use.
+        account.all_leased = len(leased) < wanted
+        account.leased += len(leased)
 
         if self._left is not None:
             self._left -= len(leased)
 
-        # What others have leased is theirs: to look again in this run would be of no use.
-        self._all_leased = not leased
-
         for due in leased:
             if due.session_id is None:
-                self._expire(due)
+                self._expire(account, due)
 
             else:
-                self._workers.submit(Asking(due, now))
+                future = pool.submit(account.reconciler.ask, due.session_id, due.ends_at)
+                self._asking[future] = account, due
+                account.asking += 1
 
-    def _wait(self, resume_at: datetime) -> None:
-        """Keep quiet for as long as Spayon wished, unless that is too long for one run."""
-        seconds = (resume_at - self._clock()).total_seconds()
+        return len(leased)
+
+    def _is_over(self) -> bool:
+        """Return True if this run begins no more calls."""
+        return self._left == 0 or self._stop.is_set() or time.monotonic() > self._ends
+
+    def _wait(self) -> bool:
+        """Keep quiet for as long as Spayon wished; return False if this run is over."""
+        waiting = [each for each in self._accounts if not (each.all_leased or each.refused)]
+        moments = [each.resume_at for each in waiting if each.resume_at is not None]
+
+        if not moments or self._is_over():
+            return False
+
+        first = min(moments)
+        seconds = (first - self._clock()).total_seconds()
 
         if seconds > PATIENCE or (seconds > 0 and self._stop.wait(seconds)):
-            self._ended = True
+            return False
 
-        else:
-            self._resume_at = None
-            self._workers.go_on()
+        for each in waiting:
+            each.resume_at = None if each.resume_at == first else each.resume_at
 
-    def _take(self, asking: Asking, future: Future[Outcome]) -> None:
-        """Count what came of a payment; raises what is no error of Spayon or of the shop."""
-        due = asking.due
+        return True
+
+    def _take_what_is_done(self) -> None:
+        for future in wait(self._asking, return_when=FIRST_COMPLETED).done:
+            account, due = self._asking.pop(future)
+            account.asking -= 1
+            self._take(future, account, due)
+
+    def _take(self, future: Future[Report | None], account: _Account, due: Due) -> None:
+        """Record what Spayon says of a payment, or leave the payment to another run."""
+        self.summary.asked += 1
 
         try:
-            outcome = future.result()
-            status = self._record(due, outcome) if isinstance(outcome, Report) else outcome
-
-        except HeldError:
-            self._again.append(asking)
-            return
+            status = account.reconciler.record(due, future.result())
 
         except AuthenticationError as error:
-            if not self.summary.refused:
-                logger.error("reconcile stops: %s", error)  # noqa: TRY400  the cause is no bug
-
-            self.summary.refused = self._ended = True
-            self._put_back(due)
+            self._stop_asking(account, error)
+            self.summary.put_back += 1
+            account.reconciler.postpone(due, until=self._clock())
 
         except GatewayError as error:
-            self._leave(due, error)
+            self._leave(account, due, error)
 
         except Exception:
             # One payment must not keep the others waiting; the next run tries again.
             logger.exception("not recorded", extra={"payment_id": due.payment_id})
-            self._failures = 0
+            account.failures = 0
             self._fail(due)
 
         else:
-            self._failures = 0
+            account.failures = 0
             self._done(due, status=status)
 
-        self.summary.asked += 1
+    def _stop_asking(self, account: _Account, error: AuthenticationError) -> None:
+        """Ask no more for *account*, whose credentials are wrong."""
+        if account.refused:
+            return
 
-    def _record(self, due: Due, report: Report) -> str | None:
-        """Record what Spayon says of a payment, and return its new status, if it changed."""
-        with self._context():
-            outcome = self._storage.recorder.record(
-                report, source="status_check", now=self._clock()
-            )
+        name = account.reconciler.account
+        logger.error("reconcile stops: %s", error, extra={"account": name})
+        account.refused = True
 
-            if due.ended and outcome.status is None:
-                self._storage.schedule.close(due.payment_id)
+        if vendor := name.partition("/")[2]:
+            self.summary.refused_vendors.append(vendor)
 
-            return outcome.status
+        else:
+            self.summary.refused = True
 
-    def _leave(self, due: Due, error: GatewayError) -> None:
+    def _save(self, future: Future[Report | None], account: _Account, due: Due) -> None:
+        try:
+            account.reconciler.record(due, future.result())
+
+        except Exception:
+            logger.exception("not recorded", extra={"payment_id": due.payment_id})
+
+    def _leave(self, account: _Account, due: Due, error: GatewayError) -> None:
         """Leave a payment for another run, since there was no usable answer."""
         problem = str(error)
         self.summary.unanswered += 1
-        self._failures += 1
+        account.failures += 1
         self._done(due, problem=problem)
 
         # The summary counts them; the same words for each payment would tell nothing more.
-        if problem not in self._said:
-            self._said.add(problem)
-            logger.warning("no status: %s", error, extra={"payment_id": due.payment_id})
+        if problem not in account.said:
+            account.said.add(problem)
+            ids = {"account": account.reconciler.account, "payment_id": due.payment_id}
+            logger.warning("no status: %s", error, extra=ids)
 
-        if seconds := seconds_to_wait(error):
-            self._resume_at = self._clock() + timedelta(seconds=seconds)
-            self._postpone(due, self._resume_at)
+        if isinstance(error, GatewayUnavailableError) and error.retry_after:
+            pause = timedelta(seconds=min(error.retry_after, _LONGEST_WAIT))
+            account.resume_at = self._clock() + pause
+            account.reconciler.postpone(due, until=account.resume_at)
 
-        elif self._failures >= self._max_failures and not self._ended:
-            self._ended = True
-            self._resume_at = self._clock() + AWAY
-            self._workers.hold()
-            logger.warning("reconcile stops: %d calls in a row had no answer", self._failures)
+        elif account.failures == max(MAX_FAILURES, self._jobs):
+            account.resume_at = self._clock() + AWAY
+            logger.warning("reconcile stops: %d calls in a row had no answer", account.failures)
 
-    def _expire(self, due: Due) -> None:
+    def _expire(self, account: _Account, due: Due) -> None:
         """End a payment that has no payment session, and will have none."""
         try:
-            now = self._clock()
-            over = now >= due.ends_at
-            changed = over and self._storage.schedule.expire_unanswered(due.payment_id, now=now)
-            self._done(due, status="expired" if changed else None)
+            self._done(due, status="expired" if account.reconciler.expire(due) else None)
 
         except Exception:
             logger.exception("not recorded", extra={"payment_id": due.payment_id})
             self._fail(due)
-
-    def _put_back(self, due: Due) -> None:
-        self.summary.put_back += 1
-        self._postpone(due, self._resume_at or self._clock())
-
-    def _postpone(self, due: Due, until: datetime) -> None:
-        try:
-            self._storage.schedule.postpone(due.payment_id, until=until)
-
-        except Exception:
-            logger.exception(
-                "not put back; it is due again by itself", extra={"payment_id": due.payment_id}
-            )
 
     def _fail(self, due: Due) -> None:
         self.summary.failed += 1
@@ -279,14 +298,3 @@ class Run:
             self.summary.changed[status] += 1
 
         self._progress(Step(due.payment_id, due.session_id, status, problem))
-
-    def _save(self) -> None:
-        """Record the answers that no other thread records, and nobody has taken."""
-        while self._workers.under_way:
-            for asking, future in self._workers.hear():
-                try:
-                    if isinstance(outcome := future.result(), Report):
-                        self._record(asking.due, outcome)
-
-                except Exception:
-                    logger.exception("not recorded", extra={"payment_id": asking.due.payment_id})

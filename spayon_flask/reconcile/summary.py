@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +27,8 @@ class Summary:
     *asked* counts status calls, *changed* the new statuses, *unanswered* the payments that
     Spayon gave no usable answer for, *failed* those that could not be recorded because a handler
     or the database failed, *handed_over* the rows given to the dispatcher. *refused* says that
-    Spayon does not accept our credentials, *put_back* how many payments were left for another run.
+    Spayon does not accept our credentials, *refused_vendors* names the vendors of which that is
+    true, *put_back* how many payments were left for another run.
     """
 
     asked: int = 0
@@ -37,12 +37,13 @@ class Summary:
     handed_over: int = 0
     put_back: int = 0
     refused: bool = False
+    refused_vendors: list[str] = field(default_factory=list)
     changed: Counter[str] = field(default_factory=Counter)
 
     @property
     def exit_code(self) -> int:
         """0 all answered, 1 something is wrong on our side, 2 Spayon left some unanswered."""
-        if self.refused or self.failed:
+        if self.refused or self.refused_vendors or self.failed:
             return 1
 
         return 2 if self.unanswered or self.put_back else 0
@@ -60,6 +61,7 @@ class Summary:
             )
             if number
         ]
+        parts += [f"refused {', '.join(self.refused_vendors)}"] if self.refused_vendors else []
         return "; ".join(parts)
 
 

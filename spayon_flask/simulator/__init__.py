@@ -3,20 +3,15 @@
 It imports nothing from the rest of the package, so that one mistake cannot agree with itself.
 """
 
-from .creation import Panel
-from .creation import Product
-from .deliveries import Attempt
-from .deliveries import Delivery
+from .creation import Panel, Product
+from .deliveries import Attempt, Delivery
 from .faults import Fault
 from .gateway import SessionOverError
 from .log import ApiRequest
 from .server import ConnectionCutError
-from .sessions import CARDS
-from .sessions import Card
-from .sessions import PaymentSession
+from .sessions import CARDS, Card, PaymentSession
 from .shape import Shape
 from .simulator import Simulator
-
 
 __all__ = [
     "CARDS",

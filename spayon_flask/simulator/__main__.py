@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from .clock import FASTEST
+from .deliveries import Attempt, Delivery
 from .simulator import Simulator
-from .story import load
-
+from .story import load, origin
 
 #: Where the simulator listens unless told otherwise.
 PORT = 5001
@@ -32,38 +33,6 @@ The Spayon simulator is running. No money moves here.
 Ctrl-C ends it.
 """
 
-TUNNEL_HELP = """\
-How a phone or a colleague reaches the simulator. It opens no tunnel by itself.
-
-A shop sends its payers to the address that the simulator believes to have, so tell it the public
-one. Payers need the simulator; a colleague who walks through the whole purchase needs the shop too.
-
-1. A phone in the same network. Find this machine's address (here 192.168.1.20), and start
-
-     spayon-simulator --host 0.0.0.0 --public-url http://192.168.1.20:5001
-
-   Start the shop so that the phone reaches it as well (flask run --host 0.0.0.0) and set its
-   SPAYON_PUBLIC_URL to http://192.168.1.20:5000. SPAYON_API_URL may stay at 127.0.0.1.
-
-2. A colleague elsewhere, by a server of yours that both reach over SSH. In another terminal:
-
-     ssh -R 8001:127.0.0.1:5001 you@server.example
-
-   and start with --public-url http://server.example:8001 (sshd needs GatewayPorts).
-
-3. A colleague elsewhere, by a tunnel service. Each of them prints a public URL for a local port:
-
-     cloudflared tunnel --url http://127.0.0.1:5001
-     ngrok http 5001
-     tailscale funnel 5001
-
-   Start the simulator again with --public-url and that URL. It must have a port or a host name of
-   its own: the simulator does not work below a path.
-
-Who reaches the simulator can see and change everything in it, and its secrets are known to
-everybody. Let no shop that sells real goods talk to it, and end the tunnel when you are done.
-"""
-
 WARNING = """\
 Warning: the simulator listens on {host}, so others on the network can reach it. Everybody knows
 its secrets: do not let a shop that sells real goods talk to it.
@@ -73,10 +42,7 @@ its secrets: do not let a shop that sells real goods talk to it.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulator until it is told to end."""
     options = _parser().parse_args(arguments)
-    if options.tunnel_help:
-        print(TUNNEL_HELP, end="")
-        return 0
-
+    where = f"{options.host}:{options.port}"
     try:
         simulator = Simulator(
             host=options.host,
@@ -87,17 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             state=options.state,
             allow_hosts=options.allow_host,
             like=options.like,
+            verify=not options.skip_verify,
         )
-    except (OSError, ValueError) as error:
-        print(f"Cannot be like {options.like}: {error}", file=sys.stderr)
-        return 1
-
-    try:
         story = _story(options.load)
         simulator.start()
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        print(f"Cannot listen on {options.host}:{options.port}: {reason}", file=sys.stderr)
+        # That a name is not known has no number that the system explains.
+        known = isinstance(error, socket.gaierror)
+        why = error.strerror if known else os.strerror(error.errno or 0)
+        print(f"Cannot listen on {where}: {why}", file=sys.stderr)
         return 1
     except ValueError as error:
         print(error, file=sys.stderr)
@@ -109,6 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         simulator.stop()
         print(f"{options.load}: {error}", file=sys.stderr)
         return 1
+
+    # A pipe that nobody empties would hold up the callbacks.
+    if sys.stdout.isatty():
+        simulator.courier.on_attempt = _tell
 
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -132,6 +100,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _tell(delivery: Delivery, attempt: Attempt) -> None:
+    """Print a line for each attempt to deliver a callback."""
+    line = (
+        f"{attempt.at:%H:%M:%S}  {delivery.status:<7}  {delivery.order_id or delivery.session_id}"
+        f"  {origin(delivery)}  {delivery.url}  {attempt.outcome}, {attempt.seconds * 1000:.0f} ms"
+        f"  {attempt.cause}"
+    )
+    # Nothing that a shop has sent may command the terminal.
+    print(line.rstrip().encode("unicode_escape").decode(), flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spayon-simulator",
@@ -140,7 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     add(
-        "--port", type=int, default=PORT, help=f"port to listen on (default: {PORT}; 0: a free one)"
+        "--port",
+        type=_port,
+        default=PORT,
+        help=f"port (default: {PORT}; 0: a free one)",
     )
     add(
         "--time-scale",
@@ -166,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--load", metavar="FILE", help="play back the story of a session, exported as JSON")
     add("--to", metavar="URL", help="with --load: the shop that is told, if another")
-    add("--tunnel-help", action="store_true", help="explain how a phone or a colleague reaches it")
+    add("--skip-verify", action="store_true", help="take any certificate of a shop for good")
     return parser
 
 
@@ -187,6 +169,14 @@ def _scale(text: str) -> float:
         raise argparse.ArgumentTypeError(f"from 0 to {FASTEST}")
 
     return scale
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 1 << 16:
+        raise argparse.ArgumentTypeError("from 0 to 65535")
+
+    return port
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,53 +4,36 @@ import codecs
 import hmac
 import json
 import math
-import re
 import time
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint
-from flask import Response
-from flask import g
-from flask import request
+from flask import Blueprint, Response, g, request
 
-from .creation import BadBodyError
-from .creation import Creation
+from .creation import BadBodyError, Creation, read_json
 from .current import current_gateway
-from .faults import UNKNOWN_STATUS
-from .faults import Fault
+from .faults import UNKNOWN_STATUS, Fault
 from .gateway import Gateway
-from .log import ApiRequest
-from .server import NUMBER
-from .server import WIRE_HEADER
-from .sessions import timestamp
-
+from .server import CUTS_ITSELF, NUMBER, WIRE_HEADER
+from .sessions import ID, timestamp
 
 blueprint = Blueprint("api", __name__)
 
 Work = Callable[..., Response]
 
-#: An id of a payment session: anything else is none.
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
 PAGE = "<!doctype html>\n<title>Maintenance</title>\n<h1>We will be back soon</h1>\n"
 
 
 def imitated(name: str, rule: str, method: str) -> Callable[[Work], Work]:
-    """Register a view of the imitated API that remembers its calls and can be made to fail."""
+    """Register a view of the imitated API that can be made to fail."""
 
     def decorate(work: Work) -> Work:
         @wraps(work)
         def view(**arguments: Any) -> Response:
-            gateway = current_gateway()
-            start = time.perf_counter()
-            response = _faulty(gateway, name, work, arguments)
-            _remember(gateway, f"{method} {shown}", response, time.perf_counter() - start)
-            return response
+            return _faulty(current_gateway(), name, work, arguments)
 
-        shown = rule.replace("<", "{").replace(">", "}")
         blueprint.add_url_rule(rule, name, view, methods=[method], strict_slashes=False)
         return view
 
@@ -60,11 +43,15 @@ def imitated(name: str, rule: str, method: str) -> Callable[[Work], Work]:
 @imitated("tokens", "/api/tokens", "POST")
 def tokens(gateway: Gateway) -> Response:
     """Sell a token."""
+    refused = _not_json(gateway)
+    if refused:
+        return refused
+
     try:
-        fields = json.loads(request.get_data())
+        fields = read_json(request.get_data())
         client_id, secret = fields["client_id"], fields["client_secret"]
         given = f"{client_id}\n{secret}".encode()
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return _refuse(400, 'the body must be {"client_id": ..., "client_secret": ...}')
 
     shape = gateway.shape
@@ -91,7 +78,7 @@ def tokens(gateway: Gateway) -> Response:
 @imitated("sessions", "/api/product/session", "POST")
 def create_session(gateway: Gateway) -> Response:
     """Create a payment session."""
-    refused = _unauthorized(gateway)
+    refused = _unauthorized(gateway) or _not_json(gateway)
     if refused:
         return refused
 
@@ -155,6 +142,21 @@ def _unauthorized(gateway: Gateway) -> Response | None:
     return _refuse(gateway.shape.wrong_token_code, why) if why else None
 
 
+def _not_json(gateway: Gateway) -> Response | None:
+    """Remark on a body that is not sent as the documentation says; refuse it if asked to."""
+    encoding = json.detect_encoding(request.get_data())
+    sent = [] if request.is_json else [f"sent as {request.mimetype or 'nothing'}"]
+    if encoding != "utf-8":
+        mark = encoding == "utf-8-sig"
+        sent.append("written with a byte order mark" if mark else f"written in {encoding}")
+
+    if not sent:
+        return None
+
+    g.remark = f"The body is {' and '.join(sent)}; by Spayon's documentation it is JSON, in UTF-8."
+    return _refuse(400, g.remark) if gateway.shape.other_bodies == "refused" else None
+
+
 def _struck(kind: str, name: str) -> Fault | None:
     """Return the armed fault of *kind* that strikes the call at hand, and note it."""
     fault = current_gateway().faults.strike(kind, name, order=g.order)
@@ -171,8 +173,8 @@ def _order_of(gateway: Gateway, name: str, arguments: Any) -> str | None:
         return session.order_id if session else None
 
     try:
-        order = json.loads(request.get_data())["order_id"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        order = read_json(request.get_data())["order_id"]
+    except (ValueError, TypeError, KeyError):
         return None
 
     return order if isinstance(order, str) else None
@@ -180,11 +182,18 @@ def _order_of(gateway: Gateway, name: str, arguments: Any) -> str | None:
 
 def _faulty(gateway: Gateway, name: str, work: Work, arguments: Any) -> Response:
     """Return the answer to the call *name*, by way of the faults that strike it."""
-    g.struck, g.order = [], _order_of(gateway, name, arguments)
+    g.order = _order_of(gateway, name, arguments)
     late = _struck("latency", name)
-    if late:
+    if late and CUTS_ITSELF in request.environ:
         gateway.stopping.wait(late.seconds)
+    elif late:
+        # Without a socket nobody waits: `Wire` compares the time with the caller's patience.
+        return _on_wire(_carried_out(gateway, name, work, arguments), f"late {late.seconds}")
 
+    return _carried_out(gateway, name, work, arguments)
+
+
+def _carried_out(gateway: Gateway, name: str, work: Work, arguments: Any) -> Response:
     # A call without a connection of its own counts as one on a connection that was kept open.
     if request.environ.get(NUMBER, 2) > 1 and _struck("reset_reused", name):
         return _on_wire(_answer({}), "reset")
@@ -242,30 +251,8 @@ def _odd(body: bytes, form: str) -> bytes:
     return json.dumps(odd).encode()
 
 
-def _remember(gateway: Gateway, endpoint: str, response: Response, seconds: float) -> None:
-    session_id = response.headers.pop("X-Simulator-Session", None)
-    hide = gateway.requests.hide
-    lost = response.headers.get(WIRE_HEADER) in {"drop", "reset"}
-    gateway.requests.add(
-        ApiRequest(
-            gateway.requests.number(),
-            gateway.clock.now(),
-            endpoint,
-            request.method,
-            request.full_path.rstrip("?"),
-            hide(request.headers.get("Authorization", "")),
-            hide(request.get_data(as_text=True)),
-            None if lost else response.status_code,
-            hide(response.get_data(as_text=True)),
-            seconds,
-            " and ".join(g.struck) or None,
-            session_id or (request.view_args or {}).get("session_id"),
-        )
-    )
-
-
 def _on_wire(response: Response, how: str) -> Response:
-    response.headers[WIRE_HEADER] = how
+    response.headers.setdefault(WIRE_HEADER, how)
     return response
 
 

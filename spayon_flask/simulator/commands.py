@@ -1,33 +1,30 @@
 """The control routes, apart from the imitated API: for the inspector's buttons and for programs."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Blueprint
-from flask import Response
-from flask import jsonify
-from flask import redirect
-from flask import request
-from flask import url_for
+from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from .current import answered
-from .current import asked
-from .current import current_gateway
-from .current import number
-from .current import wants_page
+from .creation import read_json
+from .current import address, answered, asked, current_gateway, flag, number, wants_page, whole
 from .deliveries import Delivery
-from .faults import PRESETS
-from .gateway import Gateway
-from .gateway import SessionOverError
+from .faults import PRESETS, Faults
+from .gateway import Gateway, SessionOverError
 from .sessions import PaymentSession
-from .story import expected
-from .story import load
+from .shape import SWITCHES
+from .story import expected, load
 
+#: What each ending of a session takes.
+ENDINGS: dict[str, tuple[str, ...]] = {
+    "pay": ("late",), "decline": ("code", "late"), "abandon": (), "expire": ()
+}  # fmt: skip
+
+#: All but `self`.
+FAULT_FIELDS = list(signature(Faults.arm).parameters)[1:]
 
 blueprint = Blueprint("commands", __name__, url_prefix="/_simulator")
 
@@ -76,8 +73,8 @@ def version() -> ResponseReturnValue:
 def end(session_id: str, ending: str) -> ResponseReturnValue:
     """End a payment session as a payer or the time would."""
     gateway = current_gateway()
-    fields = asked()
-    late = bool(fields.get("late"))
+    fields = asked(*ENDINGS[ending])
+    late = flag(fields, "late")
     if ending == "pay":
         delivery = gateway.pay(session_id, late=late)
     elif ending == "decline":
@@ -96,7 +93,7 @@ def end(session_id: str, ending: str) -> ResponseReturnValue:
 def deliver(session_id: str) -> ResponseReturnValue:
     """Deliver the session's report once more, in one of the ways `WAYS` or out of order."""
     gateway = current_gateway()
-    way = str(asked().get("way", "again"))
+    way = str(asked("way").get("way", "again"))
     session = gateway.sessions[session_id]
     if way == "order":
         made = gateway.deliver(session_id) + gateway.deliver(session_id, status="pending")
@@ -111,23 +108,23 @@ def replay(session_id: str) -> ResponseReturnValue:
     """Repeat every callback of a session with its delays, at the shop or at another one, `to`."""
     gateway = current_gateway()
     recorded = gateway.deliveries.of(gateway.sessions[session_id].id)
-    return _replayed(gateway.courier.replay(recorded, _origin(asked())))
+    return _replayed(gateway.courier.replay(recorded, address(asked("to"))))
 
 
 @blueprint.post("/load")
 def load_story() -> ResponseReturnValue:
     """Take over the story of a session (`story`, or a file of that name) and replay it at `to`."""
-    fields = asked()
+    fields = asked("story", "to")
     file = request.files.get("story")
-    story = json.load(file.stream) if file else fields.get("story", {})
-    return _replayed(load(current_gateway(), story, _origin(fields)))
+    story = read_json(file.read()) if file else fields.get("story", {})
+    return _replayed(load(current_gateway(), story, address(fields)))
 
 
 @blueprint.post("/deliveries/<int:number>/send")
 def send(number: int) -> ResponseReturnValue:
     """Send a callback once more, with another `body` or `signature` if given."""
     gateway = current_gateway()
-    fields = asked()
+    fields = asked("body", "signature", empty=True)
     body = fields.get("body")
     delivery = gateway.send(
         number,
@@ -139,14 +136,16 @@ def send(number: int) -> ResponseReturnValue:
 
 @blueprint.post("/clear")
 def clear_all() -> ResponseReturnValue:
-    """Forget every session, request and callback, and disarm every fault."""
+    """Start afresh: forget and disarm everything; clock, speed and shape as at the start."""
+    asked()
     current_gateway().clear()
-    return answered("Everything is forgotten.")
+    return answered("Everything is as at the start.")
 
 
 @blueprint.post("/callbacks/hold")
 def hold() -> ResponseReturnValue:
     """Hold every callback back from now on."""
+    asked()
     current_gateway().hold_callbacks()
     return answered("Callbacks are held until you release them.")
 
@@ -154,7 +153,7 @@ def hold() -> ResponseReturnValue:
 @blueprint.post("/callbacks/release")
 def release() -> ResponseReturnValue:
     """Send on what was held, in the order `made`, `reversed` or `shuffled`."""
-    made = current_gateway().release(str(asked().get("order", "made")))
+    made = current_gateway().release(str(asked("order").get("order", "made")))
     return answered(in_short(made), codes=[delivery.status_code for delivery in made])
 
 
@@ -162,14 +161,15 @@ def release() -> ResponseReturnValue:
 def clock() -> ResponseReturnValue:
     """Step the clock by seconds (`step`), set it `back` to real time, or change its `scale`."""
     gateway = current_gateway()
-    fields = asked()
-    if fields.get("back"):
-        gateway.clock.back()
-
+    fields = asked("step", "back", "scale")
+    step, back = number(fields, "step"), flag(fields, "back")
     if "scale" in fields:
         gateway.clock.scale = number(fields, "scale")
 
-    gateway.clock.step(number(fields, "step"))
+    if back:
+        gateway.clock.back()
+
+    gateway.clock.step(step)
     now = gateway.clock.now()
     return answered(f"The clock shows {now:%H:%M:%S} UTC.", now=now.isoformat())
 
@@ -177,7 +177,7 @@ def clock() -> ResponseReturnValue:
 @blueprint.post("/faults")
 def arm() -> ResponseReturnValue:
     """Arm a fault; a form that makes no sense is shown again as it was filled in."""
-    fields = asked()
+    fields = asked(*FAULT_FIELDS)
     try:
         fault = current_gateway().faults.arm(**_fault(fields))
     except ValueError as error:
@@ -193,7 +193,7 @@ def arm() -> ResponseReturnValue:
 @blueprint.post("/faults/presets/<name>")
 def arm_preset(name: str) -> ResponseReturnValue:
     """Arm all faults of a preset, for one `order` or for all."""
-    armed = current_gateway().faults.arm_preset(name, order=asked().get("order"))
+    armed = current_gateway().faults.arm_preset(name, order=asked("order").get("order"))
     notice = f"Armed for good: {PRESETS[name].name}."
     return answered(notice, numbers=[fault.number for fault in armed])
 
@@ -201,21 +201,22 @@ def arm_preset(name: str) -> ResponseReturnValue:
 @blueprint.post("/faults/clear")
 def clear() -> ResponseReturnValue:
     """Disarm the fault with a `number`, or all of them."""
-    fields = asked()
-    current_gateway().faults.clear(int(number(fields, "number")) if "number" in fields else None)
+    fields = asked("number")
+    current_gateway().faults.clear(whole(fields, "number") if "number" in fields else None)
     return answered("Disarmed.")
 
 
 @blueprint.post("/shape")
 def shape() -> ResponseReturnValue:
     """Choose between the ways to behave that Spayon's documentation leaves open."""
-    current_gateway().shape.change(**asked(empty=True))
+    current_gateway().shape.change(**asked(*SWITCHES, empty=True))
     return answered("The gateway behaves as you have chosen.")
 
 
 @blueprint.post("/tokens/revoke")
 def revoke() -> ResponseReturnValue:
     """Make every token unknown."""
+    asked()
     current_gateway().tokens.revoke_all()
     return answered("No token is good any more.")
 
@@ -239,7 +240,7 @@ def in_short(deliveries: Sequence[Delivery]) -> str:
     if not deliveries:
         return "No callback was made."
 
-    counts = Counter(str(one.status_code or one.state) for one in deliveries)
+    counts = Counter(one.attempts[-1].outcome if one.attempts else one.state for one in deliveries)
     listed = ", ".join(f"{what} × {count}" if count > 1 else what for what, count in counts.items())
     return f"Callback{'s' if len(deliveries) > 1 else ''}: {listed}."
 
@@ -251,11 +252,11 @@ def _fault(fields: dict[str, Any]) -> dict[str, Any]:
         "kind": str(fields.get("kind")),
         "on": fields.get("on"),
         "order": fields.get("order"),
-        "times": None if times in (None, "all") else int(number(fields, "times", 1)),
-        "skip": int(number(fields, "skip")),
+        "times": None if times in (None, "all") else whole(fields, "times", 1),
+        "skip": whole(fields, "skip"),
         "chance": number(fields, "chance", 1),
         "seconds": number(fields, "seconds"),
-        "code": int(number(fields, "code", 503)),
+        "code": whole(fields, "code", 503),
     }
 
 
@@ -270,15 +271,6 @@ def _replayed(made: Sequence[Delivery]) -> ResponseReturnValue:
     until = f", the last one at {last:%H:%M:%S} UTC" if last else ""
     notice = f"{len(made)} callbacks are replayed{until}."
     return answered(notice, numbers=[delivery.number for delivery in made])
-
-
-def _origin(fields: dict[str, Any]) -> str:
-    """Return the field `to`, the scheme and host of another shop."""
-    to = str(fields.get("to") or "")
-    if to and not (to.startswith(("http://", "https://")) and urlsplit(to).hostname):
-        raise ValueError("to must be a URL such as http://127.0.0.1:8000")
-
-    return to
 
 
 def _as_sent(body: str) -> str:

@@ -2,25 +2,17 @@
 
 import random
 import threading
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from .clock import Clock
-from .deliveries import Attempt
-from .deliveries import Deliveries
-from .deliveries import Delivery
-from .deliveries import Writer
-from .faults import Fault
-from .faults import Faults
+from .deliveries import Attempt, Deliveries, Delivery, Writer
+from .faults import Fault, Faults
 from .shape import Shape
-from .transport import Transport
-from .transport import likely_cause
-from .transport import timed
-
+from .transport import Transport, likely_cause, timed
 
 #: A callback that was set aside for the next one to overtake sets out by itself after this time.
 PATIENCE = timedelta(seconds=60)
@@ -44,6 +36,8 @@ class Courier:
         self.deliveries = Deliveries()
         self.writer = Writer(self.deliveries, shape, clock, callback_secret)
         self.holding = False
+        #: Is told of each attempt, once it is over.
+        self.on_attempt: Callable[[Delivery, Attempt], object] = lambda *_: None
         self._clock = clock
         self._faults = faults
         self._shape = shape
@@ -82,20 +76,21 @@ class Courier:
             self._clock.soon(lambda: self._catch_up(overtaken))
             return False
 
-        self._clock.soon(lambda: self._carry(delivery, overtaken))
+        self._clock.soon(lambda: self._carry(delivery, overtaken), origin_of(delivery.url))
         return True
 
-    def clear(self) -> None:
-        """Forget every delivery; what was under way or held is not attempted again."""
+    def reset(self) -> None:
+        """Forget every delivery and hold none back; what was under way is not attempted again."""
         with self._lock:
             self.deliveries.reset()
+            self.holding = False
             self._held, self._overtaken = [], []
 
     def resume(self, delivery: Delivery, due_at: datetime) -> None:
         """Attempt *delivery* at the moment *due_at*."""
         delivery.due_at = due_at
         self.deliveries.touch(delivery.number)
-        self._clock.at(due_at, lambda: self._carry(delivery, ()))
+        self._clock.at(due_at, lambda: self._carry(delivery, ()), origin_of(delivery.url))
 
     def restore(self, delivery: Delivery) -> None:
         """Take *delivery* over from an earlier life, and go on with it."""
@@ -128,21 +123,7 @@ class Courier:
 
     def at_once(self, deliveries: Sequence[Delivery]) -> None:
         """Attempt all of *deliveries* at the same moment, and wait until all were tried."""
-        if not deliveries:
-            return
-
-        gate = threading.Barrier(len(deliveries))
-
-        def go(delivery: Delivery) -> None:
-            gate.wait()
-            self.attempt(delivery)
-
-        threads = [threading.Thread(target=go, args=(one,), daemon=True) for one in deliveries]
-        for thread in threads:
-            thread.start()
-
-        for thread in threads:
-            thread.join()
+        together([partial(self.attempt, delivery) for delivery in deliveries])
 
     def in_turn(self, deliveries: Sequence[Delivery]) -> None:
         """Attempt all of *deliveries*, one after the other."""
@@ -152,15 +133,17 @@ class Courier:
     def replay(self, recorded: Sequence[Delivery], to: str = "") -> list[Delivery]:
         """Repeat every attempt of *recorded*, in its order and with its delays.
 
-        *to* is the origin of another shop (`http://127.0.0.1:8000`), if not the recorded one.
+        *to* is another shop (`http://127.0.0.1:8000`), or with a path the whole address.
         """
         attempts = [(each.at, delivery) for delivery in recorded for each in delivery.attempts]
         attempts.sort(key=lambda pair: pair[0])
         now, made = self._clock.now(), []
         for index, (at, delivery) in enumerate(attempts):
-            url = urlsplit(delivery.url)
-            if to:
-                url = url._replace(scheme=urlsplit(to).scheme, netloc=urlsplit(to).netloc)
+            url, other = urlsplit(delivery.url), urlsplit(to)
+            if other.path.strip("/"):
+                url = other
+            elif to:
+                url = url._replace(scheme=other.scheme, netloc=other.netloc)
 
             again = self.writer.rewrite(
                 delivery,
@@ -188,13 +171,11 @@ class Courier:
 
         self.deliveries.touch(delivery.number)
         delivery.tried.set()
+        self.on_attempt(delivery, attempt)
 
     def _ask(self, delivery: Delivery, at: datetime) -> Attempt:
-        headers = {"Content-Type": self._shape.content_type}
-        if delivery.signature:
-            headers[self._shape.signature_header] = delivery.signature
-
-        answer, seconds = timed(self._transport, delivery.url, delivery.body, headers)
+        sent = dict(delivery.headers)
+        answer, seconds = timed(self._transport, delivery.url, delivery.body, sent)
         if self._strikes("callback_answer_lost", delivery):
             code = answer.status_code or "no answer"
             cause = f"The shop's own answer was {code}; the simulator lost it on purpose."
@@ -203,7 +184,7 @@ class Courier:
         taken = self._shape.delivered(answer.status_code)
         cause = likely_cause(answer, taken=taken, tampering=delivery.tampering)
         text = answer.body.decode(errors="replace") if answer.error is None else answer.error
-        return Attempt(at, answer.status_code, seconds, text, cause)
+        return Attempt(at, answer.status_code, seconds, text, cause, headers=answer.headers)
 
     def _strikes(self, kind: str, delivery: Delivery) -> Fault | None:
         return self._faults.strike(kind, order=delivery.order_id)
@@ -218,6 +199,7 @@ class Courier:
                 number=self.deliveries.number(),
                 allowed=1,
                 origin="duplicate",
+                again_of=delivery.number,
                 attempts=[],
                 tried=threading.Event(),
             )
@@ -232,3 +214,35 @@ class Courier:
         for delivery in overtaken:
             if not delivery.attempts:
                 self._carry(delivery, ())
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of *url*, as the Origin header has them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def together(actions: Sequence[Callable[[], object]]) -> None:
+    """Carry out all *actions* at the same moment, each in a thread; raise what one has raised."""
+    if not actions:
+        return
+
+    gate = threading.Barrier(len(actions))
+    errors: list[BaseException] = []
+
+    def go(action: Callable[[], object]) -> None:
+        gate.wait()
+        try:
+            action()
+        except BaseException as error:  # noqa: BLE001  raised below, in the caller's thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=go, args=(each,), daemon=True) for each in actions]
+    for thread in threads:
+        thread.start()
+
+    for thread in threads:
+        thread.join()
+
+    if errors:
+        raise errors[0]

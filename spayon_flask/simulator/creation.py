@@ -4,14 +4,11 @@ What the body leaves out comes from the panel: what a vendor has set up in Spayo
 """
 
 import json
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
-
 
 TEXTS = ("email", "username", "full_name", "order_id", "defaultPaymentMethod", "language")
 URLS = ("callback_url", "return_url", "cancel_url")
@@ -41,7 +38,11 @@ LONG_NAME = 200
 CURRENCY_LETTERS = 3
 
 
-class BadBodyError(Exception):
+#: No price comes near this.
+TOO_MUCH = Decimal(10) ** 15
+
+
+class BadBodyError(ValueError):
     """The body is refused; the message says why, to the developer who sent it."""
 
 
@@ -110,20 +111,20 @@ class Creation:
         if missing:
             raise BadBodyError(f"{' and '.join(missing)} missing")
 
+        name, price, currency = _product(fields, panel)
+        urls = {key: read_url(fields, key) or getattr(panel, key) for key in URLS}
+        texts = {key: _text(fields, key) for key in TEXTS}
+        methods = _methods(fields)
         for each in refused:
             if _has(each, fields):
                 raise BadBodyError(f"{each} is refused here")
-
-        name, price, currency = _product(fields, panel)
-        urls = {key: _url(fields, key) or getattr(panel, key) for key in URLS}
-        texts = {key: _text(fields, key) for key in TEXTS}
 
         return cls(
             product_name=name,
             price=price,
             currency=currency,
             product_id=fields.get("product_id"),
-            payment_methods=_methods(fields),
+            payment_methods=methods,
             default_payment_method=texts.pop("defaultPaymentMethod"),
             unknown_fields=tuple(sorted(fields.keys() - KNOWN)),
             **urls,
@@ -149,17 +150,34 @@ def _has(what: str, fields: Mapping[str, Any]) -> bool:
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
-    except RecursionError:
-        raise BadBodyError("the body is nested too deeply") from None
-    except ValueError as error:
-        raise BadBodyError(f"the body is not JSON: {error}") from None
-
+    fields = read_json(raw, parse_float=Decimal, parse_constant=_no_number)
     if not isinstance(fields, dict):
         raise BadBodyError('the body must be a JSON object, such as {"product_id": 1}')
 
     return fields
+
+
+def read_json(raw: bytes, **options: Any) -> Any:
+    """Return what the JSON *raw* says; a `BadBodyError` says why it says nothing.
+
+    A text with half of a surrogate pair cannot be written down again, in a page or in a file, so
+    it is refused here, by the name of its field.
+    """
+    try:
+        found = json.loads(raw, **options)
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise BadBodyError(f"the body is not JSON: {why}") from None
+
+    for name, value in found.items() if isinstance(found, dict) else [("the body", found)]:
+        try:
+            json.dumps([name, value], ensure_ascii=False, default=str).encode()
+        except (UnicodeEncodeError, RecursionError):
+            raise BadBodyError(
+                f"{ascii(name)[1:-1]} holds half of a surrogate pair, which is no text"
+            ) from None
+
+    return found
 
 
 def _no_number(word: str) -> Decimal:
@@ -208,7 +226,7 @@ def _price(price: object) -> Decimal:
     if isinstance(price, bool) or not isinstance(price, int | Decimal):
         raise BadBodyError(f"price must be a number such as 1000, not {_kind(price)}")
 
-    if not 0 < price < Decimal(10) ** 15:
+    if not 0 < price < TOO_MUCH:
         raise BadBodyError(f"price must be above zero and below a quadrillion, not {price}")
 
     return Decimal(price)
@@ -237,7 +255,8 @@ def _text(fields: Mapping[str, Any], key: str) -> str | None:
     return text
 
 
-def _url(fields: Mapping[str, Any], key: str) -> str | None:
+def read_url(fields: Mapping[str, Any], key: str) -> str | None:
+    """Return the field *key*, a URL of the shop; a `BadBodyError` says that it is none."""
     url = _text(fields, key)
     if not url:
         return None
@@ -272,5 +291,8 @@ def _methods(fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _kind(value: object) -> str:
-    names = {str: "a string", bool: "true or false", list: "a list", dict: "an object"}
-    return names.get(type(value), "null" if value is None else "a number with a fraction")
+    names = {
+        str: "a string", bool: "true or false", list: "a list", dict: "an object",
+        int: "a number", Decimal: "a number with a fraction",
+    }  # fmt: skip
+    return names.get(type(value), "null")

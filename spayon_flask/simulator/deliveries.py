@@ -3,8 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +12,6 @@ from .clock import Clock
 from .log import Log
 from .sessions import PaymentSession
 from .shape import Shape
-
 
 #: Deliveries remembered.
 KEPT = 40_000
@@ -33,6 +31,12 @@ class Attempt:
     cause: str = ""
     #: What was lost on purpose, in words: the callback, or the shop's answer to it.
     lost: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """Return what came of it, in a few words."""
+        return self.lost or str(self.status_code or "no answer")
 
     @property
     def accepted(self) -> bool:
@@ -63,14 +67,28 @@ class Delivery:
     origin: str = "first"
     state: str = "waiting"
     due_at: datetime | None = None
+    #: The headers that are sent along.
+    headers: tuple[tuple[str, str], ...] = ()
+    #: The number of the callback that is sent again by this one.
+    again_of: int | None = None
     attempts: list[Attempt] = field(default_factory=list)
     #: Set once the first attempt is over.
     tried: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.attempts:
+            self.tried.set()
 
     @property
     def status_code(self) -> int | None:
         """Return what the shop answered last."""
         return self.attempts[-1].status_code if self.attempts else None
+
+    @property
+    def text(self) -> str:
+        """Return all of the callback and its answers that a person may look for."""
+        answers = "\n".join(each.answer for each in list(self.attempts))
+        return f"{self.url}\n{self.body.decode(errors='replace')}\n{answers}".lower()
 
     @property
     def accepted(self) -> bool:
@@ -139,6 +157,11 @@ class Deliveries(Log[Delivery]):
         super().touch(number)
         self.changes += 1
 
+    def reset(self) -> None:
+        """Forget every delivery."""
+        super().reset()
+        self.origins, self.statuses = set(), set()
+
     def by_session(self) -> dict[str, list[Delivery]]:
         """Return the remembered deliveries of each session, oldest first."""
         with self._lock:
@@ -198,6 +221,7 @@ class Writer:
             session.order_id,
             origin,
         )
+        delivery.headers = self._headers(delivery)
         self._deliveries.add(delivery)
         return delivery
 
@@ -242,9 +266,18 @@ class Writer:
             tampering=tampering,
             order_id=earlier.order_id,
             origin=origin or ("forged" if tampering else edited),
+            again_of=earlier.number,
         )
+        delivery.headers = self._headers(delivery)
         self._deliveries.add(delivery)
         return delivery
+
+    def _headers(self, delivery: Delivery) -> tuple[tuple[str, str], ...]:
+        sent = {"Content-Type": self._shape.content_type}
+        if delivery.signature:
+            sent[self._shape.signature_header] = delivery.signature
+
+        return tuple(sent.items())
 
 
 def _status_in(body: bytes) -> str | None:

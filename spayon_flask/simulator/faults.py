@@ -4,10 +4,8 @@ import itertools
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
-
 
 ENDPOINTS = ("tokens", "sessions", "status")
 CODES = (400, 401, 403, 404, 429, 500, 502, 503)
@@ -259,6 +257,11 @@ class Faults:
         with self._lock:
             self._armed = [fault for fault in self._armed if number not in {None, fault.number}]
             self.changes += 1
+
+    def reset(self) -> None:
+        """Disarm all faults, and count anew: by its number and the seed a fault has its chances."""
+        self.clear()
+        self._numbers = itertools.count(1)
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

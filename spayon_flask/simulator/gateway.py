@@ -5,29 +5,19 @@ The second half is what a developer may do to the gateway and no payer and no sh
 
 import threading
 from collections.abc import Mapping
-from dataclasses import astuple
-from functools import partial
+from dataclasses import asdict, astuple
 from typing import Any
 
 from .clock import Clock
 from .courier import Courier
-from .creation import Creation
-from .creation import Panel
-from .deliveries import Deliveries
-from .deliveries import Delivery
-from .faults import UNKNOWN_STATUS
-from .faults import Fault
-from .faults import Faults
+from .creation import Creation, Panel
+from .deliveries import Deliveries, Delivery
+from .faults import UNKNOWN_STATUS, Fault, Faults
 from .log import RequestLog
-from .sessions import CARDS
-from .sessions import REASONS
-from .sessions import Card
-from .sessions import PaymentSession
-from .sessions import Sessions
+from .sessions import CARDS, REASONS, Card, PaymentSession, Sessions
 from .shape import Shape
 from .tokens import Tokens
-from .transport import Transport
-from .transport import post_within
+from .transport import Post, Transport
 
 
 class SessionOverError(Exception):
@@ -55,6 +45,7 @@ class Gateway:
         seed: int | None = None,
         transport: Transport | None = None,
         shape: Mapping[str, object] | None = None,
+        verify: bool = True,
     ) -> None:
         self.client_id = client_id
         self.client_secret = client_secret
@@ -64,6 +55,7 @@ class Gateway:
         self.panel = Panel()
         self.shape = Shape()
         self.shape.change(**shape or {})
+        self._first_shape = asdict(self.shape)
         self.clock = Clock(scale=time_scale)
         self.faults = Faults(seed=seed)
         self.tokens = Tokens(seed=seed)
@@ -75,7 +67,7 @@ class Gateway:
             self.clock,
             self.faults,
             self.shape,
-            transport or partial(post_within, lambda: self.shape.patience),
+            transport or Post(lambda: self.shape.patience, verify=verify),
             lambda: self.callback_secret,
         )
         #: How often everything was forgotten.
@@ -121,7 +113,8 @@ class Gateway:
     def attempt(self, session_id: str, card: Card) -> str | None:
         """Try *card* as the payer does; return the decline code, `None` once it is paid.
 
-        After a decline the session is still payable, unless `shape.fails` says otherwise.
+        After a decline the session is still payable, unless `shape.fails` says otherwise; and
+        `shape.payer_returns` says whether a payment waits for the first attempt to tell the shop.
         """
         with self.sessions.lock:
             session = self._payable(session_id, late=False)
@@ -132,7 +125,7 @@ class Gateway:
                 self.sessions.decline(session, code, REASONS[code], self.clock.now())
 
         if code is None:
-            self.pay(session_id, wait=False)
+            self.pay(session_id, wait=self.shape.payer_returns == "after the callback")
         elif self.shape.fails == "at the first decline":
             self.abandon(session_id, wait=False)
 
@@ -244,11 +237,16 @@ class Gateway:
         return released
 
     def clear(self) -> None:
-        """Forget every session, request and delivery, and disarm every fault."""
-        self.sessions.clear()
-        self.requests.reset()
-        self.courier.clear()
-        self.faults.clear()
+        """Start afresh, as if the simulator had just been started.
+
+        All is forgotten and disarmed; clock, speed, shape and what a seed makes begin anew.
+        Credentials and what stands in the panel stay.
+        """
+        self.clock.reset()
+        self.shape.change(**self._first_shape)
+        for part in (self.courier, self.sessions, self.requests, self.faults, self.tokens):
+            part.reset()
+
         self.clears += 1
 
     def fault(self, kind: str, **options: Any) -> Fault:
@@ -272,7 +270,7 @@ class Gateway:
 
     def _expire_in_time(self, session: PaymentSession) -> None:
         with self.sessions.lock:
-            known = session.id in self.sessions
+            known = self.sessions.get(session.id) is session
             if not known or session.over or self.clock.now() < session.expires_at:
                 return
 

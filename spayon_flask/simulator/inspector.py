@@ -4,57 +4,68 @@ What a page shows, a program can have as JSON: the same path with `.json` at its
 """
 
 import itertools
-from collections.abc import Iterable
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint
-from flask import abort
-from flask import jsonify
-from flask import redirect
-from flask import render_template
-from flask import request
-from flask import url_for
+from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from . import faults as fault_kinds
-from .current import current_gateway
+from .commands import FAULT_FIELDS
+from .current import current_gateway, refuse_other_queries
 from .deliveries import Delivery
-from .log import ApiRequest
+from .log import OTHER, ApiRequest
 from .payment_page import return_address
-from .sessions import REASONS
-from .sessions import PaymentSession
-from .shape import SWITCHES
-from .shape import Shape
-from .state import delivery_out
-from .state import request_out
-from .state import session_out
-from .story import as_har
-from .story import as_json
-from .story import curl_of
-from .story import expected
-from .story import grouped
-from .story import origin
-from .story import outcome
-from .story import pretty
-from .story import timeline
-
+from .sessions import REASONS, STATUSES, PaymentSession
+from .shape import SWITCHES, Shape
+from .state import written
+from .story import (
+    as_har,
+    as_json,
+    curl_of,
+    difference,
+    expected,
+    grouped,
+    origin,
+    outcome,
+    pretty,
+    timeline,
+)
 
 blueprint = Blueprint("inspector", __name__)
 
 #: Lines on one page of a list.
 LINES = 50
 
-STATUSES = ("pending", "paid", "failed", "expired")
 ENDPOINTS = {
     "tokens": "POST /api/tokens",
     "sessions": "POST /api/product/session",
     "status": "GET /api/product/session/{session_id}",
+    "other": OTHER,
 }
 #: What came of a callback, for the filter: by what `Delivery.good` says.
 ANSWERS = {"good": True, "bad": False, "open": None}
+
+
+#: What may stand in a query, with what it may be if that is one of a few.
+QUERIES: dict[str, dict[str, Collection[str] | None]] = {
+    "inspector.sessions": {"page": None, "q": None, "order": None, "status": STATUSES},
+    "inspector.requests": {
+        **dict.fromkeys(("q", "code", "session", "page")), "kind": ENDPOINTS
+    },
+    "inspector.deliveries": {
+        **dict.fromkeys(("q", "order", "kind", "status", "session", "page")), "answer": ANSWERS
+    },
+    "inspector.faults": dict.fromkeys(FAULT_FIELDS),
+}  # fmt: skip
+
+
+@blueprint.before_request
+def refuse_what_is_not_understood() -> None:
+    """Answer 400 to a parameter that nobody reads: a typing error would find too much."""
+    refuse_other_queries(QUERIES.get(str(request.endpoint), {}))
 
 
 @blueprint.get("/")
@@ -66,19 +77,20 @@ def root() -> ResponseReturnValue:
 @blueprint.get("/_simulator/", defaults={"form": "html"})
 @blueprint.get("/_simulator/sessions.<any(json):form>")
 def sessions(form: str) -> ResponseReturnValue:
-    """List the sessions, newest first: all, or those that contain `q`, or have a `status`."""
+    """List the sessions, newest first: all, or those of an `order`, with `q`, of a `status`."""
     gateway = current_gateway()
-    wanted = _wanted("q", "status")
-    words = wanted["q"].lower()
+    wanted = _wanted()
+    words, order = wanted["q"].lower(), wanted["order"]
+    known = gateway.sessions.of_order(order)[::-1] if order else gateway.sessions.newest()
     found = (
         session
-        for session in gateway.sessions.newest()
+        for session in known
         if (words in session.words or words == session.status)
         and wanted["status"] in {"", session.status}
     )
     shown = _one_page(found)
     if form == "json":
-        return jsonify(_listed(shown, sessions=[session_out(each) for each in shown["entries"]]))
+        return jsonify(_listed(shown, sessions=written(shown["entries"])))
 
     told = {each.id: grouped(gateway.deliveries.of(each.id)) for each in shown["entries"]}
     return _page("sessions", told=told, wanted=wanted, statuses=STATUSES, **shown)
@@ -114,20 +126,21 @@ def story(session_id: str, form: str) -> ResponseReturnValue:
 @blueprint.get("/_simulator/requests", defaults={"form": "html"})
 @blueprint.get("/_simulator/requests.<any(json):form>")
 def requests(form: str) -> ResponseReturnValue:
-    """List the calls of the imitated API, newest first: all, or by `kind`, `code`, `session`."""
+    """List the shops' requests, newest first: all, or by `q`, `kind`, `code`, `session`."""
     log = current_gateway().requests
-    wanted = _wanted("kind", "code", "session")
+    wanted = _wanted()
 
     def fits(call: ApiRequest) -> bool:
         return (
             call.endpoint == ENDPOINTS.get(wanted["kind"], call.endpoint)
             and wanted["code"] in {"", str(call.status_code or "none")}
             and (call.session_id or "").startswith(wanted["session"])
+            and (not wanted["q"] or wanted["q"].lower() in call.text)
         )
 
     shown = _one_page(filter(fits, log.newest()))
     if form == "json":
-        return jsonify(_listed(shown, requests=[request_out(each) for each in shown["entries"]]))
+        return jsonify(_listed(shown, requests=written(shown["entries"])))
 
     return _page("requests", wanted=wanted, kinds=ENDPOINTS, codes=sorted(log.codes), **shown)
 
@@ -140,7 +153,7 @@ def api_request(number: int, form: str) -> ResponseReturnValue:
     found = gateway.requests.find(number) or abort(404, "It is forgotten already.")
     command = curl_of(gateway, found)
     if form == "json":
-        return jsonify(request_out(found) | {"curl": command})
+        return jsonify(written(found) | {"curl": command})
 
     body, answer = pretty(found.body), pretty(found.answer)
     return _page("request", call=found, body=body, answer=answer, curl=command)
@@ -149,9 +162,9 @@ def api_request(number: int, form: str) -> ResponseReturnValue:
 @blueprint.get("/_simulator/deliveries", defaults={"form": "html"})
 @blueprint.get("/_simulator/deliveries.<any(json):form>")
 def deliveries(form: str) -> ResponseReturnValue:
-    """List the callbacks, newest first: all, or by `kind`, `status`, `answer`, `session`."""
+    """List the callbacks, newest first: all, or by `q`, `order` and what a list can be cut by."""
     log = current_gateway().deliveries
-    wanted = _wanted("kind", "status", "answer", "session")
+    wanted = _wanted()
 
     def fits(delivery: Delivery) -> bool:
         return (
@@ -159,6 +172,8 @@ def deliveries(form: str) -> ResponseReturnValue:
             and wanted["status"] in {"", delivery.status}
             and ANSWERS.get(wanted["answer"], delivery.good) == delivery.good
             and delivery.session_id.startswith(wanted["session"])
+            and wanted["order"] in {"", delivery.order_id}
+            and (not wanted["q"] or wanted["q"].lower() in delivery.text)
         )
 
     shown = _one_page(filter(fits, log.newest()))
@@ -186,8 +201,8 @@ def delivery(number: int, form: str) -> ResponseReturnValue:
         return jsonify(_told(found) | {"curl": command})
 
     body = found.body.decode(errors="replace")
-    right = expected(gateway, found)
-    return _page("delivery", delivery=found, body=body, curl=command, right=right)
+    right, changed = expected(gateway, found), difference(gateway, found)
+    return _page("delivery", delivery=found, body=body, curl=command, right=right, changed=changed)
 
 
 @blueprint.get("/_simulator/faults", defaults={"form": "html"})
@@ -196,8 +211,7 @@ def faults(form: str) -> ResponseReturnValue:
     """Show the armed faults, and arm more."""
     armed = list(current_gateway().faults)
     if form == "json":
-        hidden = {"luck"}
-        shown = [{k: v for k, v in vars(each).items() if k not in hidden} for each in armed]
+        shown = [{k: v for k, v in vars(each).items() if k != "luck"} for each in armed]
         return jsonify(faults=shown)
 
     given = {"kind": "latency", **request.args.to_dict()}
@@ -258,8 +272,8 @@ def _session(session_id: str) -> PaymentSession:
     return current_gateway().find(session_id) or abort(404, "There is no such session.")
 
 
-def _wanted(*names: str) -> dict[str, str]:
-    return {name: request.args.get(name, "").strip() for name in names}
+def _wanted() -> dict[str, str]:
+    return {name: request.args.get(name, "").strip() for name in QUERIES[str(request.endpoint)]}
 
 
 def _one_page(found: Iterable[Any]) -> dict[str, Any]:
@@ -282,6 +296,5 @@ def _listed(shown: Mapping[str, Any], **entries: Any) -> dict[str, Any]:
 
 
 def _told(delivery: Delivery) -> dict[str, Any]:
-    right = expected(current_gateway(), delivery)
-    words = {"origin": origin(delivery), "outcome": outcome(delivery), "expected": right}
-    return delivery_out(delivery) | words
+    words = {"origin": origin(delivery), "outcome": outcome(delivery)}
+    return {**written(delivery), **words, "expected": expected(current_gateway(), delivery)}

@@ -2,16 +2,11 @@
 
 import re
 import threading
-from collections import Counter
-from collections import OrderedDict
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic
-from typing import Protocol
-from typing import TypeVar
-
+from typing import Generic, Protocol, TypeVar
 
 #: Requests remembered; the counts go on beyond them.
 REQUESTS_KEPT = 20_000
@@ -19,9 +14,24 @@ REQUESTS_KEPT = 20_000
 #: Characters remembered of a body.
 TEXT_KEPT = 4000
 
+#: The endpoint of a request that the imitated API has no route for.
+OTHER = "elsewhere"
+
 HIDDEN = "(hidden)"
-SECRET = re.compile(r'("(?:client_secret|access_token)"\s*:\s*)"(?:[^"\\]|\\.)*"?')
-BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
+
+_NAME = "(?:[a-z]+_?)?(?:secret|password)|(?:(?:access|refresh|id)_?)?token|api_?key"
+
+#: What is secret in any text: fields of that name in JSON and in a form, credentials, a JWT.
+SECRETS = [
+    (re.compile(rf'("(?:{_NAME})"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE), rf'\1"{HIDDEN}"'),
+    (re.compile(rf"((?:^|[&?\s])(?:{_NAME})=)[^&\s]*", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(Bearer\s+|^Basic\s+)[^\s\"]+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN),
+]
+#: Headers whose value is secret, but for a first word such as Bearer.
+SECRET_HEADER = re.compile("auth|cookie|secret|token|api-?key", re.IGNORECASE)
+
+Headers = tuple[tuple[str, str], ...]
 
 
 class Entry(Protocol):
@@ -107,10 +117,11 @@ class Log(Generic[Kept]):
             return list(self._by_session.get(session_id, ()))
 
     def reset(self) -> None:
-        """Forget every entry; numbers go on."""
+        """Forget every entry, and count anew."""
         with self._lock:
             self._entries.clear()
             self._by_session.clear()
+            self._last = self.total = 0
 
     def _forget(self, old: Kept) -> None:
         entries = self._by_session.get(old.session_id or "", [])
@@ -137,6 +148,15 @@ class ApiRequest:
     seconds: float
     fault: str | None = None
     session_id: str | None = None
+    #: In what the request is not as Spayon's documentation has it, in words.
+    remark: str = ""
+    headers: Headers = ()
+    answer_headers: Headers = ()
+
+    @property
+    def text(self) -> str:
+        """Return all of the request and its answer that a person may look for."""
+        return f"{self.path}\n{self.body}\n{self.answer}".lower()
 
 
 class RequestLog(Log[ApiRequest]):
@@ -178,6 +198,7 @@ class RequestLog(Log[ApiRequest]):
         with self._lock:
             super().reset()
             self._counts.clear()
+            self.codes.clear()
 
     def watch(self, connections: Callable[[], int]) -> None:
         """Take the number of accepted connections from *connections*."""
@@ -185,8 +206,22 @@ class RequestLog(Log[ApiRequest]):
 
     def hide(self, text: str) -> str:
         """Return the beginning of *text* with every secret and token taken out."""
-        text = BEARER.sub(rf"\1{HIDDEN}", SECRET.sub(rf'\1"{HIDDEN}"', text))
+        for pattern, shown in SECRETS:
+            text = pattern.sub(shown, text)
+
         for secret in self._secrets():
             text = text.replace(secret, HIDDEN)
 
         return text if len(text) <= TEXT_KEPT else f"{text[:TEXT_KEPT]}..."
+
+    def hide_headers(self, headers: Iterable[tuple[str, str]]) -> Headers:
+        """Return *headers* without their secrets; of `Bearer abc` the first word is kept."""
+        shown = []
+        for name, value in headers:
+            if SECRET_HEADER.search(name):
+                scheme, _, rest = value.partition(" ")
+                value = f"{scheme} {HIDDEN}" if rest and scheme.isalpha() else HIDDEN  # noqa: PLW2901
+
+            shown.append((name, self.hide(value)))
+
+        return tuple(shown)

@@ -7,24 +7,14 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
-from urllib.parse import urlsplit
-from urllib.parse import urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from flask import Blueprint
-from flask import redirect
-from flask import render_template
-from flask import request
-from flask import url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .current import current_gateway
-from .gateway import Gateway
-from .gateway import SessionOverError
-from .sessions import CARDS
-from .sessions import PaymentSession
-from .sessions import find_card
-
+from .gateway import Gateway, SessionOverError
+from .sessions import CARDS, PaymentSession, find_card
 
 blueprint = Blueprint("payment_page", __name__)
 
@@ -178,7 +168,9 @@ def _page(session: PaymentSession) -> ResponseReturnValue:
         cards=CARDS,
         chosen=next((card for card in CARDS if card.key == key), CARDS[0]),
         declined=_declined(words, session),
-        minutes=math.ceil(remaining / timedelta(minutes=1)),
+        left=max(0, math.ceil(remaining / timedelta(seconds=1))),
+        scale=gateway.clock.scale,
+        until=session.expires_at,
     )
 
 

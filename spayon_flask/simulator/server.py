@@ -1,28 +1,25 @@
 """The simulator's web server: threads, kept-alive connections, and cuts in the line on request."""
 
 import contextlib
+import math
 import os
 import socket
 import struct
 import threading
 from collections.abc import Iterable
 from io import BytesIO
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
-from werkzeug.serving import ThreadedWSGIServer
-from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
-
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication
 
 
 #: A response header, never sent, by which the app has the line cut (`drop`, `truncate`, `reset`)
-#: or slowed down (`trickle 2.5`, by seconds).
+#: or slowed down (`trickle 2.5`, by seconds; `late 2.5` only for a caller without a socket).
 WIRE_HEADER = "X-Simulator-Wire"
 
 #: In the WSGI environ: which request on its connection this one is, from 1.
@@ -33,6 +30,9 @@ PIECES = 40
 
 #: Set in the WSGI environ by a server that cuts the line itself.
 CUTS_ITSELF = "spayon_simulator.cuts_itself"
+
+#: Set in the WSGI environ by a caller without a socket: seconds that it waits for an answer.
+PATIENCE = "spayon_simulator.patience"
 
 #: A longer request is refused; nothing that belongs here comes near it.
 MAX_BODY = 1024 * 1024
@@ -53,7 +53,8 @@ class Wire:
     """Raise `ConnectionCutError` for an answer of *app* that a server is to cut off.
 
     A server that has a socket to cut sets `CUTS_ITSELF` in the environ, and sees each answer
-    whole. Without a socket nothing trickles: such an answer comes at once.
+    whole. Without a socket nothing takes time: a slow answer comes at once, or, if it would be
+    later than the caller's `PATIENCE`, as the `TimeoutError` of a socket.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:
@@ -67,8 +68,11 @@ class Wire:
             return self._app(environ, start_response)
 
         chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
-        wire = headers.pop(WIRE_HEADER, "trickle")
-        if not wire.startswith("trickle"):
+        wire, _, seconds = headers.pop(WIRE_HEADER, "").partition(" ")
+        if wire == "late" and float(seconds) > environ.get(PATIENCE, math.inf):
+            raise TimeoutError("timed out")
+
+        if wire in {"drop", "truncate", "reset"}:
             raise ConnectionCutError(
                 "a fault that was asked for has cut the connection",
                 answer_begun=wire == "truncate",
@@ -102,14 +106,23 @@ class Handler(WSGIRequestHandler):
         with contextlib.suppress(OSError):
             super().finish()
 
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once: a client that has announced it waits for that."""
+        asked = super().handle_expect_100()
+        self.wfile.flush()
+        return asked
+
     def run_wsgi(self) -> None:
         """Answer one request, as far as the app wants it answered."""
         environ = self.make_environ()
         body = self._body(environ)
         if body is None:
             self.close_connection = True
-            self.send_error(413)
+            self.send_error(400)
             return
+
+        if len(body) > MAX_BODY:
+            self.close_connection = True
 
         self._number += 1
         environ[NUMBER] = self._number
@@ -131,8 +144,9 @@ class Handler(WSGIRequestHandler):
             # Read a little more than is taken, or the client would not stay to hear why.
             stream = BytesIO(stream.read(min(int(length), 8 * MAX_BODY)))
 
+        # One byte more than is taken: by that the app sees that it is too long.
         body: bytes = stream.read(MAX_BODY + 1)
-        return body if len(body) <= MAX_BODY else None
+        return body
 
     def _answer(self, status: str, headers: Headers, body: bytes) -> None:
         wire, _, seconds = headers.get(WIRE_HEADER, "").partition(" ")
@@ -150,6 +164,9 @@ class Handler(WSGIRequestHandler):
         headers["Content-Length"] = str(len(body))
         for name, value in headers:
             self.send_header(name, value)
+
+        if self.close_connection:
+            self.send_header("Connection", "close")
 
         self.end_headers()
         if self.command == "HEAD":
@@ -175,10 +192,10 @@ class Handler(WSGIRequestHandler):
     def _reset(self) -> None:
         # Without lingering a close is an RST, as from a server or a proxy that has restarted.
         self.close_connection = True
-        no_linger = struct.pack("ii", 1, 0)
+        no_linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
         self.server.closed(self.connection)
-        os.close(self.connection.detach())
+        socket.close(self.connection.detach())
 
     def _cut(self) -> None:
         self.close_connection = True

@@ -2,25 +2,30 @@
 
 import itertools
 import random
+import re
 import threading
 import uuid
-from collections import OrderedDict
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import field
-from datetime import datetime
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from .creation import Creation
 
+#: An id of a payment session: anything else is none.
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+STATUSES = ("pending", "paid", "failed", "expired")
 
 #: Spayon's documentation: a session lives 15 minutes, in seconds.
 LIFETIME = 900.0
 
 #: Sessions beyond this many are forgotten, the oldest first.
 KEPT = 50_000
+
+#: Declined attempts are numbered from here on; the documented example has 161.
+FIRST_TRANSACTION = 160
 
 #: Steps remembered in one session's timeline.
 STEPS_KEPT = 100
@@ -152,11 +157,12 @@ class Sessions:
     """Keep the sessions, newest last; a *seed* makes their ids repeatable."""
 
     def __init__(self, *, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else None  # noqa: S311  repeatable, no secret
+        self._seed = seed
+        self._random = self._seeded()
         self._sessions: OrderedDict[str, PaymentSession] = OrderedDict()
         self._orders: dict[str, list[PaymentSession]] = {}
         #: The number of the latest declined attempt.
-        self.transactions = 160
+        self.transactions = FIRST_TRANSACTION
         #: Held for every change of a session.
         self.lock = threading.RLock()
         #: How many sessions have been created.
@@ -183,11 +189,10 @@ class Sessions:
         """Return the session, `None` if there is none of that id."""
         return self._sessions.get(session_id)
 
-    def newest(self, count: int | None = None, skip: int = 0) -> list[PaymentSession]:
-        """Return up to *count* sessions (None: all), newest first, after the newest *skip*."""
+    def newest(self, count: int | None = None) -> list[PaymentSession]:
+        """Return up to *count* sessions (None: all), newest first."""
         with self.lock:
-            end = None if count is None else skip + count
-            return list(itertools.islice(reversed(self._sessions.values()), skip, end))
+            return list(itertools.islice(reversed(self._sessions.values()), count))
 
     def of_order(self, order_id: str) -> list[PaymentSession]:
         """Return the sessions of the shop's order, oldest first."""
@@ -252,12 +257,17 @@ class Sessions:
 
         return sorted(found, key=lambda session: session.created_at)
 
-    def clear(self) -> None:
-        """Forget every session."""
+    def reset(self) -> None:
+        """Forget every session, and begin anew with ids and numbers."""
         with self.lock:
             self._sessions.clear()
             self._orders.clear()
+            self._random = self._seeded()
+            self.transactions, self.created = FIRST_TRANSACTION, 0
             self.changes += 1
+
+    def _seeded(self) -> random.Random | None:
+        return None if self._seed is None else random.Random(self._seed)  # noqa: S311  repeatable, no secret
 
     def _new_id(self) -> str:
         while True:
@@ -279,3 +289,12 @@ class Sessions:
 def timestamp(moment: datetime) -> str:
     """Write *moment* as Spayon does: ISO 8601 in UTC, with milliseconds."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that `isoformat` made *text* of; a `ValueError` if it names no zone."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text} names no time zone")
+
+    return found

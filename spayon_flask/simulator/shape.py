@@ -8,17 +8,13 @@ import base64
 import hmac
 import json
 import re
-from dataclasses import asdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from .creation import REFUSABLE
-from .creation import REQUIRABLE
-from .sessions import PaymentSession
-from .sessions import timestamp
-
+from .creation import REFUSABLE, REQUIRABLE
+from .sessions import PaymentSession, timestamp
 
 #: The two key orders of the documented example callbacks.
 ORDERS = {
@@ -109,6 +105,7 @@ SWITCHES: dict[str, Switch] = {
     "old_tokens": Switch("An old token, once a new one was bought", ("live on", "die")),
     "wrong_secret_code": Switch("Code for wrong credentials", (401, 400, 403)),
     "wrong_token_code": Switch("Code for a wrong or expired token", (401, 400, 403)),
+    "other_bodies": Switch("A body not sent as JSON in UTF-8", ("accepted", "refused")),
     "creation_code": Switch("Code of a create answer", (200, 201)),
     "creation_keys": Switch("Keys of a create answer", ("snake", "camel")),
     "required": Switch("Fields that a creation must have", REQUIRABLE, several=True),
@@ -122,6 +119,7 @@ SWITCHES: dict[str, Switch] = {
     "return_parameter": Switch("Parameter added to return_url", named=True, empty=True),
     "cancel_parameter": Switch("Parameter added to cancel_url", named=True, empty=True),
     "back": Switch("A payer who clicks back", ("keeps the session", "ends the session")),
+    "payer_returns": Switch("A payer who has paid returns", ("at once", "after the callback")),
     "fails": Switch("A session fails", ("when given up", "at the first decline")),
     "declines": Switch("declineReasons of a failure", ("as documented", "missing")),
     "left_out": Switch(
@@ -147,8 +145,8 @@ SWITCHES: dict[str, Switch] = {
 class Shape:
     """What the gateway is assumed to do; `change` takes other assumptions over.
 
-    The first value of each field is what a test meets if it asks for nothing. Of those that
-    Spayon documents, the default is the documented one.
+    The first value of each field is what a test meets if it asks for nothing. It is the documented
+    one if there is one.
     """
 
     #: The status code of a token answer. Documented: 200.
@@ -159,12 +157,13 @@ class Shape:
     expires_in: str = "number"
     #: `as expires_in`, or `half` of that: the claim `exp`. Not documented.
     jwt_lifetime: str = "as expires_in"
-    #: Not documented.
     old_tokens: str = "live on"
     #: The status code for a wrong id or secret. Documented: 401.
     wrong_secret_code: int = 401
     #: Documented: 401.
     wrong_token_code: int = 401
+    #: Documented is JSON alone; whether anything else is refused is not.
+    other_bodies: str = "accepted"
     #: The status code of an answer to a creation, 200 or 201. Not documented.
     creation_code: int = 200
     #: `snake` for `session_id` and `session_url`, `camel` for `sessionId` and `sessionUrl`.
@@ -179,7 +178,6 @@ class Shape:
     session_lifetime: float = 900
     #: Documented: 404.
     unknown_session_code: int = 404
-    #: Not documented.
     malformed_session_code: int = 404
     #: Documented: `pending`.
     fresh_status: str = "pending"
@@ -191,6 +189,8 @@ class Shape:
     cancel_parameter: str = ""
     #: Documented: a session stays payable.
     back: str = "keeps the session"
+    #: Documented: a callback may come before or after.
+    payer_returns: str = "at once"
     #: When a session becomes `failed` is not documented.
     fails: str = "when given up"
     #: Documented: one entry for each declined attempt.
@@ -209,13 +209,10 @@ class Shape:
     currency: str = "upper"
     #: The key order of reports: `session` comes first, or `status` does. Both are documented.
     key_order: str = "session"
-    #: Documented: `X-Signature`.
     signature_header: str = "X-Signature"
     #: `hex`, as documented: the lower-case hex HMAC-SHA256 of the exact raw body.
     signature: str = "hex"
-    #: Documented: `application/json`.
     content_type: str = "application/json"
-    #: Documented: up to 3 attempts.
     attempts: int = 3
     #: Documented: 5 minutes apart.
     spacing: float = 300

@@ -1,34 +1,30 @@
 """The simulator: the gateway on a real port, for a program to start, ask and command."""
 
 import json
-from collections.abc import Mapping
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import Flask
-from flask import jsonify
-from flask import render_template
-from flask import request
+from flask import Flask, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from . import api
-from . import commands
-from . import inspector
-from . import payment_page
+from . import api, commands, inspector, payment_page
 from .current import protect
 from .gateway import Gateway
-from .server import Server
-from .server import Wire
+from .server import Server, Wire
+from .shape import Shape
 from .state import StateFile
-
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+#: Headers of an error that are about its own body.
+BODY_HEADERS = {"Content-Type", "Content-Length"}
 
 
 class Simulator(Gateway):
@@ -53,16 +49,17 @@ class Simulator(Gateway):
         state: str | Path | None = None,
         allow_hosts: Sequence[str] = (),
         like: str | Path | Mapping[str, Any] | None = None,
+        shape: Mapping[str, object] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        seen, unlike = _seen(like)
+        super().__init__(shape={**seen, **(shape or {})}, **options)
         #: What a report says that no switch can imitate, in words.
-        self.unlike: list[str] = []
-        for name, value in ({} if like is None else _seen(like)).items():
-            try:
-                self.shape.change(**{name: value})
-            except ValueError as error:
-                self.unlike.append(str(error))
+        self.unlike = unlike
+        if public_url is not None and not re.match(r"https?://[^/\s]", public_url):
+            raise ValueError(
+                f"the public URL must be such as http://192.168.1.20:5001, not {public_url!r}"
+            )
 
         self.host = host
         self.port = port
@@ -99,10 +96,16 @@ class Simulator(Gateway):
 
     def start(self) -> "Self":
         """Listen, and return once a request would be answered."""
-        if self._state is not None:
-            self._state.load()
+        self.stopping.clear()
+        try:
+            if self._state is not None:
+                self._state.load()
 
-        server = self._server = Server(self.app, self.host, self.port)
+            server = self._server = Server(self.app, self.host, self.port)
+        except BaseException:
+            self.stop()
+            raise
+
         self.port = server.port
         self.requests.watch(lambda: server.connections)
         self.clock.start()
@@ -126,15 +129,30 @@ class Simulator(Gateway):
     close = stop
 
 
-def _seen(like: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the switches in a report of a rehearsal; a `ValueError` says that it is none."""
-    report = like if isinstance(like, Mapping) else json.loads(Path(like).read_text("utf-8"))
-    if not isinstance(report, Mapping) or not isinstance(report.get("like"), Mapping):
-        raise ValueError(  # noqa: TRY004  it is the text of a file that is wrong
-            "this is no report of `flask spayon rehearse`: it has no `like`"
-        )
+def _seen(like: str | Path | Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
+    """Return the switches in a report of a rehearsal, and what of it no switch can imitate.
 
-    return dict(report["like"])
+    A `ValueError` says that *like* is no such report.
+    """
+    if like is None:
+        return {}, []
+
+    try:
+        report = like if isinstance(like, Mapping) else json.loads(Path(like).read_text("utf-8"))
+        found = dict(report["like"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        name = "it" if isinstance(like, Mapping) else like
+        raise ValueError(f"Cannot be like {name}: no report of a rehearsal: {error!r}") from error
+
+    unlike = [str(each) for each in report.get("unlike", ())]
+    for name, value in list(found.items()):
+        try:
+            Shape().change(**{name: value})
+        except ValueError as error:
+            unlike.append(str(error))
+            del found[name]
+
+    return found, unlike
 
 
 def create_app(gateway: Gateway) -> Flask:
@@ -154,10 +172,16 @@ def create_app(gateway: Gateway) -> Flask:
 
 
 def _say_why(error: HTTPException) -> ResponseReturnValue:
-    if error.response is not None:
-        return error.response
+    # With the headers of the error, such as the `Allow` of a 405.
+    answer = error.get_response()
+    if error.response is None:
+        page = "text/html" in request.headers.get("Accept", "")
+        answer = make_response(
+            render_template("simulator/error.html", error=error)
+            if page
+            else jsonify(error=error.description),
+            error.code or 500,
+            {name: value for name, value in answer.headers if name not in BODY_HEADERS},
+        )
 
-    if "text/html" in request.headers.get("Accept", ""):
-        return render_template("simulator/error.html", error=error), error.code or 500
-
-    return jsonify(error=error.description), error.code or 500
+    return answer

@@ -7,34 +7,26 @@ file was written; each line after them holds what has changed since, and replace
 import json
 import logging
 import os
+import shutil
+import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from dataclasses import asdict
-from dataclasses import fields
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, cast, get_args, get_origin
 
-from .creation import Creation
-from .deliveries import Attempt
+from .creation import TOO_MUCH, URLS, read_url
 from .deliveries import Delivery
 from .gateway import Gateway
 from .log import ApiRequest
-from .sessions import LIFETIME
-from .sessions import STEPS_KEPT
-from .sessions import Decline
-from .sessions import PaymentSession
-from .sessions import Step
-
-
-Record = dict[str, Any]
+from .sessions import ID, STATUSES, STEPS_KEPT, PaymentSession, moment
 
 logger = logging.getLogger(__name__)
-
 #: Seconds between two looks at whether there is something to save.
 PAUSE = 0.25
 
@@ -44,7 +36,7 @@ GROWTH = 32 * 1024 * 1024
 #: Entries in one line of the file.
 PIECE = 200
 
-#: The lists of a state, with the key of their entries.
+#: The lists of a gateway that make its state, with the key of their entries.
 LISTS = {"sessions": "id", "deliveries": "number", "requests": "number"}
 
 
@@ -58,32 +50,52 @@ class StateFile:
         self._tokens = -1
         self._clears = gateway.clears
         self._grown = 0
+        self._loaded = False
+        self._lock: sqlite3.Connection | None = None
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._keep_saving, daemon=True)
+        self._thread: threading.Thread | None = None
 
     def load(self) -> None:
-        """Take back what was saved, if anything was; a `ValueError` says that it is no state."""
-        if not self._path.parent.is_dir():
-            raise ValueError(f"{self._path} cannot be written: there is no such folder")
+        """Take back what was saved, if anything was; a `ValueError` says why that cannot be."""
+        if self._path.is_dir():
+            raise ValueError(f"{self._path} is a folder: name a file in it")
 
-        if self._path.exists():
+        # A lock that every system has, and that ends with its process: that of a database.
+        lock = self._path.with_name(f"{self._path.name}.lock")
+        try:
+            self._lock = sqlite3.connect(lock, timeout=0, check_same_thread=False)
+            self._lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            taken = "locked" in str(error)
+            why = "is in use by another simulator" if taken else f"cannot be written: {error}"
+            raise ValueError(f"{self._path} {why}") from None
+
+        # A file without content is a new one: of `touch`, or mounted into a container.
+        if not self._loaded and self._path.exists() and self._path.stat().st_size:
             load_file(self._gateway, self._path)
 
+        self._loaded = True
         # From now on changes are noted.
-        for _, entries, _ in lists(self._gateway):
-            entries.take_changed()
+        for name in LISTS:
+            getattr(self._gateway, name).take_changed()
 
     def start(self) -> None:
         """Save from now on, soon after anything has happened."""
         self._try(self.save_all)
+        self._ending.clear()
+        self._thread = threading.Thread(target=self._keep_saving, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Save for the last time."""
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._ending.set()
             self._thread.join()
+            self._thread = None
             self._try(self.save_all)
+
+        if self._lock is not None:
+            self._lock.close()
 
     def save_all(self) -> None:
         """Write the file anew; what changes meanwhile is saved as well."""
@@ -91,6 +103,8 @@ class StateFile:
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         late: list[str] = []
         version = self._gateway.version
+        # Personal data of whoever tries the shop is for the user of this machine alone.
+        fresh.touch(mode=0o600)
         with fresh.open("w", encoding="utf-8") as file:
             for part in parts(self._gateway):
                 file.write(json.dumps(part) + "\n")
@@ -98,7 +112,13 @@ class StateFile:
 
             file.writelines(late)
 
-        fresh.replace(self._path)
+        try:
+            fresh.replace(self._path)
+        except OSError:
+            # A file that is mounted into a container cannot be replaced, only written.
+            shutil.copyfile(fresh, self._path)
+            fresh.unlink()
+
         self._saved, self._grown = self._saved or version, 0
 
     def save(self) -> list[str]:
@@ -114,7 +134,7 @@ class StateFile:
         self._saved, self._grown = version, self._grown + len(line)
         return [line]
 
-    def _changes(self) -> Record:
+    def _changes(self) -> dict[str, Any]:
         gateway = self._gateway
         changes = next(parts(gateway))
         changes["clear"] = self._clears != gateway.clears
@@ -122,8 +142,9 @@ class StateFile:
             del changes["tokens"]
 
         self._clears, self._tokens = gateway.clears, gateway.tokens.changes
-        for name, entries, out in lists(gateway):
-            changes[name] = [out(each) for each in entries.take_changed()]
+        for name in LISTS:
+            changes[name] = written(getattr(gateway, name).take_changed())
+
         return changes
 
     def _try(self, save: Callable[[], object]) -> None:
@@ -139,16 +160,7 @@ class StateFile:
             self._try(self.save_all if self._grown > GROWTH else self.save)
 
 
-def lists(gateway: Gateway) -> tuple[tuple[str, Any, Callable[[Any], Record]], ...]:
-    """Return each list of *gateway* with its name and what writes an entry as JSON."""
-    return (
-        ("sessions", gateway.sessions, session_out),
-        ("deliveries", gateway.deliveries, delivery_out),
-        ("requests", gateway.requests, request_out),
-    )
-
-
-def parts(gateway: Gateway) -> Iterator[Record]:
+def parts(gateway: Gateway) -> Iterator[dict[str, Any]]:
     """Return all that *gateway* knows, armed faults apart, in pieces of a bounded size."""
     yield {
         "now": gateway.clock.now().isoformat(),
@@ -157,14 +169,14 @@ def parts(gateway: Gateway) -> Iterator[Record]:
         "transactions": gateway.sessions.transactions,
         "tokens": gateway.tokens.dump(),
     }
-    for name, entries, out in lists(gateway):
-        known = list(entries)
+    for name in LISTS:
+        known = list(getattr(gateway, name))
         for start in range(0, len(known), PIECE):
-            yield {name: [out(each) for each in known[start : start + PIECE]]}
+            yield {name: written(known[start : start + PIECE])}
 
 
-def load_file(gateway: Gateway, path: Path) -> list[Delivery]:
-    """Give *gateway* what the file at *path* holds; return the deliveries among that.
+def load_file(gateway: Gateway, path: Path) -> None:
+    """Give *gateway* what the file at *path* holds.
 
     A `ValueError` says that it is no state. A last line that a kill has cut off is left out.
     """
@@ -188,14 +200,14 @@ def load_file(gateway: Gateway, path: Path) -> list[Delivery]:
 
             whole |= part
 
-        return restore(gateway, whole | {name: list(whole[name].values()) for name in LISTS})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        restore(gateway, whole | {name: list(whole[name].values()) for name in LISTS})
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"{path} holds no state of a simulator: {error!r}") from error
 
 
-def restore(gateway: Gateway, state: Mapping[str, Any]) -> list[Delivery]:
-    """Give *gateway* back what `snapshot` returned; what fell due meanwhile is due at once."""
-    saved = datetime.fromisoformat(state["now"])
+def restore(gateway: Gateway, state: Mapping[str, Any]) -> None:
+    """Give *gateway* back what `parts` returned; what fell due meanwhile is due at once."""
+    saved = moment(state["now"])
     if saved > gateway.clock.now():
         gateway.clock.set(saved)
 
@@ -206,95 +218,83 @@ def restore(gateway: Gateway, state: Mapping[str, Any]) -> list[Delivery]:
     for session in state["sessions"]:
         gateway.resume(session_in(session))
 
-    deliveries = [delivery_in(delivery) for delivery in state["deliveries"]]
-    for delivery in deliveries:
-        gateway.courier.restore(delivery)
+    for delivery in state["deliveries"]:
+        gateway.courier.restore(read(Delivery, delivery))
 
     for request in state["requests"]:
-        gateway.requests.add(request_in(request))
-
-    return deliveries
+        gateway.requests.add(read(ApiRequest, request))
 
 
-def session_out(session: PaymentSession) -> Record:
-    """Return *session* as JSON has it."""
-    return {
-        "id": session.id,
-        "creation": asdict(session.creation) | {"price": str(session.creation.price)},
-        "created_at": session.created_at.isoformat(),
-        "updated_at": session.updated_at.isoformat(),
-        "status": session.status,
-        "declines": [asdict(decline) for decline in session.declines],
-        "attempts": dict(session.attempts),
-        "lifetime": session.lifetime,
-        "timeline": [[step.at.isoformat(), step.text] for step in list(session.timeline)],
-    }
+def written(value: Any) -> Any:
+    """Return *value*, a dataclass of the simulator's or a list of them, as JSON has it."""
+    if is_dataclass(value):
+        return {name: written(getattr(value, name)) for name, _ in fields_of(value.__class__)}
+
+    if isinstance(value, list | tuple | deque):
+        return [written(each) for each in list(value)]
+    for kind, (write, _) in FORMS.items():
+        if isinstance(value, kind):
+            return write(value)
+
+    return value
+
+
+def read(kind: Any, value: Any) -> Any:
+    """Return the *kind* that `written` made *value* of; a `ValueError` says that it is none."""
+    if isinstance(kind, UnionType):
+        return None if value is None else read(get_args(kind)[0], value)
+
+    if isinstance(kind, type) and is_dataclass(kind):
+        known = [each for each in fields_of(kind) if each[0] in value]
+        return kind(**{name: read(type_, value[name]) for name, type_ in known})
+
+    made = get_origin(kind) or kind
+    if made is dict:
+        return {str(name): read(get_args(kind)[1], each) for name, each in value.items()}
+
+    if made in FORMS:
+        return FORMS[made][1](value)
+
+    if not isinstance(value, list if made in {list, tuple, deque} else made):
+        raise ValueError(f"{value!a:.100} is no {made.__name__}")  # noqa: TRY004  a file is wrong
+
+    if made in {list, tuple, deque}:
+        return made(read(get_args(kind)[0], each) for each in value)
+
+    return value
 
 
 def session_in(record: Mapping[str, Any]) -> PaymentSession:
-    """Return the session that `session_out` made *record* of."""
-    creation = dict(record["creation"])
-    creation["price"] = Decimal(creation["price"])
-    for key in ("payment_methods", "unknown_fields"):
-        creation[key] = tuple(creation[key])
+    """Return the session that `written` made *record* of; a `ValueError` says that it is none."""
+    session: PaymentSession = read(PaymentSession, record)
+    if not ID.fullmatch(session.id) or session.status not in STATUSES:
+        raise ValueError(f"{session.id!a} is no id of a session, or its status is unknown")
 
-    steps = [Step(datetime.fromisoformat(at), text) for at, text in record["timeline"]]
-    return PaymentSession(
-        record["id"],
-        Creation(**creation),
-        datetime.fromisoformat(record["created_at"]),
-        record["status"],
-        updated_at=datetime.fromisoformat(record["updated_at"]),
-        declines=[Decline(**decline) for decline in record["declines"]],
-        attempts=dict(record["attempts"]),
-        timeline=deque(steps, maxlen=STEPS_KEPT),
-        lifetime=record.get("lifetime", LIFETIME),
-    )
+    if not 0 < session.creation.price < TOO_MUCH:
+        raise ValueError("the price of a session is impossible")
+
+    for key in URLS:
+        read_url(vars(session.creation), key)
+
+    session.timeline = deque(session.timeline, maxlen=STEPS_KEPT)
+    return session
 
 
-def delivery_out(delivery: Delivery) -> Record:
-    """Return *delivery* as JSON has it."""
-    record = {
-        field.name: getattr(delivery, field.name)
-        for field in fields(delivery)
-        if field.name not in {"tried", "attempts"}
-    }
-    return record | {
-        "body": delivery.body.decode(),
-        "made_at": delivery.made_at.isoformat(),
-        "due_at": delivery.due_at and delivery.due_at.isoformat(),
-        "attempts": [
-            asdict(attempt) | {"at": attempt.at.isoformat()} for attempt in list(delivery.attempts)
-        ],
-    }
+@cache
+def fields_of(kind: Hashable) -> list[tuple[str, Any]]:
+    """Return the names and types of what is kept of the dataclass *kind*."""
+    found = fields(cast("type[Any]", kind))
+    return [(field.name, field.type) for field in found if field.type is not threading.Event]
 
 
-def delivery_in(record: Mapping[str, Any]) -> Delivery:
-    """Return the delivery that `delivery_out` made *record* of."""
-    attempts = [
-        Attempt(**attempt | {"at": datetime.fromisoformat(attempt["at"])})
-        for attempt in record["attempts"]
-    ]
-    delivery = Delivery(
-        **dict(record)
-        | {
-            "body": record["body"].encode(),
-            "made_at": datetime.fromisoformat(record["made_at"]),
-            "due_at": datetime.fromisoformat(record["due_at"]) if record["due_at"] else None,
-            "attempts": attempts,
-        }
-    )
-    if attempts:
-        delivery.tried.set()
-
-    return delivery
-
-
-def request_out(request: ApiRequest) -> Record:
-    """Return *request* as JSON has it."""
-    return asdict(request) | {"at": request.at.isoformat()}
-
-
-def request_in(record: Mapping[str, Any]) -> ApiRequest:
-    """Return the request that `request_out` made *record* of."""
-    return ApiRequest(**dict(record) | {"at": datetime.fromisoformat(record["at"])})
+#: What JSON has no form for: how it is written, and how it is read. A body that was edited by hand
+#: may be no text at all, and comes back as it was.
+FORMS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    datetime: (datetime.isoformat, moment),
+    Decimal: (str, Decimal),
+    bytes: (
+        partial(bytes.decode, errors="surrogateescape"),
+        partial(str.encode, errors="surrogateescape"),
+    ),
+    float: (float, float),
+}

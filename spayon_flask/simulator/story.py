@@ -2,27 +2,19 @@
 
 import json
 import shlex
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import ndiff
 from http import HTTPStatus
 from typing import Any
 
-from .deliveries import Attempt
-from .deliveries import Delivery
+from .creation import read_json
+from .deliveries import Attempt, Delivery
 from .gateway import Gateway
-from .log import ApiRequest
-from .sessions import PaymentSession
-from .state import delivery_in
-from .state import delivery_out
-from .state import request_in
-from .state import request_out
-from .state import session_in
-from .state import session_out
-
+from .log import ApiRequest, Headers
+from .sessions import PaymentSession, moment
+from .state import read, session_in, written
 
 #: What a shop should do with a callback of each origin, beside its answer.
 EXPECTED = {
@@ -53,7 +45,7 @@ def timeline(gateway: Gateway, session: PaymentSession) -> list[Moment]:
     """Return all that is remembered of *session*, oldest first."""
     moments = [Moment(step.at, "step", step.text) for step in session.timeline]
     for request in gateway.requests.of(session.id):
-        more = f"{request.fault} was asked for" if request.fault else ""
+        more = f"{request.fault} was asked for" if request.fault else request.remark
         moments.append(
             Moment(
                 request.at,
@@ -74,7 +66,7 @@ def timeline(gateway: Gateway, session: PaymentSession) -> list[Moment]:
 
 def outcome(delivery: Delivery) -> str:
     """Return in a few words how *delivery* stands."""
-    answers = [each.lost or str(each.status_code or "no answer") for each in delivery.attempts]
+    answers = [each.outcome for each in delivery.attempts]
     listed = ", ".join(answers)
     if delivery.state == "delivered":
         return listed
@@ -141,27 +133,40 @@ def curl(url: str, body: str, headers: dict[str, str], method: str = "POST") -> 
 
 def curl_of(gateway: Gateway, entry: Delivery | ApiRequest) -> str:
     """Return the curl command for a callback, or for a call with its token left to be filled in."""
-    headers = {"Content-Type": "application/json"}
     if isinstance(entry, Delivery):
-        headers["Content-Type"] = gateway.shape.content_type
-        if entry.signature:
-            headers[gateway.shape.signature_header] = entry.signature
+        return curl(entry.url, entry.body.decode(errors="replace"), dict(entry.headers))
 
-        return curl(entry.url, entry.body.decode(errors="replace"), headers)
-
+    headers = {"Content-Type": dict(entry.headers).get("Content-Type", "application/json")}
     if entry.authorization:
         headers["Authorization"] = entry.authorization.replace("(hidden)", "TOKEN")
 
     return curl(gateway.url + entry.path, entry.body, headers, entry.method)
 
 
+def difference(gateway: Gateway, delivery: Delivery) -> list[str]:
+    """Return the lines in which *delivery* differs from the callback that it sends again."""
+    earlier = gateway.deliveries.find(delivery.again_of or 0)
+    if earlier is None:
+        return []
+
+    before, after = (
+        [*(f"{name}: {value}" for name, value in each.headers), *_lines(each.body)]
+        for each in (earlier, delivery)
+    )
+    return [line for line in ndiff(before, after) if line[0] in "+-"]
+
+
+def _lines(body: bytes) -> list[str]:
+    return pretty(body.decode(errors="replace")).splitlines()
+
+
 def as_json(gateway: Gateway, session: PaymentSession) -> dict[str, Any]:
     """Return the whole story of *session*, in the form that `--load` plays back."""
     return {
         "now": gateway.clock.now().isoformat(),
-        "sessions": [session_out(session)],
-        "deliveries": [delivery_out(each) for each in gateway.deliveries.of(session.id)],
-        "requests": [request_out(each) for each in gateway.requests.of(session.id)],
+        "sessions": [written(session)],
+        "deliveries": written(gateway.deliveries.of(session.id)),
+        "requests": written(gateway.requests.of(session.id)),
     }
 
 
@@ -172,10 +177,10 @@ def load(gateway: Gateway, story: Mapping[str, Any], to: str = "") -> list[Deliv
     the time that it had left. A `ValueError` says that *story* is none.
     """
     try:
-        told = datetime.fromisoformat(story["now"])
+        told = moment(story["now"])
         sessions = [session_in(each) for each in story["sessions"]]
-        recorded = [delivery_in(each) for each in story["deliveries"]]
-        calls = [request_in(each) for each in story["requests"]]
+        recorded = [read(Delivery, each) for each in story["deliveries"]]
+        calls = [read(ApiRequest, each) for each in story["requests"]]
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"this is no story of a session: {error!r}") from error
 
@@ -199,7 +204,7 @@ def as_har(gateway: Gateway, session: PaymentSession) -> dict[str, Any]:
     """Return the whole story of *session* as an HTTP archive, HAR 1.2."""
     entries = [_har_of_request(gateway, each) for each in gateway.requests.of(session.id)]
     for delivery in gateway.deliveries.of(session.id):
-        entries += [_har_of_attempt(gateway, delivery, each) for each in delivery.attempts]
+        entries += [_har_of_attempt(delivery, each) for each in delivery.attempts]
 
     entries.sort(key=lambda entry: str(entry["startedDateTime"]))
     creator = {"name": "Spayon simulator", "version": "1"}
@@ -207,22 +212,18 @@ def as_har(gateway: Gateway, session: PaymentSession) -> dict[str, Any]:
 
 
 def _har_of_request(gateway: Gateway, call: ApiRequest) -> dict[str, Any]:
-    headers = {"Authorization": call.authorization} if call.authorization else {}
     return _har(
-        call.at, call.seconds, call.method, gateway.url + call.path, headers, call.body,
-        call.status_code, call.answer, call.fault or "",
+        call.at, call.seconds, call.method, gateway.url + call.path, call.headers, call.body,
+        call.status_code, call.answer, call.answer_headers, call.fault or call.remark,
     )  # fmt: skip
 
 
-def _har_of_attempt(gateway: Gateway, delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
-    headers = {"Content-Type": gateway.shape.content_type}
-    if delivery.signature:
-        headers[gateway.shape.signature_header] = delivery.signature
-
+def _har_of_attempt(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
     said = ". ".join(filter(None, [origin(delivery), attempt.cause]))
     return _har(
-        attempt.at, attempt.seconds, "POST", delivery.url, headers,
-        delivery.body.decode(errors="replace"), attempt.status_code, attempt.answer, said,
+        attempt.at, attempt.seconds, "POST", delivery.url, delivery.headers,
+        delivery.body.decode(errors="replace"), attempt.status_code, attempt.answer,
+        attempt.headers, said,
     )  # fmt: skip
 
 
@@ -231,26 +232,30 @@ def _har(
     seconds: float,
     method: str,
     url: str,
-    headers: dict[str, str],
+    headers: Headers,
     body: str,
     status_code: int | None,
     answer: str,
+    answer_headers: Headers,
     comment: str,
 ) -> dict[str, Any]:
     # By the format, a response that never came has the status 0, and sizes unknown are -1.
     unknown = {"httpVersion": "HTTP/1.1", "cookies": [], "headersSize": -1}
-    listed = [{"name": name, "value": value} for name, value in headers.items()]
+    sent, came = (
+        [{"name": name, "value": value} for name, value in each]
+        for each in (headers, answer_headers)
+    )
     posted = {"postData": {"mimeType": "application/json", "text": body}} if body else {}
     millis = round(seconds * 1000, 3)
     return {
         "startedDateTime": at.isoformat(),
         "time": millis,
         "request": {
-            **unknown, "method": method, "url": url, "headers": listed, "queryString": [],
+            **unknown, "method": method, "url": url, "headers": sent, "queryString": [],
             "bodySize": len(body.encode()), **posted,
         },
         "response": {
-            **unknown, "status": status_code or 0, "statusText": "", "headers": [],
+            **unknown, "status": status_code or 0, "statusText": "", "headers": came,
             "redirectURL": "", "bodySize": -1,
             "content": {"size": len(answer.encode()), "mimeType": "", "text": answer},
         },
@@ -275,8 +280,7 @@ def _attempts(delivery: Delivery) -> list[Moment]:
         Moment(
             attempt.at,
             "callback",
-            f"Callback {delivery.status}{made} → "
-            f"{attempt.lost or attempt.status_code or 'no answer'}",
+            f"Callback {delivery.status}{made} → {attempt.outcome}",
             delivery.well(attempt),
             delivery.number,
             attempt.cause,
@@ -288,6 +292,6 @@ def _attempts(delivery: Delivery) -> list[Moment]:
 def pretty(text: str) -> str:
     """Return *text* with its JSON laid out over several lines, as it is if it holds none."""
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        return json.dumps(read_json(text.encode()), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return text

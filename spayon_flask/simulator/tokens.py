@@ -6,10 +6,8 @@ import random
 import secrets
 import threading
 from collections import OrderedDict
-from datetime import datetime
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
-
 
 #: More tokens than this are never remembered; the oldest is forgotten first.
 KEPT = 10_000
@@ -19,7 +17,8 @@ class Tokens:
     """Issue tokens and know which of them are good; a *seed* makes them repeatable."""
 
     def __init__(self, *, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  repeatable if a test wants it
+        self._seed = seed
+        self._random = self._seeded()
         self._expiry: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
         #: Another number after anything has changed here.
@@ -75,6 +74,14 @@ class Tokens:
         with self._lock:
             self._expiry.clear()
             self.changes += 1
+
+    def reset(self) -> None:
+        """Make every token unknown, and begin anew with the seed."""
+        self.revoke_all()
+        self._random = self._seeded()
+
+    def _seeded(self) -> random.Random:
+        return secrets.SystemRandom() if self._seed is None else random.Random(self._seed)  # noqa: S311  repeatable if a test wants it
 
     def dump(self) -> dict[str, str]:
         """Return what `load` takes back."""

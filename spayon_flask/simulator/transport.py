@@ -1,16 +1,16 @@
 """Transport: one POST to a shop, what came of it, and the likely cause in words if it failed."""
 
 import http.client
+import socket
+import ssl
+import threading
 import time
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
-from urllib.parse import urlsplit
-
-
-#: Seconds to wait for a shop, if nothing else is asked for.
-PATIENCE = 10.0
+from urllib.parse import SplitResult, urlsplit
 
 #: Bytes of a shop's answer that are kept, to be shown.
 KEPT = 4000
@@ -28,6 +28,11 @@ ERRORS = {
         "The name in this URL does not exist. The shop built it from the address that it believes "
         "to have: look at its public URL, and at the proxy in front of it."
     ),
+    "certificate": (
+        "The shop's certificate is not trusted here: it is self-signed, has expired, or is for "
+        "another name. For a shop in development start the simulator with --skip-verify."
+    ),
+    "no TLS": "What listens there does not speak TLS: should the URL begin with http:// ?",
     "disconnected": (
         "The shop closed the connection without an answer: it may have died, or is reloading."
     ),
@@ -62,37 +67,75 @@ class Answer:
     status_code: int | None
     body: bytes = b""
     error: str | None = None
-    location: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def location(self) -> str:
+        """Return where the shop redirects to, "" if it does not."""
+        return next((value for name, value in self.headers if name.lower() == "location"), "")
 
 
 Transport = Callable[[str, bytes, Mapping[str, str]], Answer]
 
 
-def post(
-    url: str, body: bytes, headers: Mapping[str, str], *, patience: float = PATIENCE
-) -> Answer:
-    """Post *body* to *url* and wait *patience* seconds at most; follow no redirect."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = connect(parts.hostname or "", parts.port, timeout=patience)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+class Post:
+    """POST to shops: *patience* returns the seconds that one has for its whole answer.
 
-    try:
-        connection.request("POST", target, body=body, headers=dict(headers))
-        response = connection.getresponse()
-        return Answer(response.status, response.read(KEPT), location=response.getheader("Location"))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return Answer(None, error=_in_words(error))
-    finally:
-        connection.close()
+    With *verify* off the certificate of a shop may be anybody's. No redirect is followed.
+    """
 
+    def __init__(self, patience: Callable[[], float], *, verify: bool = True) -> None:
+        self._patience = patience
+        self._verify = verify
 
-def post_within(
-    patience: Callable[[], float], url: str, body: bytes, headers: Mapping[str, str]
-) -> Answer:
-    """Post *body* to *url*, and ask for the *patience* of this moment."""
-    return post(url, body, headers, patience=patience())
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post *body* to *url*, and wait for the answer."""
+        patience, over = self._patience(), threading.Event()
+        parts = urlsplit(url)
+        connection = self._connection(parts, patience)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+        def hang_up() -> None:
+            over.set()
+            with suppress(OSError, AttributeError):
+                # The socket below TLS, which another thread may be reading from.
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+        # A socket's own time-out begins anew with each byte.
+        timer = threading.Timer(patience, hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            connection.request("POST", target, body=body, headers=dict(headers))
+            response = connection.getresponse()
+            said = response.read(KEPT)
+            if over.is_set():
+                return Answer(None, error="timeout")
+
+            return Answer(response.status, said, headers=tuple(response.getheaders()))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return Answer(None, error="timeout" if over.is_set() else _in_words(error))
+        finally:
+            timer.cancel()
+            connection.close()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        tls = ssl.create_default_context()
+        if not self._verify:
+            tls.check_hostname = False
+            tls.verify_mode = ssl.CERT_NONE
+
+        return tls
+
+    def _connection(self, parts: SplitResult, patience: float) -> http.client.HTTPConnection:
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(
+                host, parts.port, timeout=patience, context=self._tls
+            )
+
+        return http.client.HTTPConnection(host, parts.port, timeout=patience)
 
 
 def timed(
@@ -122,7 +165,7 @@ def likely_cause(answer: Answer, *, taken: bool, tampering: str = "") -> str:
     return CODES.get(code) or _by_class(code, answer.location)
 
 
-def _by_class(code: int, location: str | None) -> str:
+def _by_class(code: int, location: str) -> str:
     if code < HTTPStatus.MULTIPLE_CHOICES:
         return f"{code} is a success to many, but Spayon delivers until it is answered 200."
 
@@ -144,6 +187,9 @@ def _in_words(error: Exception) -> str:
 
     if isinstance(error, OSError) and type(error).__name__ == "gaierror":
         return "unknown host"
+
+    if isinstance(error, ssl.SSLError):
+        return "certificate" if isinstance(error, ssl.SSLCertVerificationError) else "no TLS"
 
     if isinstance(error, ConnectionError | http.client.RemoteDisconnected):
         return "disconnected"

@@ -14,7 +14,7 @@
   let asking = false;
   let timer;
 
-  const waiting = (region) => ["pending", "slow"].includes(region.dataset.state);
+  const waiting = (region) => region.dataset.state === "pending";
 
   function show(fresh, title) {
     const region = document.getElementById(id);
@@ -52,16 +52,31 @@
         if (!fresh) return;
         // The shop's own page of thanks, for which nothing here need be shown before.
         if (fresh.dataset.next) return location.assign(fresh.dataset.next);
-        const same = ["state", "reached"].every((name) => fresh.dataset[name] === region.dataset[name]);
-        if (!same) show(fresh, page.title);
+        const same = ["state", "slow", "certainty"].every((name) => fresh.dataset[name] === region.dataset[name]);
+        if (same) renew(fresh);
+        else show(fresh, page.title);
+        offline(false);
         if (!waiting(fresh)) return;
       }
     } catch {
+      offline(!navigator.onLine);
       // The network is away. The payment is not: ask again later, and claim nothing.
     } finally {
       asking = false;
     }
     later();
+  }
+
+  // Nothing has changed but the moment of the last look.
+  function renew(fresh) {
+    const looked = document.getElementById("spayon-looked");
+    const moment = fresh.querySelector("#spayon-looked");
+    if (looked && moment) looked.textContent = moment.textContent;
+  }
+
+  function offline(is) {
+    const told = document.getElementById("spayon-offline");
+    if (told) told.hidden = !is;
   }
 
   function later() {
@@ -84,6 +99,8 @@
   }
 
   document.addEventListener("visibilitychange", () => { if (!document.hidden) check(); });
+  window.addEventListener("offline", () => offline(true));
+  window.addEventListener("online", () => { offline(false); check(); });
   window.addEventListener("pageshow", (event) => { if (event.persisted) check(); });
   later();
 })();

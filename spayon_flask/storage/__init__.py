@@ -1,20 +1,18 @@
 """Storage: the only reader and writer of the two tables."""
 
-from .checkouts import Claim
-from .creations import EarlyReport
-from .outbox import Leased
-from .recording import Outcome
+from .checkouts import Made, NotNewError
+from .outbox import Leased, Outcome
 from .schedule import Due
-from .storage import Storage
-from .storage import forget_connections_after_fork
-
+from .storage import Storage, forget_connections_after_fork
+from .transactions import Source
 
 __all__ = [
-    "Claim",
     "Due",
-    "EarlyReport",
     "Leased",
+    "Made",
+    "NotNewError",
     "Outcome",
+    "Source",
     "Storage",
     "forget_connections_after_fork",
 ]

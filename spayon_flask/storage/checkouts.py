@@ -1,164 +1,95 @@
-"""Checkouts: which payment holds an order while it is being paid."""
+"""Checkouts: the payment of an order, from the payer's click to Spayon's answer."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from datetime import timedelta
-from functools import cached_property
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
-from sqlalchemy import bindparam
-from sqlalchemy import insert
-from sqlalchemy import select
-from sqlalchemy import update
+from sqlalchemy import Connection, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ..handlers import Handlers
-from ..handlers import check_result
-from ..orders import Order
-from ..transitions import BARRING
-from ..transitions import can_be_paid
-from .handler_guard import handlers_only
+from ..domain.handlers import Handlers
+from ..domain.transitions import BARRING, SESSION_LIFETIME, UNKNOWN, Standing, Wish, judge
+from ..errors import HandlerError
+from .guard import guarded
+from .queries import Queries
 from .status import NEEDED
-from .transactions import LostRaceError
-from .transactions import Part
-from .transactions import Source
-from .transactions import transaction
+from .transactions import LostRaceError, Part, Source, statement, transaction
 
 
-# Relies on: session-lifetime
-#: A payment session lives this long (Spayon's documentation, create session).
-SESSION_LIFETIME = timedelta(minutes=15)
+class Made(NamedTuple):
+    """A new payment; *again* is True if there are earlier payments of its order."""
 
-#: A creation that never finished blocks its order for this long.
-CREATION_LIMIT = timedelta(seconds=30)
+    id: int
+    reference: str
+    again: bool
 
 
-class Claim(NamedTuple):
-    """What stands for an order: *state* and the payment's id.
-
-    `created`: a new row; the caller is to ask Spayon for its payment session. `live`: the payment
-    session can be paid. `creating`: another request is asking Spayon. `lapsed`: the time of the
-    payment session is over by our clock, or it was made for another host. `changed`: the payment
-    asks for something else, and was made after the order was loaded. `paid` and `review`: nothing
-    more is to be paid.
-
-    *again* is True if there are earlier payments of the order.
-    """
-
-    state: str
-    payment_id: int
-    reference: str = ""
-    again: bool = False
+class NotNewError(Exception):
+    """Spayon gave out a payment session that it had before."""
 
 
 class Checkouts(Part):
     """Give each order at most one payment that can be paid, and tell *handlers* who pays."""
 
-    def __init__(self, source: Source, handlers: Handlers) -> None:
+    def __init__(self, source: Source, handlers: Handlers, queries: Queries) -> None:
         super().__init__(source)
         self._handlers = handlers
+        self._queries = queries
 
     @transaction
-    def claim(
-        self,
-        connection: Connection,
-        order: Order,
-        *,
-        now: datetime,
-        loaded_at: datetime | None = None,
-        known: int = 0,
-        host: str | None = None,
-        give_up: int | None = None,
-        details: Mapping[str, str] | None = None,
-    ) -> Claim:
-        """Return what stands for *order*. If nothing does, commit a new pending payment.
+    def claim(self, connection: Connection, wish: Wish, *, now: datetime) -> Standing:
+        """Return what stands for the order of *wish*.
 
-        *order* was loaded at *loaded_at*, or after the payment *known* was there. A payment session
-        is shared by those who reach the shop by the same *host*. *give_up* names a lapsed payment
-        that the order does not wait for any longer. *details* is what the payer
-        typed: it is handed to the shop with the new payment, and not kept. Raises `HandlerError` if
-        the shop's function fails.
+        If nothing does, a pending payment is committed: the state is `created` then, the payment
+        one that is `Made`, and the caller is to ask Spayon for its payment session. Raises
+        `HandlerError` if the shop's function for what the payer typed fails.
         """
-        rows = connection.execute(self._find_attempts, {"the_order_id": order.order_id})
+        key = {"the_order_id": wish.order.order_id, **self.mine}
+        rows = connection.execute(self._find_attempts, key)
         # Whoever locks several of them locks them in this order.
         attempts = sorted(rows, key=lambda row: row.id)
+        standing = judge(attempts, wish, gateway=self.source.gateway, now=now)
+        payment = standing.payment
 
-        for status in BARRING:
-            for row in attempts:
-                if row.status == status:
-                    return Claim(status, row.id)
+        # The shop's function for it has to see what is there once our first write has waited.
+        if wish.details:
+            self.see_present(connection)
 
-        for row in attempts:
-            is_newer = loaded_at is not None and row.created_at > loaded_at and row.id > known
-
-            # Another request may have loaded the order later than this one.
-            if is_newer and not row.superseded and not order.is_asked_by(row):
-                return Claim("changed", row.id)
-
-        self._supersede(connection, order, attempts)
-
-        for row in attempts:
-            if row.held_order_id is None:
-                continue
-
-            state = _state(row, order, host, now)
-
-            if state in ("live", "creating") or (state == "lapsed" and row.id != give_up):
-                return Claim(state, row.id)
-
-            # Not held any more since we looked: the payment is paid, perhaps.
-            if not self.let_go(connection, row.id):
-                raise LostRaceError
-
-        # Unguessable: it opens the cancel page.
-        reference = secrets.token_urlsafe(24)
-        payment_id = self._insert(connection, order, reference, host, now)
-        self._tell(connection, payment_id, details)
-        return Claim("created", payment_id, reference, again=bool(attempts))
-
-    def _tell(
-        self, connection: Connection, payment_id: int, details: Mapping[str, str] | None
-    ) -> None:
-        """Hand *details* to the shop, in the transaction that writes the payment."""
-        if not details or not self._handlers.details:
-            return
-
-        row = connection.execute(self._find_one, {"the_id": payment_id}).mappings().one()
-        payment = self.load(row)
-
-        with handlers_only(self.session, connection):
-            for handler in self._handlers.details:
-                check_result(handler, handler(payment, dict(details)))
-
-    @cached_property
-    def _find_one(self) -> Any:
-        return select(self.payment).where(self.payment.c.id == bindparam("the_id"))
-
-    @cached_property
-    def _find_attempts(self) -> Any:
-        """All payments of an order."""
-        p = self.payment.c
-        return select(*(p[name] for name in NEEDED), p.host).where(
-            p.order_id == bindparam("the_order_id"), self.is_mine
-        )
-
-    def _supersede(self, connection: Connection, order: Order, attempts: Sequence[Any]) -> None:
-        """Mark each payment that asks for what *order* no longer is; a `paid` of it is reviewed."""
-        for row in attempts:
-            if row.superseded or order.is_asked_by(row):
-                continue
-
+        for row in standing.superseded:
             # Somebody decides about this payment at this moment, on what was true until now.
             if connection.execute(self._write_superseded, {"the_id": row.id}).rowcount != 1:
                 raise LostRaceError
 
-    @cached_property
+        if standing.state == "creating" and payment.created_at > now:
+            # A host whose clock is ahead would block the order for longer than the limit.
+            connection.execute(self._write_created, {"the_id": payment.id, "created_at": now})
+
+        if standing.state == "free":
+            # Not held any more since we looked: the payment is paid, perhaps.
+            if payment is not None and not self._let_go(connection, payment.id):
+                raise LostRaceError
+
+            payment = self._insert(connection, wish, now, again=bool(attempts))
+            standing = Standing("created", payment)
+
+        if standing.state in ("created", "live"):
+            self._tell(connection, payment.id, wish.details)
+
+        return standing
+
+    @statement
+    def _find_attempts(self) -> Any:
+        """All payments of an order, those of other gateways too."""
+        p = self.payment.c
+        judged = (*NEEDED, "gateway", "base_url")
+        return select(*(p[name] for name in judged)).where(
+            p.order_id == bindparam("the_order_id"), self.is_mine
+        )
+
+    @statement
     def _write_superseded(self) -> Any:
         p = self.payment.c
         return (
@@ -167,31 +98,38 @@ class Checkouts(Part):
             .values(superseded=True)
         )
 
-    def let_go(self, connection: Connection, payment_id: int) -> bool:
+    @statement
+    def _write_created(self) -> Any:
+        p = self.payment.c
+        return (
+            update(self.payment)
+            .where(p.id == bindparam("the_id"))
+            .values(created_at=bindparam("created_at"))
+        )
+
+    def _let_go(self, connection: Connection, payment_id: int) -> bool:
         """Let go of an order, which only a pending payment does. Return True if it did."""
         return bool(connection.execute(self._write_let_go, {"the_id": payment_id}).rowcount == 1)
 
-    @cached_property
+    @statement
     def _write_let_go(self) -> Any:
         p = self.payment.c
         return (
             update(self.payment)
-            .where(
-                p.id == bindparam("the_id"),
-                p.status == "pending",
-                p.held_order_id.is_not(None),
-            )
+            .where(p.id == bindparam("the_id"), p.status == "pending", p.held_order_id.is_not(None))
             .values(held_order_id=None)
         )
 
-    def _insert(
-        self, connection: Connection, order: Order, reference: str, host: str | None, now: datetime
-    ) -> int:
+    def _insert(self, connection: Connection, wish: Wish, now: datetime, *, again: bool) -> Made:
+        order = wish.order
+        # Unguessable: it opens the cancel page.
+        reference = secrets.token_urlsafe(24)
         row = {
             "account": self.account,
+            "gateway": self.source.gateway,
             "order_id": order.order_id,
             "order_key": order.key,
-            "host": host,
+            "base_url": wish.base_url,
             "held_order_id": order.order_id,
             "reference": reference,
             "status": "pending",
@@ -203,40 +141,159 @@ class Checkouts(Part):
             "created_at": now,
             "updated_at": now,
             "due_at": now + SESSION_LIFETIME,
-            "attempts": 0,
             "superseded": False,
         }
 
         try:
             result: Any = connection.execute(self._insert_payment, row)
-
         except IntegrityError as error:
             raise LostRaceError from error
 
-        return int(result.inserted_primary_key[0])
+        return Made(int(result.inserted_primary_key[0]), reference, again)
 
-    @cached_property
+    @statement
     def _insert_payment(self) -> Any:
         return insert(self.payment)
 
+    def _tell(
+        self, connection: Connection, payment_id: int, details: Mapping[str, str] | None
+    ) -> None:
+        """Hand *details* to the shop, in the transaction that writes or shares the payment."""
+        if not details or not self._handlers.details:
+            return
 
-def _state(row: Any, order: Order, host: str | None, now: datetime) -> str:
-    """Return the state of the payment that holds *order*."""
-    being_created = now < row.created_at + CREATION_LIMIT
+        payment = self._queries.get(payment_id)
 
-    if row.session_id is None:
-        return "creating" if being_created else "abandoned"
+        with guarded(self.session, connection):
+            for handler in self._handlers.details:
+                self._handlers.run(handler, payment, dict(details))
 
-    if not order.is_asked_by(row):
-        return "superseded"
+    def settle(
+        self,
+        payment_id: int,
+        session_id: str,
+        session_url: str,
+        *,
+        asked_at: datetime,
+        now: datetime,
+    ) -> Sequence[Any]:
+        """Commit Spayon's answer to a question of *asked_at*; return the reports that came before.
 
-    # A report was quicker than the answer, so there is no URL yet to send the payer to.
-    if row.session_url is None and being_created:
-        return "creating"
+        They are rows with `body`, `source` and `secret_index`. Raises `NotNewError` if another
+        payment has this payment session, or if it was over before the question.
+        """
+        values = {
+            "the_id": payment_id,
+            "session_id": session_id,
+            "session_url": session_url,
+            # The payment session began when we asked, at the earliest. To count from the answer
+            # would promise the payer time that there is not.
+            "expires_at": asked_at + SESSION_LIFETIME,
+            "due_at": now,
+            "updated_at": now,
+        }
 
-    # Whoever began a payment session under another host may have chosen that host: the callback and
-    # the payer would go there. Spayon is asked, as about one that is past its time.
-    if host is not None and row.host not in (None, host):
-        return "lapsed"
+        try:
+            return self._settle(values, asked_at - SESSION_LIFETIME)
+        except IntegrityError as error:
+            raise NotNewError from error
 
-    return "live" if can_be_paid(row, now) else "lapsed"
+    @transaction
+    def _settle(
+        self, connection: Connection, values: Mapping[str, Any], since: datetime
+    ) -> Sequence[Any]:
+        # The payment may have taken over another payment session, by a report that came before.
+        if connection.execute(self._write_session, values).rowcount != 1:
+            self._let_go(connection, values["the_id"])
+            return []
+
+        key = {"the_session_id": values["session_id"], **self.mine}
+        reports = connection.execute(self._find_reports, key).all()
+
+        # No payment session lives so long: it was over when we asked for a new one.
+        if any(row.received_at < since for row in reports):
+            raise NotNewError
+
+        return [row for row in reports if row.verdict == UNKNOWN]
+
+    @statement
+    def _write_session(self) -> Any:
+        p = self.payment.c
+        # The parameter of a case takes no type from the column that is written.
+        due_at = bindparam("due_at", type_=p.due_at.type)
+        names = ("session_id", "session_url", "expires_at", "updated_at")
+        return (
+            update(self.payment)
+            .where(
+                p.id == bindparam("the_id"),
+                or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
+            )
+            .values(
+                {name: bindparam(name) for name in names}
+                # A callback may have been quicker, and then there is nothing left to ask.
+                | {"due_at": case((p.status == "pending", due_at), else_=p.due_at)}
+            )
+        )
+
+    @statement
+    def _find_reports(self) -> Any:
+        c = self.callback.c
+        names = (c.body, c.source, c.secret_index, c.verdict, c.received_at)
+        return select(*names).where(
+            c.session_id == bindparam("the_session_id"),
+            c.account == bindparam("the_account"),
+        )
+
+    def release(self, payment_id: int, *, was_sent: bool = True) -> None:
+        """Let go of the order of a payment whose creation failed: the payer may try again at once.
+
+        If the question reached Spayon (*was_sent*), Spayon may have created the payment session all
+        the same. Then a row stays pending, to which a report can belong: one for each order and
+        price, however often the payer tries. Any other row is removed, unless a row of the shop
+        refers to it.
+        """
+        try:
+            self._release(payment_id, was_sent=was_sent)
+        except (IntegrityError, HandlerError):
+            # The shop's `on_details` wrote that row, for instance.
+            self._keep(payment_id)
+
+    @transaction
+    def _keep(self, connection: Connection, payment_id: int) -> None:
+        self._let_go(connection, payment_id)
+
+    @transaction
+    def _release(self, connection: Connection, payment_id: int, *, was_sent: bool) -> None:
+        key = {"the_id": payment_id}
+        is_wanted = was_sent and connection.execute(self._find_twin, key).first() is None
+
+        # A report may have been quicker than the answer, and then it stays.
+        if is_wanted or connection.execute(self._remove_unanswered, key).rowcount != 1:
+            self._let_go(connection, payment_id)
+
+    @statement
+    def _find_twin(self) -> Any:
+        """Another payment without an answer that asks for the same, and may wait for a report."""
+        p, twin = self.payment.c, self.payment.alias("twin").c
+        # PostgreSQL takes no index for IS NOT DISTINCT FROM, so only for what may be NULL.
+        names = ("account", "gateway", "order_id", "superseded")
+        may_be_null = ("product_id", "price", "currency")
+        return select(twin.id).where(
+            p.id == bindparam("the_id"),
+            twin.id != p.id,
+            *(twin[name] == p[name] for name in names),
+            *(twin[name].is_not_distinct_from(p[name]) for name in may_be_null),
+            *_waits_for_answer(twin),
+            # Not one that is being created at this moment, which may be removed as well.
+            twin.held_order_id.is_(None),
+        )
+
+    @statement
+    def _remove_unanswered(self) -> Any:
+        p = self.payment.c
+        return delete(self.payment).where(p.id == bindparam("the_id"), *_waits_for_answer(p))
+
+
+def _waits_for_answer(payment: Any) -> tuple[Any, Any]:
+    """Return the conditions that Spayon has not answered the creation of a payment."""
+    return payment.session_id.is_(None), payment.status == "pending"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
-from sqlalchemy.exc import DataError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import InterfaceError
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import PendingRollbackError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-
 
 #: PostgreSQL: serialization failure, deadlock, lock not available.
 _SQLSTATES = ("40001", "40P01", "55P03")
@@ -23,9 +25,6 @@ _STATEMENT_ERRNOS = (1205,)
 #: MariaDB: deadlock, record has changed since last read. MariaDB rolls back the whole transaction,
 #: and begins another one with the next statement.
 _TRANSACTION_ERRNOS = (1213, 1020)
-
-#: There is no such savepoint: PostgreSQL's code, and MariaDB's.
-_NO_SAVEPOINT = ("3B001", 1305)
 
 _NO_TABLE = (
     "no such table",  # SQLite
@@ -48,8 +47,9 @@ _NO_LETTER = (
 )
 
 _LETTERS = (
-    "the character set of the database lacks a letter of what was to be written: convert the "
-    "tables to utf8mb4 (MariaDB), or make a database in UTF8 (PostgreSQL)"
+    "the character set of the database lacks a letter of what was to be written: on MariaDB ALTER "
+    "TABLE ... CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, on PostgreSQL make a database "
+    "in UTF8"
 )
 
 
@@ -76,9 +76,11 @@ def loses_transaction(error: BaseException | None) -> bool:
     )
 
 
-def lacks_savepoint(error: DBAPIError) -> bool:
-    """Return True if *error* says that a savepoint is gone, as it is with its transaction."""
-    return _sqlstate(error) in _NO_SAVEPOINT or _errno(error) in _NO_SAVEPOINT
+def hide_parameters(error: BaseException) -> None:
+    """Keep what was to be written out of the message of *error*, and of what caused it."""
+    for each in _chain(error):
+        if isinstance(each, StatementError):
+            each.hide_parameters = True
 
 
 def is_about_value(error: Exception, value: str) -> bool:

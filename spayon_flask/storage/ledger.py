@@ -1,37 +1,32 @@
-"""Ledger: payments as the shop's people look for them, page by page."""
+"""Ledger: payments and reports as the shop's people look for them: a filter and a page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence
-from datetime import datetime
-from datetime import timezone
-from typing import Any
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement
-from sqlalchemy import Table
-from sqlalchemy import or_
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 
-from ..orders import without_mark
+from ..domain.orders import without_mark
+from ..domain.transitions import UNKNOWN
+from .guard import end_reading
 from .transactions import Part
-from .writes import end_reading
-
 
 #: A search for a part of a text reads so many payments at a time, however many there are.
 LOOK_THROUGH = 1000
 
-#: Rows that an export holds in memory at once.
+#: Payments that a list without an end holds in memory at once.
 BATCH = 1000
 
 
 class Filter(NamedTuple):
     """Which payments are meant; None leaves a condition out.
 
+    *gateway* is the one that they were made with; without it the present one is meant.
     *since* and *until* are about the time when a payment was begun, *paid_since* and *paid_until*
     about `paid_at`. Each *since* is included, each *until* is not. *order_id* is the whole order
-    id; *text* is a part of the order id, the session id or the reference, in any case.
+    id; *text* is a part of the order id, its key, the session id or the reference, in any case.
     """
 
     status: str | None = None
@@ -41,20 +36,23 @@ class Filter(NamedTuple):
     paid_since: datetime | None = None
     paid_until: datetime | None = None
     text: str | None = None
+    gateway: str | None = None
 
     @property
-    def by_payment_time(self) -> bool:
-        """Whether payments are put in the order of `paid_at`."""
-        return self.paid_since is not None or self.paid_until is not None
+    def time(self) -> str:
+        """The column by which payments are put in order."""
+        by_payment = self.paid_since is not None or self.paid_until is not None
+        return "paid_at" if by_payment else "created_at"
 
-    def conditions(self, payment: Table, account: str) -> list[ColumnElement[bool]]:
-        """Return what a row of the table *payment* must fulfil, besides *text*."""
-        p = payment.c
+    def conditions(self, ledger: Part) -> list[ColumnElement[bool]]:
+        """Return what a payment of the account of *ledger* must fulfil, besides *text*."""
+        p = ledger.payment.c
         equal = ((p.status, self.status), (p.order_id, self.order_id))
         since = ((p.created_at, self.since), (p.paid_at, self.paid_since))
         until = ((p.created_at, self.until), (p.paid_at, self.paid_until))
         return [
-            p.account == account,
+            p.account == ledger.account,
+            p.gateway == (self.gateway or ledger.source.gateway),
             *(column == value for column, value in equal if value is not None),
             *(column >= value for column, value in since if value is not None),
             *(column < value for column, value in until if value is not None),
@@ -62,7 +60,7 @@ class Filter(NamedTuple):
 
 
 class Key(NamedTuple):
-    """Where in a list a payment stands: the next page begins after it."""
+    """Where in a list a payment stands: the next page begins behind it."""
 
     moment: datetime
     id: int
@@ -72,8 +70,8 @@ class Key(NamedTuple):
 _START = Key(datetime(2099, 12, 31, tzinfo=timezone.utc), 0)
 
 
-class Found(NamedTuple):
-    """A page of payments, newest first, with all columns of each.
+class Page(NamedTuple):
+    """Some *payments*, with all columns of each.
 
     *after* is where the next page begins, or None if nothing is left. *looked_back_to* is set if a
     search for a part of a text stopped there, and older payments have yet to be looked through.
@@ -81,182 +79,191 @@ class Found(NamedTuple):
     behind *after*.
     """
 
-    rows: Sequence[Any]
+    payments: Sequence[Any]
     after: Key | None = None
     looked_back_to: datetime | None = None
     whole: bool = False
 
 
 class Ledger(Part):
-    """Read the payments of one account, page by page."""
+    """Read the payments of one account."""
 
-    def page(self, wanted: Filter, *, limit: int, after: Key | None = None) -> Found:
-        """Return at most *limit* payments of *wanted*, newest first, from behind *after* on.
+    def find(self, payment_id: int) -> Any:
+        """Return the payment with this id, with all its columns, or None."""
+        query = select(self.payment).where(
+            self.payment.c.id == payment_id, self.payment.c.account == self.account
+        )
+        return self.connect().execute(query).first()
+
+    def page(
+        self, wanted: Filter, *, limit: int, after: Key | None = None, oldest_first: bool = False
+    ) -> Page:
+        """Return at most *limit* payments of *wanted* from behind *after* on, the newest first.
 
         Payments that were begun (or paid, if *wanted* names a time of payment) at the same moment
-        are put in the order of their ids.
+        are put in the order of their ids. What a *text* finds comes the newest first, always.
         """
         if wanted.text:
             return self._search(wanted, wanted.text, limit, after)
 
-        moment = self._moment(wanted)
-        query = (
-            select(self.payment)
-            .where(*wanted.conditions(self.payment, self.account), *self._behind(moment, after))
-            .order_by(moment.desc(), self.payment.c.id.desc())
-            .limit(limit + 1)
-        )
-        rows = self.connect().execute(query).all()
-        return Found(rows[:limit], self._key(wanted, rows[limit - 1]) if rows[limit:] else None)
+        found = self._read(wanted, after, limit + 1, oldest_first=oldest_first)
+        return Page(found[:limit], self._key(wanted, found[limit - 1]) if found[limit:] else None)
 
-    def _search(self, wanted: Filter, text: str, limit: int, after: Key | None) -> Found:
-        """Return the payments that have *text* itself; if there are none, those that contain it.
+    def every(
+        self, wanted: Filter, *, limit: int | None = None, oldest_first: bool = False
+    ) -> Iterator[Any]:
+        """Yield all payments of *wanted*, at most *limit*, in the order of `page`.
 
-        A whole id is found by its index, however old it is. A part of one is looked for in the
-        newest `LOOK_THROUGH` payments behind *after*: no index holds parts.
-        """
-        p = self.payment.c
-        connection = self.connect()
-        moment = self._moment(wanted)
-        conditions = wanted.conditions(self.payment, self.account)
-
-        if after is None and (exact := self._exact(conditions, text, limit)):
-            return Found(exact, _START, whole=True)
-
-        window = (
-            select(self.payment)
-            .where(*conditions, *self._behind(moment, after))
-            .order_by(moment.desc(), p.id.desc())
-            .limit(LOOK_THROUGH)
-            .subquery("newest")
-        )
-        n = window.c
-        has_text = or_(
-            n.order_id.icontains(text, autoescape=True),
-            n.session_id.icontains(text, autoescape=True),
-            n.reference.icontains(text, autoescape=True),
-        )
-        by = n.paid_at if wanted.by_payment_time else n.created_at
-        query = select(window).where(has_text).order_by(by.desc(), n.id.desc()).limit(limit + 1)
-        rows = connection.execute(query).all()
-
-        if len(rows) > limit:
-            return Found(rows[:limit], self._key(wanted, rows[limit - 1]))
-
-        last = connection.execute(
-            select(moment, p.id)
-            .where(*conditions, *self._behind(moment, after))
-            .order_by(moment.desc(), p.id.desc())
-            .offset(LOOK_THROUGH - 1)
-            .limit(1)
-        ).first()
-        return Found(rows) if last is None else Found(rows, Key(*last), last[0])
-
-    def _exact(
-        self, conditions: Sequence[ColumnElement[bool]], text: str, limit: int
-    ) -> Sequence[Any]:
-        p = self.payment.c
-        found: dict[int, Any] = {}
-
-        # One statement for each column: of three columns joined by OR not every database would use
-        # the indexes.
-        for column in (p.order_id, p.session_id, p.reference):
-            query = select(self.payment).where(column == text, *conditions)
-            rows = self.connect().execute(query.order_by(p.id.desc()).limit(limit))
-            found.update((row.id, row) for row in rows)
-
-        # Copied from Spayon's panel, perhaps: the id of an attempt.
-        order_id = without_mark(text)
-        return list(found.values()) or (
-            [] if order_id == text else self._exact(conditions, order_id, limit)
-        )
-
-    def every(self, wanted: Filter, *, limit: int | None = None) -> Iterator[Any]:
-        """Yield all payments of *wanted*, newest first, at most *limit*; `BATCH` rows at a time.
-
-        Those that have the text itself come before those that contain it.
+        At most `BATCH` payments are in memory, and no transaction is open while the caller works on
+        them. Those that have the text itself come before those that contain it.
         """
         after: Key | None = None
         left = limit
         whole: set[int] = set()
 
         while left is None or left > 0:
-            found = self.page(wanted, limit=min(BATCH, left or BATCH), after=after)
-            rows = [each for each in found.rows if each.id not in whole]
-            yield from rows
-            after = found.after
-            left = None if left is None else left - len(rows)
+            at_most = min(BATCH, left or BATCH)
+            page = self.page(wanted, limit=at_most, after=after, oldest_first=oldest_first)
+            end_reading(self.session)
+            payments = [each for each in page.payments if each.id not in whole]
+            yield from payments
+            after = page.after
+            left = None if left is None else left - len(payments)
 
             # What has the text itself also contains it, and would come again.
-            if found.whole:
-                whole = {each.id for each in rows}
+            if page.whole:
+                whole = {each.id for each in payments}
 
             if after is None:
                 return
 
-    def oldest(self, status: str, *, limit: int, after: Key | None = None) -> Found:
-        """Return at most *limit* payments with *status*, the oldest first, behind *after*."""
+    def _read(
+        self, wanted: Filter, after: Key | None, limit: int, *, oldest_first: bool = False
+    ) -> Sequence[Any]:
         p = self.payment.c
-        behind = (
-            (p.created_at >= after.moment, or_(p.created_at > after.moment, p.id > after.id))
-            if after
-            else ()
-        )
-        query = (
-            select(self.payment)
-            .where(*Filter(status=status).conditions(self.payment, self.account), *behind)
-            .order_by(p.created_at, p.id)
-            .limit(limit + 1)
-        )
-        rows = self.connect().execute(query).all()
-        last = rows[limit - 1] if rows[limit:] else None
-        return Found(rows[:limit], Key(last.created_at, last.id) if last else None)
-
-    def find(self, payment_id: int) -> Any:
-        """Return the payment with this id, with all its columns, or None."""
-        query = select(self.payment).where(self.payment.c.id == payment_id, self.is_mine)
-        return self.connect().execute(query).first()
-
-    def books(
-        self, since: datetime | None, until: datetime | None, *, batch: int = BATCH
-    ) -> Iterator[Any]:
-        """Yield each payment that Spayon called paid, by `paid_at`, the oldest first.
-
-        At most *batch* rows are in memory, and no transaction is open while the caller works on
-        them.
-        """
-        p = self.payment.c
-        after: Key | None = None
-
-        while True:
-            behind = (
-                (p.paid_at >= after.moment, or_(p.paid_at > after.moment, p.id > after.id))
-                if after
-                else (p.paid_at.is_not(None),)
-            )
-            wanted = Filter(paid_since=since, paid_until=until)
-            query = select(self.payment).where(
-                *wanted.conditions(self.payment, self.account), *behind
-            )
-            rows = self.connect().execute(query.order_by(p.paid_at, p.id).limit(batch)).all()
-            end_reading(self.session)
-            yield from rows
-
-            if len(rows) < batch:
-                return
-
-            after = Key(rows[-1].paid_at, rows[-1].id)
-
-    def _behind(self, moment: Any, after: Key | None) -> Sequence[ColumnElement[bool]]:
-        if after is None:
-            return ()
+        moment = p[wanted.time]
+        conditions = wanted.conditions(self)
 
         # The first condition is what an index serves; the second one is for equal moments.
-        earlier = or_(moment < after.moment, self.payment.c.id < after.id)
-        return (moment <= after.moment, earlier)
+        if after and oldest_first:
+            conditions += [
+                moment >= after.moment,
+                or_(moment > after.moment, p.id > after.id),
+            ]
 
-    def _moment(self, wanted: Filter) -> Any:
-        return self.payment.c.paid_at if wanted.by_payment_time else self.payment.c.created_at
+        elif after:
+            conditions += [moment <= after.moment, or_(moment < after.moment, p.id < after.id)]
 
-    def _key(self, wanted: Filter, row: Any) -> Key:
-        return Key(row.paid_at if wanted.by_payment_time else row.created_at, row.id)
+        order = (moment, p.id) if oldest_first else (moment.desc(), p.id.desc())
+        query = select(self.payment).where(*conditions).order_by(*order).limit(limit)
+        return self.connect().execute(query).all()
+
+    def _key(self, wanted: Filter, payment: Any) -> Key:
+        return Key(getattr(payment, wanted.time), payment.id)
+
+    def _search(self, wanted: Filter, text: str, limit: int, after: Key | None) -> Page:
+        """Return the payments that have *text* itself; if there are none, those that contain it.
+
+        A whole id is found by its index, however old it is. A part of one is looked for in the
+        newest `LOOK_THROUGH` payments behind *after*: no index holds parts. Not every database
+        knows small letters from capital ones beyond ASCII, so they are compared here.
+        """
+        if after is None and (exact := self._exact(wanted, text, limit)):
+            return Page(exact, _START, whole=True)
+
+        newest = self._read(wanted, after, LOOK_THROUGH)
+        part = text.casefold()
+        found = [each for each in newest if any(part in name for name in _names(each))]
+
+        if len(found) > limit:
+            return Page(found[:limit], self._key(wanted, found[limit - 1]))
+
+        if len(newest) < LOOK_THROUGH:
+            return Page(found)
+
+        key = self._key(wanted, newest[-1])
+        return Page(found, key, key.moment)
+
+    def _exact(self, wanted: Filter, text: str, limit: int) -> Sequence[Any]:
+        p = self.payment.c
+        conditions = wanted.conditions(self)
+        # The id of an attempt, perhaps, copied from Spayon's panel.
+        texts = {text, without_mark(text)}
+        spellings = texts | {each.upper() for each in texts} | {each.lower() for each in texts}
+        found: dict[int, Any] = {}
+
+        # One statement for each column: of columns joined by OR not every database would use the
+        # indexes.
+        for column in (p.order_id, p.order_key, p.session_id, p.reference):
+            query = select(self.payment).where(column.in_(sorted(spellings)), *conditions)
+            payments = self.connect().execute(query.order_by(p.id.desc()).limit(limit))
+            found.update((each.id, each) for each in payments)
+
+        return list(found.values())
+
+    def other_gateways(self) -> list[str]:
+        """Return the gateways, but for the present one, that payments were made with."""
+        p = self.payment.c
+        found: list[str] = []
+        query = select(func.min(p.gateway)).where(p.account == self.account)
+
+        # One step of an index for each: to read all payments would take as long as they are many.
+        while following := self.connect().execute(query).scalar():
+            found.append(following)
+            query = select(func.min(p.gateway)).where(
+                p.account == self.account, p.gateway > following
+            )
+
+        return [each for each in found if each != self.source.gateway]
+
+    def unknown(
+        self, *, limit: int | None = None, before_id: int | None = None, unseen: bool = False
+    ) -> Sequence[Any]:
+        """Return the rows of reports about payments that nobody knows, newest first.
+
+        They come from before the row *before_id* on; *unseen* leaves out those that a person has
+        looked at.
+        """
+        c = self.callback.c
+        conditions = [*is_unknown(self)]
+        conditions += [c.id < before_id] if before_id is not None else []
+        conditions += [c.seen_at.is_(None)] if unseen else []
+        query = select(self.callback).where(*conditions).order_by(c.id.desc()).limit(limit)
+        return self.connect().execute(query).all()
+
+    def find_unknown(self, callback_id: int) -> Any:
+        """Return the row of a report about a payment that nobody knows, or None."""
+        query = select(self.callback).where(self.callback.c.id == callback_id, *is_unknown(self))
+        return self.connect().execute(query).first()
+
+    def reported_payment(self, callback_id: int) -> int | None:
+        """Return the id of the payment that a report is about, or None."""
+        p, c = self.payment.c, self.callback.c
+        same = (p.account == c.account, p.session_id == c.session_id)
+        query = select(p.id).where(p.account == self.account, *same, c.id == callback_id)
+        found: int | None = self.connect().execute(query).scalar()
+        return found
+
+    def unseen_paid(self) -> int:
+        """Return how many unknown reports say `paid`, and no person has looked at them."""
+        c = self.callback.c
+        query = select(func.count()).select_from(self.callback)
+        query = query.where(*is_unknown(self), c.status == "paid", c.seen_at.is_(None))
+        return int(self.connect().execute(query).scalar_one())
+
+
+def _names(payment: Any) -> Iterator[str]:
+    """Yield what people call *payment*, in small letters."""
+    for name in (payment.order_id, payment.order_key, payment.session_id, payment.reference):
+        if name is not None:
+            yield name.casefold()
+
+
+def is_unknown(part: Part) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions of a report to the account of *part* about a payment nobody knows."""
+    c = part.callback.c
+    # The verdict as a literal: an index that holds unknown rows alone is used for nothing else.
+    return (
+        c.account == part.account,
+        c.verdict == literal_column(f"'{UNKNOWN}'"),
+    )

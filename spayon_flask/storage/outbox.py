@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from datetime import datetime
-from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
-from sqlalchemy import Integer
-from sqlalchemy import bindparam
-from sqlalchemy import select
-from sqlalchemy import update
+from blinker import NamedSignal
+from sqlalchemy import Connection, Integer, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import signals
-from ..handlers import Handlers
-from ..handlers import check_result
-from ..reports import Report
-from ..transitions import APPLIED
-from ..transitions import REVIEW
+from ..domain.handlers import Handlers
+from ..domain.reports import Report
+from ..domain.transitions import APPLIED, REVIEW
+from .guard import end_reading, holds_changes
 from .queries import Queries
-from .transactions import Part
-from .transactions import Source
-from .transactions import transaction
-from .writes import end_reading
-from .writes import holds_changes
-
-
-if TYPE_CHECKING:
-    from .recording import Outcome
-
+from .transactions import Part, Source, statement, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +34,20 @@ _SIGNALS = {
     "expired": signals.payment_expired,
     "review": signals.payment_review,
 }
+
+
+class Outcome(NamedTuple):
+    """What became of a report: its *verdict*, and the payment's new *status*, if it changed.
+
+    *repeated* is True if the report was known already. *callback_id* and *payment_id* name the
+    rows.
+    """
+
+    verdict: str
+    repeated: bool = False
+    status: str | None = None
+    callback_id: int | None = None
+    payment_id: int | None = None
 
 
 class Leased(NamedTuple):
@@ -71,31 +69,56 @@ class Outbox(Part):
         """Return when a row that is written *now* is to be handed over again, unless it was."""
         return now + LEASE if self._handlers.dispatcher is not None else None
 
-    def announce(self, report: Report, source: str, outcome: Outcome, now: datetime) -> None:
-        """Tell of a report that was recorded at *now*, and of what it changed."""
-        changed = outcome.status is not None and outcome.payment_id is not None
+    def after_commit(self, report: Report, source: str, outcome: Outcome, now: datetime) -> None:
+        """Hand over what the report that was recorded at *now* has changed, and tell of it."""
+        told = {
+            "source": source,
+            "status": report.status,
+            "verdict": outcome.verdict,
+            "repeated": outcome.repeated,
+        }
+        ids = {"account": self.account, "session_id": report.session_id}
+        logger.info("report recorded", extra=ids | told)
 
-        if changed and outcome.callback_id is not None:
+        if outcome.status is not None and outcome.callback_id is not None:
             self.hand_over_or_log(Leased(outcome.callback_id, now + LEASE))
 
-        signals.announce(
-            signals.report_received,
-            self.account,
-            source=source,
-            status=report.status,
-            verdict=outcome.verdict,
-            repeated=outcome.repeated,
-        )
+        self.tell(signals.report_received, **told)
 
-        if changed:
-            self.announce_status(str(outcome.status), int(outcome.payment_id or 0))
+        if outcome.status is not None and outcome.payment_id is not None:
+            self.tell_status(outcome.status, outcome.payment_id)
 
-    def announce_status(self, status: str, payment_id: int) -> None:
+    def tell_status(self, status: str, payment_id: int) -> None:
         """Tell the observers that a payment has a new *status*."""
         signal = _SIGNALS[status]
 
         if signal.receivers:
-            signals.announce(signal, self.account, payment=self._queries.get(payment_id))
+            self.tell(signal, payment=self._queries.get(payment_id))
+
+    def tell(self, signal: NamedSignal, **values: Any) -> None:
+        """Send *signal* with *values* to the observers. Nothing that they do changes anything."""
+        signals.announce(signal, self.account, self.cleaned_up, **values)
+
+    @contextmanager
+    def cleaned_up(self) -> Iterator[None]:
+        """Leave `db.session` after the block as it was before, without what the block left in it.
+
+        What the shop has in it already stays there.
+        """
+        before = self.session_in_use()
+        is_ours = before is None or not holds_changes(before)
+
+        try:
+            yield
+
+        finally:
+            session = self.session_in_use() if is_ours else None
+
+            if session is not None and holds_changes(session):
+                session.rollback()
+
+            elif session is not None and session.in_transaction():
+                end_reading(session)
 
     def hand_over_or_log(self, leased: Leased) -> None:
         """Hand a row over. If that cannot be noted, `reconcile` does it again."""
@@ -116,7 +139,8 @@ class Outbox(Part):
             return False
 
         try:
-            check_result(dispatcher, dispatcher(leased.callback_id))
+            with self.cleaned_up():
+                self._handlers.run(dispatcher, leased.callback_id)
 
         except Exception:
             logger.exception(
@@ -124,14 +148,6 @@ class Outbox(Part):
                 extra={"account": self.account, "callback_id": leased.callback_id},
             )
             return False
-
-        finally:
-            # What the dispatcher left in the shop's session is not ours to commit.
-            if holds_changes(self.session):
-                self.session.rollback()
-
-            elif self.session.in_transaction():
-                end_reading(self.session)
 
         self._finish(leased)
         return True
@@ -151,17 +167,17 @@ class Outbox(Part):
             return None
 
         leased = Leased(callback_id, now + LEASE)
-        key = {"the_id": callback_id, "dispatch_at": leased.until}
+        key = {"the_id": callback_id, "dispatch_at": leased.until, **self.mine}
         return leased if connection.execute(self._write_lease_again, key).rowcount == 1 else None
 
-    @cached_property
+    @statement
     def _write_lease_again(self) -> Any:
         c = self.callback.c
         return (
             update(self.callback)
             .where(
                 c.id == bindparam("the_id"),
-                c.account == bindparam("the_account", self.account),
+                c.account == bindparam("the_account"),
                 c.verdict.in_(CHANGING),
             )
             .values(dispatch_at=bindparam("dispatch_at"))
@@ -173,7 +189,8 @@ class Outbox(Part):
         if self._handlers.dispatcher is None:
             return []
 
-        rows = connection.execute(self._find_due, {"the_now": now, "the_limit": limit}).all()
+        key = {"the_now": now, "the_limit": limit, **self.mine}
+        rows = connection.execute(self._find_due, key).all()
         leased = []
 
         for row in rows:
@@ -185,7 +202,7 @@ class Outbox(Part):
 
         return leased
 
-    @cached_property
+    @statement
     def _find_due(self) -> Any:
         c = self.callback.c
         limit: Any = bindparam("the_limit", type_=Integer())
@@ -193,13 +210,13 @@ class Outbox(Part):
             select(c.id, c.dispatch_at)
             .where(
                 self.waits_for_dispatcher(bindparam("the_now")),
-                c.account == bindparam("the_account", self.account),
+                c.account == bindparam("the_account"),
             )
             .order_by(c.dispatch_at)
             .limit(limit)
         )
 
-    @cached_property
+    @statement
     def _write_lease(self) -> Any:
         c = self.callback.c
         return (

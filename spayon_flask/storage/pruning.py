@@ -5,32 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
-from typing import Any
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement
-from sqlalchemy import Connection
-from sqlalchemy import LargeBinary
-from sqlalchemy import and_
-from sqlalchemy import bindparam
-from sqlalchemy import delete
-from sqlalchemy import exists
-from sqlalchemy import func
-from sqlalchemy import or_
-from sqlalchemy import select
-from sqlalchemy import update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    column,
+    delete,
+    exists,
+    func,
+    inspect,
+    or_,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
+from ..domain.transitions import UNKNOWN
 from ..errors import HandlerError
-from ..reports import TRIMMED
-from ..reports import Report
-from ..reports import read_stored
-from ..reports import trim
-from ..transitions import UNKNOWN
-from .transactions import Part
-from .transactions import transaction
-
+from .transactions import Part, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -52,17 +48,11 @@ class Removed(NamedTuple):
     stuck: int
 
 
-class Trimmed(NamedTuple):
-    """One batch: how many *bodies* were removed, and the id of the last callback row."""
-
-    bodies: int
-    last_id: int
-
-
 class Pruning(Part):
     """Remove old rows: a payment goes with all that was told of it, or stays.
 
-    The body of a report may go earlier than the row, which guards without its body.
+    The body of a report may go earlier than the row, which guards without its body. What a row of
+    the shop refers to stays.
     """
 
     def find(
@@ -130,16 +120,37 @@ class Pruning(Part):
             connection.execute(self.take_lock)
 
         rows = connection.execute(
-            select(p.id, p.session_id)
-            .where(p.id.in_(ids), *self._quiet(statuses, before))
-            .with_for_update()
+            select(p.id).where(p.id.in_(ids), *self._quiet(statuses, before)).with_for_update()
         ).all()
-        sessions = [row.session_id for row in rows if row.session_id is not None]
-        told = connection.execute(
-            delete(self.callback).where(c.account == self.account, c.session_id.in_(sessions))
-        )
-        paid = connection.execute(delete(self.payment).where(p.id.in_([row.id for row in rows])))
-        return Removed(paid.rowcount, told.rowcount, 0)
+        about = (c.account == self.account, c.session_id == p.session_id)
+        told = select(c.id, p.id.label("payment_id")).where(p.id.in_([r.id for r in rows]), *about)
+        reports = {row.id: row.payment_id for row in connection.execute(told)}
+        # By ON DELETE CASCADE a row of the shop would go as well.
+        kept = self._referred(connection, self.payment, [row.id for row in rows])
+        kept |= {reports[each] for each in self._referred(connection, self.callback, [*reports])}
+        going = [row.id for row in rows if row.id not in kept]
+        gone = [each for each, payment_id in reports.items() if payment_id not in kept]
+        callbacks = connection.execute(delete(self.callback).where(c.id.in_(gone)))
+        payments = connection.execute(delete(self.payment).where(p.id.in_(going)))
+        return Removed(payments.rowcount, callbacks.rowcount, len(kept))
+
+    def _referred(self, connection: Connection, ours: Table, ids: Sequence[int]) -> set[int]:
+        """Return those of *ids* whose row in the table *ours* a row of the shop refers to."""
+        found: set[int] = set()
+        keys = inspect(connection).get_multi_foreign_keys(schema=ours.schema)
+
+        for (schema, name), of_table in keys.items():
+            for key in of_table:
+                if key["referred_table"] != ours.name or not ids:
+                    continue
+
+                theirs = table(name, *map(column, key["constrained_columns"]), schema=schema)
+                pairs = zip(key["referred_columns"], key["constrained_columns"], strict=True)
+                same = and_(*(ours.c[one] == theirs.c[other] for one, other in pairs))
+                query = select(ours.c.id).where(ours.c.id.in_(ids), exists().where(same))
+                found |= set(connection.execute(query).scalars())
+
+        return found
 
     @transaction
     def remove_unknown(self, connection: Connection, *, before: datetime, limit: int) -> int:
@@ -157,52 +168,32 @@ class Pruning(Part):
         return self.session.scalar(query) or 0
 
     @transaction
-    def trim_bodies(
-        self, connection: Connection, *, before: datetime, after_id: int, limit: int, now: datetime
-    ) -> Trimmed | None:
-        """Trim at most *limit* bodies from *before* with an id above *after_id*; None if none is.
+    def remove_bodies(self, connection: Connection, *, before: datetime, limit: int) -> int:
+        """Remove at most *limit* bodies from *before*: what is left of each is empty.
 
-        What we read of a report stays, with a digest of its bytes.
+        Returns how many were removed. What was read of a report stays, in the row of its payment.
         """
         if connection.dialect.name == "sqlite":
             connection.execute(self.take_lock)
 
         c = self.callback.c
-        rows = connection.execute(
-            select(c.id, c.session_id, c.status, c.verdict, c.body)
-            .where(c.id > after_id, *self._has_needless_body(before))
-            .order_by(c.id)
-            .limit(limit)
-        ).all()
-        bodies = 0
+        where = self._has_needless_body(before)
+        rows = connection.execute(select(c.id, c.verdict).where(*where).limit(limit)).all()
+        removed = 0
 
-        for row in rows:
-            bare = Report(row.session_id, row.status, bytes(row.body))
-            left = trim(read_stored(row.body) or bare, now=now)
-            values = {"the_id": row.id, "the_verdict": row.verdict, "body": left}
-            bodies += connection.execute(self._write_trimmed, values).rowcount
+        for verdict in {row.verdict for row in rows}:
+            ids = [row.id for row in rows if row.verdict == verdict]
+            # Unless the report was decided upon, or handed over again, meanwhile.
+            unchanged = (c.verdict == verdict, *where)
+            statement = update(self.callback).where(c.id.in_(ids), *unchanged)
+            removed += connection.execute(statement.values(body=b"")).rowcount
 
-        return Trimmed(bodies, rows[-1].id) if rows else None
+        return removed
 
     def count_bodies(self, *, before: datetime) -> int:
-        """Return how many bodies `trim_bodies` would trim in all."""
+        """Return how many bodies `remove_bodies` would remove in all."""
         query = select(func.count()).select_from(self.callback)
         return self.session.scalar(query.where(*self._has_needless_body(before))) or 0
-
-    @cached_property
-    def _write_trimmed(self) -> Any:
-        c = self.callback.c
-        return (
-            update(self.callback)
-            .where(
-                c.id == bindparam("the_id"),
-                # Unless the report was decided upon, handed over again or trimmed meanwhile.
-                c.verdict == bindparam("the_verdict"),
-                c.dispatch_at.is_(None),
-                self._is_whole,
-            )
-            .values(body=bindparam("body"))
-        )
 
     def _has_needless_body(self, before: datetime) -> list[ColumnElement[bool]]:
         """The conditions of a report from *before* whose bytes nobody has to read any more."""
@@ -218,16 +209,9 @@ class Pruning(Part):
             c.dispatch_at.is_(None),
             # Somebody has yet to find out what an unknown report is about.
             or_(c.verdict != UNKNOWN, c.seen_at.is_not(None)),
-            self._is_whole,
+            func.length(c.body) > 0,
             ~needed,
         ]
-
-    @cached_property
-    def _is_whole(self) -> ColumnElement[bool]:
-        """The condition that a body is there, with all its bytes."""
-        c = self.callback.c
-        beginning = func.substr(c.body, 1, len(TRIMMED), type_=LargeBinary())
-        return and_(func.length(c.body) > 0, beginning != TRIMMED)
 
     def _unknown(self, before: datetime) -> list[ColumnElement[bool]]:
         c = self.callback.c
@@ -251,6 +235,6 @@ class Pruning(Part):
             p.updated_at < before,
             # Who decided and why, and the note of a refund, stand nowhere else.
             p.reviewed_at.is_(None),
-            p.refunded_at.is_(None),
+            p.notes.is_(None),
             ~stirring,
         ]

@@ -4,63 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
-from functools import cached_property
-from typing import Any
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
-from sqlalchemy import and_
-from sqlalchemy import bindparam
-from sqlalchemy import insert
-from sqlalchemy import literal_column
-from sqlalchemy import select
-from sqlalchemy import update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ..errors import HandlerError
-from ..errors import NeedsReview
-from ..orders import attempt_id
-from ..orders import is_id
-from ..orders import without_mark
-from ..reports import Report
-from ..transitions import BARRING
-from ..transitions import UNKNOWN
-from ..transitions import Transition
-from ..transitions import decide
-from ..transitions import hold_back
-from ..transitions import readable_reason
-from .failures import Failures
-from .outbox import Outbox
-from .status import NEEDED
-from .status import StatusWriter
-from .transactions import LostRaceError
-from .transactions import Part
-from .transactions import Source
-from .transactions import transaction
-
+from ..domain.handlers import failure_of
+from ..domain.orders import attempt_id, is_id, without_mark
+from ..domain.reports import Report
+from ..domain.transitions import BARRING, UNKNOWN, Transition, decide, hold_back, readable_reason
+from ..errors import HandlerError, NeedsReview
+from .outbox import Outbox, Outcome
+from .status import NEEDED, StatusWriter
+from .transactions import LostRaceError, Part, Source, statement, transaction
 
 logger = logging.getLogger(__name__)
 
-#: Why a payment is under review whose handler has failed for days.
-_FAILED = "handler_failed"
+#: The reason of a review whose cause is a handler that has failed so often, and for so long.
+HANDLER_FAILED = "handler_failed"
+MAX_FAILURES = 5
+GIVE_UP_AFTER = timedelta(days=3)
 
 #: What is written anew in the row of an unknown report, once its payment is known.
-_ADOPTED = ("account", "source", "verdict", "body", "secret_index", "dispatch_at")
+_ADOPTED = ("source", "verdict", "body", "secret_index", "dispatch_at")
 
 
-class Outcome(NamedTuple):
-    """What became of a report: its *verdict*, and the payment's new *status*, if it changed.
+class _Known(NamedTuple):
+    """The callback row of a report that has come before."""
 
-    *repeated* is True if the report was known already. *callback_id* and *payment_id* name the
-    rows.
-    """
-
+    id: int
     verdict: str
-    repeated: bool = False
-    status: str | None = None
-    callback_id: int | None = None
-    payment_id: int | None = None
 
 
 class Recorder(Part):
@@ -70,7 +44,6 @@ class Recorder(Part):
         super().__init__(source)
         self._status = status
         self._outbox = outbox
-        self._failures = Failures(source, self._look_up)
 
     def record(
         self, report: Report, *, source: str, now: datetime, secret_index: int | None = None
@@ -90,48 +63,30 @@ class Recorder(Part):
             "secret_index": secret_index,
             "received_at": now,
         }
-        outcome = self._record_or_hold_back(report, row, now)
-        logger.info(
-            "report recorded",
-            extra={
-                "account": self.account,
-                "session_id": report.session_id,
-                "status": report.status,
-                "source": source,
-                "verdict": outcome.verdict,
-                "repeated": outcome.repeated,
-            },
-        )
-        self._outbox.announce(report, source, outcome, now)
+
+        try:
+            outcome = self._record(report, row, now)
+        except NeedsReview as doubt:
+            outcome = self._hold_back(report, row, now, readable_reason(doubt.reason))
+        except HandlerError as error:
+            if not self._gives_up(report, error, now):
+                raise
+
+            outcome = self._hold_back(report, row, now, HANDLER_FAILED)
+
+        self._outbox.after_commit(report, source, outcome, now)
         return outcome
 
-    def _record_or_hold_back(
-        self, report: Report, row: Mapping[str, Any], now: datetime
+    def _hold_back(
+        self, report: Report, row: Mapping[str, Any], now: datetime, reason: str
     ) -> Outcome:
-        """Record *report*. If a handler cannot do its work, the payment goes to review."""
-        try:
-            return self._record(report, row, now)
-
-        except NeedsReview as doubt:
-            reason = readable_reason(doubt.reason)
-
-        except HandlerError as error:
-            if not self._failures.may_give_up(report, error, now):
-                raise
-
-            reason = _FAILED
-
+        """Record *report*, and let a person look at its payment, for *reason*."""
         try:
             return self._record(report, row, now, held_back=reason)
-
-        except NeedsReview:
-            logger.warning("on_review asks for a review, which there is already")
-
         except HandlerError as error:
-            if reason != _FAILED and not self._failures.may_give_up(report, error, now):
+            if reason != HANDLER_FAILED and not self._gives_up(report, error, now):
                 raise
-
-        # A person must hear of the payment, whatever the handler for that does.
+        # A person must hear of the payment, whatever `on_review` does.
         return self._record(report, row, now, held_back=reason, run_handlers=False)
 
     @transaction
@@ -151,6 +106,7 @@ class Recorder(Part):
         if known is not None and (known.verdict != UNKNOWN or found is None):
             return Outcome(known.verdict, repeated=True, callback_id=known.id)
 
+        self.see_present(connection)
         transition = Transition(UNKNOWN) if found is None else decide(found, report)
 
         # No other payment of the order is paid if this one holds the order: see the unique key.
@@ -178,41 +134,47 @@ class Recorder(Part):
             payment_id=None if found is None else found.id,
         )
 
-    def _look_up(self, connection: Connection, report: Report) -> tuple[Any, Any]:
+    def _look_up(self, connection: Connection, report: Report) -> tuple[_Known | None, Any]:
         """Return the callback row of *report* and the payment it is about, None for each."""
-        key = {"the_session_id": report.session_id, "the_status": report.status}
-        row = connection.execute(self._find_report, key).one()
-        known = None if row.callback_id is None else _Known(row.callback_id, row.callback_verdict)
+        key = {"the_session_id": report.session_id, "the_report": report.status, **self.mine}
+        row = connection.execute(self._find_payment, key).first()
 
-        if row.id is None:
-            # A known report was decided upon; only an unknown one may find its payment now.
-            is_new = known is None or known.verdict == UNKNOWN
-            return known, self._find_payment_without_answer(connection, report) if is_new else None
+        if row is not None:
+            is_new = row.callback_id is None
+            return None if is_new else _Known(row.callback_id, row.callback_verdict), row
 
-        # The payment session of another vendor account is unknown to this one.
-        return known, row if row.account == self.account else None
+        told = connection.execute(self._find_callback, key).first()
+        known = None if told is None else _Known(told.id, told.verdict)
 
-    @cached_property
-    def _find_report(self) -> Any:
-        """One row: the payment of a payment session, and the callback row of this very report."""
+        # A known report was decided upon; only an unknown one may find its payment now.
+        if known is not None and known.verdict != UNKNOWN:
+            return known, None
+
+        return known, self._find_payment_without_answer(connection, report)
+
+    @statement
+    def _find_payment(self) -> Any:
+        """The payment of a payment session, with the callback row of this very report."""
         p, c = self.payment.c, self.callback.c
-        anchor = select(literal_column("1").label("one")).subquery("anchor")
-        session_id = bindparam("the_session_id", type_=c.session_id.type)
-        # Always true. SQLAlchemy's linter asks for a condition that joins the two tables.
-        near_p, near_c = p.id >= anchor.c.one, c.id >= anchor.c.one
-        report = and_(
-            c.session_id == session_id,
-            c.status == bindparam("the_status", type_=c.status.type),
-            near_c,
-        )
-        return select(
-            *(p[name] for name in NEEDED),
-            c.id.label("callback_id"),
-            c.verdict.label("callback_verdict"),
-        ).select_from(
-            anchor.outerjoin(self.payment, and_(p.session_id == session_id, near_p)).outerjoin(
-                self.callback, report
+        the_report = bindparam("the_report", type_=c.status.type)
+        same = and_(c.account == p.account, c.session_id == p.session_id, c.status == the_report)
+        return (
+            select(
+                *(p[name] for name in NEEDED),
+                c.id.label("callback_id"),
+                c.verdict.label("callback_verdict"),
             )
+            .select_from(self.payment.outerjoin(self.callback, same))
+            .where(self.is_mine, p.session_id == bindparam("the_session_id"))
+        )
+
+    @statement
+    def _find_callback(self) -> Any:
+        c = self.callback.c
+        return select(c.id, c.verdict).where(
+            c.account == bindparam("the_account"),
+            c.session_id == bindparam("the_session_id"),
+            c.status == bindparam("the_report"),
         )
 
     def _find_payment_without_answer(self, connection: Connection, report: Report) -> Any:
@@ -226,21 +188,20 @@ class Recorder(Part):
             return None
 
         told = report.order_id
-        key = {"the_order_ids": [told, without_mark(told)]}
+        key = {"the_order_ids": [told, without_mark(told)], **self.mine}
 
         def fits(row: Any) -> tuple[bool, bool, bool, int]:
             is_its_own = attempt_id(row.order_id, row.reference) == told
             return is_its_own, row.order_id == told, row.price == report.price, row.id
 
         found = max(connection.execute(self._find_unanswered, key), key=fits, default=None)
-
         # An attempt that left no row was paid: a person must look. Its end means nothing.
         if found is not None and report.status != "paid" and not any(fits(found)[:2]):
             return None
 
         return found
 
-    @cached_property
+    @statement
     def _find_unanswered(self) -> Any:
         p = self.payment.c
         return select(*(p[name] for name in NEEDED)).where(
@@ -249,7 +210,7 @@ class Recorder(Part):
             p.session_id.is_(None),
         )
 
-    def _claim(self, connection: Connection, known: Any, row: Mapping[str, Any]) -> int:
+    def _claim(self, connection: Connection, known: _Known | None, row: Mapping[str, Any]) -> int:
         """Write the callback row, which only one of all deliveries can, and return its id.
 
         Raises `LostRaceError` if another delivery was faster.
@@ -259,22 +220,20 @@ class Recorder(Part):
 
             if connection.execute(self._adopt, values).rowcount != 1:
                 raise LostRaceError
-
-            return int(known.id)
+            return known.id
 
         try:
             result: Any = connection.execute(self._insert, row)
-
         except IntegrityError as error:
             raise LostRaceError from error
 
         return int(result.inserted_primary_key[0])
 
-    @cached_property
+    @statement
     def _insert(self) -> Any:
         return insert(self.callback)
 
-    @cached_property
+    @statement
     def _adopt(self) -> Any:
         """Decide anew on a report that was unknown; what it was keeps its key and its time."""
         c = self.callback.c
@@ -284,7 +243,56 @@ class Recorder(Part):
             .values({name: bindparam(name) for name in _ADOPTED})
         )
 
+    def _gives_up(self, report: Report, error: HandlerError, now: datetime) -> bool:
+        """Keep that the handler has failed; return True if a person must look now.
 
-class _Known(NamedTuple):
-    id: int
-    verdict: str
+        Until then Spayon delivers again, and `reconcile` asks.
+        """
+        failures, since = self._note_failure(report, failure_of(error), now)
+
+        if report.status != "paid" or failures < MAX_FAILURES or now < since + GIVE_UP_AFTER:
+            return False
+
+        logger.error(
+            "the handler has failed for days; the payment goes to review",
+            extra={"account": self.account, "session_id": report.session_id},
+            exc_info=error,
+        )
+        return True
+
+    @transaction
+    def _note_failure(
+        self, connection: Connection, report: Report, failure: str, now: datetime
+    ) -> tuple[int, datetime]:
+        """Write down one more failure; return how many there are now, and since when."""
+        _, found = self._look_up(connection, report)
+
+        if found is None:
+            return 0, now
+        failures, since = found.handler_failures + 1, found.handler_failed_at or now
+        counted = {"handler_failures": failures, "handler_failed_at": since}
+        values = counted | {
+            "the_id": found.id,
+            "handler_error": failure,
+            # Spayon delivers a callback three times. After that only a status check can tell of a
+            # payment whose answer was lost, or that has ended.
+            "session_id": report.session_id,
+            "due_at": now if found.session_id is None else found.due_at or now,
+        }
+
+        try:
+            connection.execute(self._write_failure, values)
+        except IntegrityError as error:
+            raise LostRaceError from error
+
+        return failures, since
+
+    @statement
+    def _write_failure(self) -> Any:
+        p = self.payment.c
+        names = ("handler_failures", "handler_failed_at", "handler_error", "session_id", "due_at")
+        return (
+            update(self.payment)
+            .where(p.id == bindparam("the_id"), p.status.not_in(BARRING))
+            .values({name: bindparam(name) for name in names})
+        )

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from datetime import timedelta
-from functools import cached_property
-from typing import Any
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
-from sqlalchemy import Integer
-from sqlalchemy import bindparam
-from sqlalchemy import func
-from sqlalchemy import or_
-from sqlalchemy import select
-from sqlalchemy import update
+from sqlalchemy import Connection, Integer, bindparam, func, literal, or_, select, update
 
-from ..transitions import APPLIED
-from ..transitions import ENDED
-from ..transitions import Transition
-from .checkouts import SESSION_LIFETIME
+from ..domain.transitions import APPLIED, ENDED, SESSION_LIFETIME, Transition
 from .outbox import Outbox
-from .status import NEEDED
-from .status import StatusWriter
-from .transactions import Part
-from .transactions import Source
-from .transactions import transaction
-
+from .status import NEEDED, StatusWriter
+from .transactions import Part, Source, statement, transaction
 
 #: The first pause between two questions of reconcile about one payment; it doubles each time.
 FIRST_PAUSE = timedelta(minutes=1)
@@ -64,31 +48,28 @@ class Schedule(Part):
 
     @transaction
     def claim_check(
-        self, connection: Connection, payment_id: int, *, now: datetime, ended: bool = False
+        self, connection: Connection, payment_id: int, *, now: datetime, settled: bool = False
     ) -> bool:
-        """Return True if the caller, and nobody else, may ask about a pending payment *now*.
+        """Return True if the caller, and nobody else, may ask about a payment *now*.
 
-        With *ended*, also about one that has ended, with whatever status.
+        If it is paid or under review, only with *settled*.
         """
-        key = {"the_id": payment_id, "checked_at": now, "quiet_since": now - self._interval}
-        statement = self._claim_check_of_ended if ended else self._claim_check
-        return bool(connection.execute(statement, key).rowcount == 1)
+        key = {"the_id": payment_id, "checked_at": now, **self._quiet(now)}
+        claim = self._claim_any_check if settled else self._claim_check
+        return bool(connection.execute(claim, key).rowcount == 1)
 
-    @cached_property
+    @statement
     def _claim_check(self) -> Any:
+        return self._claim_any_check.where(self._is_open)
+
+    @statement
+    def _claim_any_check(self) -> Any:
         p = self.payment.c
-        mine = (p.id == bindparam("the_id"), self._is_quiet)
         return (
             update(self.payment)
-            .where(*mine, p.status == "pending")
+            .where(p.id == bindparam("the_id"), self.is_present, self._is_quiet)
             .values(checked_at=bindparam("checked_at"))
         )
-
-    @cached_property
-    def _claim_check_of_ended(self) -> Any:
-        p = self.payment.c
-        mine = (p.id == bindparam("the_id"), self._is_quiet)
-        return update(self.payment).where(*mine).values(checked_at=bindparam("checked_at"))
 
     @transaction
     def lease_due(
@@ -110,11 +91,7 @@ class Schedule(Part):
 
         rows = connection.execute(
             self._find_due,
-            {
-                "the_now": due_by or now,
-                "quiet_since": now - self._interval,
-                "the_limit": limit,
-            },
+            {"the_limit": limit, "the_now": due_by or now, **self._quiet(now)},
         ).all()
 
         # One statement for all that were asked about equally often: most of a batch, as a rule.
@@ -139,7 +116,7 @@ class Schedule(Part):
             for row in rows
         ]
 
-    @cached_property
+    @statement
     def _find_due(self) -> Any:
         p = self.payment.c
         limit: Any = bindparam("the_limit", type_=Integer())
@@ -151,7 +128,7 @@ class Schedule(Part):
             .with_for_update(skip_locked=True)
         )
 
-    @cached_property
+    @statement
     def _write_lease(self) -> Any:
         p = self.payment.c
         return (
@@ -160,41 +137,48 @@ class Schedule(Part):
             .values({name: bindparam(name) for name in ("checked_at", "due_at", "attempts")})
         )
 
-    @transaction
-    def mark(
-        self, connection: Connection, payment_id: int, *, since: datetime, now: datetime
-    ) -> bool:
-        """Mark a payment that was leased at *since* as asked about *now*; the call begins only now.
-
-        Returns False if somebody else has asked in the meantime, or the payment is paid.
-        """
-        key = {"the_id": payment_id, "since": since, "checked_at": now}
-        return bool(connection.execute(self._mark, key).rowcount == 1)
-
-    @cached_property
-    def _mark(self) -> Any:
-        p = self.payment.c
-        return (
-            update(self.payment)
-            .where(p.id == bindparam("the_id"), self._is_open, p.checked_at <= bindparam("since"))
-            .values(checked_at=bindparam("checked_at"))
-        )
-
     def count_due(self, *, now: datetime) -> int:
         """Return how many payments are due to be asked about."""
-        key = {"the_now": now, "quiet_since": now - self._interval}
+        key = {"the_now": now, **self._quiet(now)}
         return int(self.connect().execute(self._count_due, key).scalar_one())
 
-    @cached_property
+    @statement
     def _count_due(self) -> Any:
         return select(func.count()).where(*self._is_due)
+
+    def accounts_at_work(self, *, now: datetime) -> dict[str, int]:
+        """Return the accounts of vendors for whom something is due, with the number of payments.
+
+        There is a payment to ask about, or a callback row for the dispatcher. Whoever has waited
+        for the longest comes first.
+        """
+        p, c = self.payment.c, self.callback.c
+        vendors = f"{self.account}/"
+        due = (
+            select(p.account, func.count().label("number"), func.min(p.due_at).label("since"))
+            .where(p.due_at <= now, p.account.startswith(vendors, autoescape=True))
+            .where(p.gateway == self.source.gateway, self._is_open, self._is_quiet)
+            .group_by(p.account)
+        )
+        waiting = (
+            select(c.account, literal(0).label("number"), func.min(c.dispatch_at).label("since"))
+            .where(self.waits_for_dispatcher(now), c.account.startswith(vendors, autoescape=True))
+            .group_by(c.account)
+        )
+        rows = [*self.connect().execute(due, self._quiet(now)), *self.connect().execute(waiting)]
+        found: dict[str, int] = {}
+
+        for row in sorted(rows, key=lambda row: row.since):
+            found[row.account] = found.get(row.account, 0) + row.number
+
+        return found
 
     @transaction
     def postpone(self, connection: Connection, payment_id: int, *, until: datetime) -> None:
         """Ask about a payment no earlier than *until*."""
         connection.execute(self._postpone, {"the_id": payment_id, "due_at": until})
 
-    @cached_property
+    @statement
     def _postpone(self) -> Any:
         p = self.payment.c
         return (
@@ -206,10 +190,10 @@ class Schedule(Part):
     @transaction
     def postpone_due(self, connection: Connection, *, now: datetime, until: datetime) -> int:
         """Ask about every payment that is due *now* no earlier than *until*; return how many."""
-        key = {"the_now": now, "quiet_since": now - self._interval, "due_at": until}
+        key = {"due_at": until, "the_now": now, **self._quiet(now)}
         return connection.execute(self._postpone_due, key).rowcount
 
-    @cached_property
+    @statement
     def _postpone_due(self) -> Any:
         return update(self.payment).where(*self._is_due).values(due_at=bindparam("due_at"))
 
@@ -218,7 +202,7 @@ class Schedule(Part):
         """Ask no more about a payment that has failed or expired."""
         connection.execute(self._close, {"the_id": payment_id})
 
-    @cached_property
+    @statement
     def _close(self) -> Any:
         p = self.payment.c
         has_ended = or_(*(p.status == status for status in ENDED))
@@ -234,7 +218,7 @@ class Schedule(Part):
         changed = self._expire_unanswered(payment_id, now)
 
         if changed:
-            self._outbox.announce_status("expired", payment_id)
+            self._outbox.tell_status("expired", payment_id)
 
         return changed
 
@@ -248,28 +232,41 @@ class Schedule(Part):
         self._status.write(connection, found, Transition(APPLIED, "expired"), now=now)
         return True
 
-    @cached_property
+    @statement
     def _find_unanswered(self) -> Any:
         p = self.payment.c
         return select(*(p[name] for name in NEEDED)).where(
             p.id == bindparam("the_id"), p.session_id.is_(None), p.status == "pending"
         )
 
-    @cached_property
-    def _is_quiet(self) -> Any:
-        p = self.payment.c
-        return or_(p.checked_at.is_(None), p.checked_at <= bindparam("quiet_since"))
+    def _quiet(self, now: datetime) -> dict[str, Any]:
+        """Return the parameters of the condition below, and the account."""
+        quiet = {"quiet_since": now - self._interval, "quiet_from": now + self._interval}
+        return quiet | self.mine
 
-    @cached_property
+    @statement
+    def _is_quiet(self) -> Any:
+        """The condition that nobody has asked just now.
+
+        A host whose clock is ahead by more than the interval does not keep the others from asking.
+        """
+        p = self.payment.c
+        return or_(
+            p.checked_at.is_(None),
+            p.checked_at <= bindparam("quiet_since"),
+            p.checked_at > bindparam("quiet_from"),
+        )
+
+    @statement
     def _is_open(self) -> Any:
         # A payment that is paid or under review stays so, whatever Spayon would say.
         p = self.payment.c
         return or_(*(p.status == status for status in ("pending", *ENDED)))
 
-    @cached_property
+    @statement
     def _is_due(self) -> Any:
         p = self.payment.c
-        return (p.due_at <= bindparam("the_now"), self.is_mine, self._is_open, self._is_quiet)
+        return (p.due_at <= bindparam("the_now"), self.is_present, self._is_open, self._is_quiet)
 
 
 def pause(attempts: int) -> timedelta:

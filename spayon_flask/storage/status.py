@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from datetime import timedelta
-from functools import cached_property
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-from sqlalchemy import and_
-from sqlalchemy import bindparam
-from sqlalchemy import or_
-from sqlalchemy import select
-from sqlalchemy import update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ..handlers import Handlers
-from ..handlers import check_result
-from ..reports import Report
-from ..transitions import BARRING
-from ..transitions import ENDED
-from ..transitions import Transition
-from ..transitions import held_order
-from .handler_guard import handlers_only
-from .transactions import LostRaceError
-from .transactions import Part
-from .transactions import Source
-
+from ..domain.handlers import Handlers
+from ..domain.reports import Report
+from ..domain.transitions import BARRING, ENDED, Transition, held_order
+from .guard import guarded
+from .transactions import LostRaceError, Part, Source, statement
 
 # Relies on: redelivery-count, redelivery-spacing
 #: So long after a payment has failed or expired, Spayon is asked about it once more. A payer may
@@ -60,9 +46,12 @@ NEEDED = (
     "language",
     "decline_reasons",
     "expires_at",
-    # How long its handlers have failed is told by these.
+    # When it began, and what is known of its handlers.
     "created_at",
-    "attempts",
+    "due_at",
+    "handler_failures",
+    "handler_failed_at",
+    "handler_error",
 )
 
 _WRITTEN = (
@@ -78,6 +67,9 @@ _WRITTEN = (
     "paid_at",
     "reported_price",
     "reported_currency",
+    "handler_failures",
+    "handler_failed_at",
+    "handler_error",
 )
 
 
@@ -113,12 +105,15 @@ class StatusWriter(Part):
             "due_at": None,
         }
 
+        if run_handlers and status != "review":
+            values |= {"handler_failures": 0, "handler_failed_at": None, "handler_error": None}
+
         if report is not None:
             values |= _taken_over(found, status, report, now)
 
         # A payment session that nobody has paid makes way for one that was paid.
         if status == "paid" and found.held_order_id is None:
-            connection.execute(self._displace, {"the_order_id": found.order_id})
+            connection.execute(self._displace, {"the_order_id": found.order_id, **self.mine})
 
         self._write(connection, found, values)
 
@@ -127,25 +122,27 @@ class StatusWriter(Part):
 
     def holder(self, connection: Connection, order_id: str) -> Any:
         """Return id and status of the payment that holds an order, or None."""
-        return connection.execute(self._find_holder, {"the_order_id": order_id}).first()
+        return connection.execute(
+            self._find_holder, {"the_order_id": order_id, **self.mine}
+        ).first()
 
-    @cached_property
+    @statement
     def _holds_order(self) -> Any:
         """The condition that a payment holds an order."""
         return and_(self.is_mine, self.payment.c.held_order_id == bindparam("the_order_id"))
 
-    @cached_property
+    @statement
     def _find_holder(self) -> Any:
         p = self.payment.c
         return select(p.id, p.status, p.session_id).where(self._holds_order)
 
-    @cached_property
+    @statement
     def _displace(self) -> Any:
         """Take the order from the payment that holds it, unless that one has been decided."""
         waits = self.payment.c.status == "pending"
         return update(self.payment).where(self._holds_order, waits).values(held_order_id=None)
 
-    @cached_property
+    @statement
     def _write_status(self) -> Any:
         """The one statement that writes a status. It matches only what was decided upon."""
         p = self.payment.c
@@ -181,36 +178,33 @@ class StatusWriter(Part):
             raise LostRaceError
 
     def _run_handlers(self, connection: Connection, found: Any, values: Mapping[str, Any]) -> None:
-        handlers = self._handlers.by_status[values["status"]]
+        status = values["status"]
+        handlers = self._handlers.of_status(status)
 
         if not handlers:
             return
 
-        if values["status"] in ENDED and self._has_nothing_to_tell(connection, found, values):
+        # Nobody was ever sent to Spayon's page.
+        if status == "expired" and values["session_id"] is None:
+            return
+
+        # The natural handler of an end would undo a paid order. While a payment holds its order, no
+        # other payment of the order is paid.
+        if status in ENDED and found.held_order_id is None and self._is_paid(connection, found):
             return
 
         payment = self.load(values)
 
-        with handlers_only(self.session, connection):
+        with guarded(self.session, connection, may_hold_back=status == "paid"):
             for handler in handlers:
-                check_result(handler, handler(payment))
+                self._handlers.run(handler, payment)
 
-    def _has_nothing_to_tell(
-        self, connection: Connection, found: Any, values: Mapping[str, Any]
-    ) -> bool:
-        """Return True if the natural handler of `failed` or `expired` would undo a paid order."""
-        # Nobody was ever sent to Spayon's page.
-        if values["status"] == "expired" and values["session_id"] is None:
-            return True
-
-        # A payment that holds its order is the only one that may be paid.
-        if found.held_order_id is not None:
-            return False
-
-        rows = connection.execute(self._lock_order, {"the_order_id": found.order_id})
+    def _is_paid(self, connection: Connection, found: Any) -> bool:
+        """Return True if a payment of the same order is paid."""
+        rows = connection.execute(self._lock_order, {"the_order_id": found.order_id, **self.mine})
         return any(row.status == "paid" for row in rows)
 
-    @cached_property
+    @statement
     def _lock_order(self) -> Any:
         """All payments of an order. One that is becoming paid is waited for."""
         p = self.payment.c
@@ -228,9 +222,11 @@ def _taken_over(found: Any, status: str, report: Report, now: datetime) -> dict[
         "decline_reasons": list(report.decline_reasons) or None,
     }
 
-    if status in BARRING and report.status == "paid":
+    if status in BARRING:
+        # A clock of Spayon's that is wrong would put the payment into the books of another year.
+        told = report.updated_at
         taken |= {
-            "paid_at": report.updated_at or now,
+            "paid_at": told if told is not None and found.created_at <= told <= now else now,
             "reported_price": report.price,
             "reported_currency": report.currency,
         }

@@ -6,51 +6,35 @@ import os
 import weakref
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..handlers import Handlers
-from ..models import CallbackMixin
-from ..models import PaymentMixin
+from ..domain.handlers import Handlers
 from .checkouts import Checkouts
-from .creations import Creations
 from .outbox import Outbox
 from .queries import Queries
 from .recording import Recorder
 from .schedule import Schedule
 from .status import StatusWriter
-from .transactions import Database
-from .transactions import Part
-from .transactions import Source
-
+from .transactions import Part, Source
 
 if TYPE_CHECKING:
-    from .backfill import Backfill
+    from .inspection import Inspection
     from .ledger import Ledger
+    from .notes import Notes
     from .pruning import Pruning
-    from .reviews import Notes
     from .reviews import Reviews
     from .totals import Totals
 
 
 class Storage(Part):
-    """The parts through which the payments of *account* are read and written.
+    """The parts through which the payments of *source* are read and written.
 
-    Every part works through the shop's own `db.session`: *db* is its `SQLAlchemy` object. Each
-    method of a part that writes commits, and raises `UncommittedChangesError` if that session holds
-    changes. *interval* lies at least between two status calls for one payment.
+    Every part works through the shop's own `db.session`. Each method of a part that writes commits,
+    and raises `UncommittedChangesError` if that session holds changes. *interval* lies at least
+    between two status calls for one payment.
     """
 
-    def __init__(
-        self,
-        account: str,
-        db: Database,
-        payment_class: type[PaymentMixin],
-        callback_class: type[CallbackMixin],
-        handlers: Handlers,
-        interval: timedelta,
-    ) -> None:
-        source = Source(account, db, payment_class, callback_class)
+    def __init__(self, source: Source, handlers: Handlers, interval: timedelta) -> None:
         super().__init__(source)
         self._status = status = StatusWriter(source, handlers)
         #: What stands in the tables.
@@ -60,9 +44,7 @@ class Storage(Part):
         #: The one way in for reports.
         self.recorder = Recorder(source, status, self.outbox)
         #: Which payment holds an order.
-        self.checkouts = Checkouts(source, handlers)
-        #: What became of the creation of a payment session.
-        self.creations = Creations(source, self.checkouts)
+        self.checkouts = Checkouts(source, handlers, self.queries)
         #: Whom to ask Spayon about, and when.
         self.schedule = Schedule(source, status, self.outbox, interval)
 
@@ -74,6 +56,13 @@ class Storage(Part):
         from .reviews import Reviews  # noqa: PLC0415  on demand
 
         return Reviews(self.source, self._status, self.outbox, self.queries)
+
+    @cached_property
+    def inspection(self) -> Inspection:
+        """Whether the tables are as they should be, and what waits."""
+        from .inspection import Inspection  # noqa: PLC0415  on demand
+
+        return Inspection(self.source)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -92,16 +81,9 @@ class Storage(Part):
     @cached_property
     def notes(self) -> Notes:
         """What people write down beside the rows."""
-        from .reviews import Notes  # noqa: PLC0415  on demand
+        from .notes import Notes  # noqa: PLC0415  on demand
 
         return Notes(self.source)
-
-    @cached_property
-    def backfill(self) -> Backfill:
-        """Columns that an earlier release did not have."""
-        from .backfill import Backfill  # noqa: PLC0415  on demand
-
-        return Backfill(self.source)
 
     @cached_property
     def pruning(self) -> Pruning:
@@ -109,11 +91,6 @@ class Storage(Part):
         from .pruning import Pruning  # noqa: PLC0415  on demand
 
         return Pruning(self.source)
-
-    @property
-    def writes_side_by_side(self) -> bool:
-        """Whether several transactions may write at the same time, which SQLite cannot."""
-        return self.connect().dialect.name != "sqlite"
 
 
 def forget_connections_after_fork(app: Any, db: Any) -> None:

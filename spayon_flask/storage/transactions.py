@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from functools import wraps
-from typing import Any
-from typing import Concatenate
-from typing import ParamSpec
-from typing import Protocol
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement
-from sqlalchemy import Connection
-from sqlalchemy import RowMapping
-from sqlalchemy import Table
-from sqlalchemy import bindparam
-from sqlalchemy import inspect
-from sqlalchemy import update
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapper
-from sqlalchemy.orm import Session
-from sqlalchemy.orm import make_transient_to_detached
-from sqlalchemy.orm import scoped_session
-from sqlalchemy.orm.attributes import instance_dict
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Table,
+    and_,
+    bindparam,
+    inspect,
+    update,
+)
+from sqlalchemy.orm import Mapper, Session, make_transient_to_detached, scoped_session
+from sqlalchemy.orm.attributes import instance_dict, set_committed_value
 
 from ..errors import HandlerError
-from ..models import CallbackMixin
-from ..models import PaymentMixin
-from ..models import table_of
-from .database_errors import is_transient
-from .writes import begin_clean
-from .writes import holds_changes
-
+from .database_errors import hide_parameters, is_transient
+from .guard import HANDLED, begin_clean, holds_changes
+from .models import CallbackMixin, PaymentMixin, table_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,19 +35,6 @@ MAX_TRIES = 5
 #: No further try begins after this many seconds, half of what gunicorn gives a request: a worker
 #: must not wait for a lock again and again. A server that has crashed is back by then, as a rule.
 MAX_SECONDS = 15.0
-
-#: The states of a transaction. PostgreSQL answers the COMMIT of one that has failed with a ROLLBACK
-#: and no error.
-OPEN = "open"
-FAILED = "failed"
-ENDED = "ended"
-
-#: What psycopg calls `IDLE` and `INERROR`.
-_IDLE = 0
-_IN_ERROR = 3
-
-#: MariaDB's protocol: the bit of the server's status that says that a transaction is open.
-_IN_TRANSACTION = 1
 
 
 class LostRaceError(Exception):
@@ -76,28 +50,47 @@ class Database(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where the payments of one vendor *account* are kept.
+    """Where the payments of one vendor *account* at one *gateway* are kept.
 
     *db* is the shop's `SQLAlchemy` object. Its `session` is looked up each time: a shop may replace
     it.
     """
 
     account: str
+    gateway: str
     db: Database
     payment_class: type[PaymentMixin]
     callback_class: type[CallbackMixin]
+    #: The statements that were built for the two tables: every account executes the same.
+    statements: dict[Any, Any] = field(default_factory=dict)
+
+
+def statement(build: Callable[[Any], Any]) -> Any:
+    """Have a method of a `Part` build a statement once, which is then read like an attribute."""
+
+    def read(part: Part) -> Any:
+        built = part.source.statements
+
+        if build not in built:
+            built[build] = build(part)
+
+        return built[build]
+
+    return property(read)
 
 
 class Part:
     """Read or write the payments of *source* through the shop's own session.
 
     Each statement stands beside the method that executes it, and is built once. Bound parameters
-    that would clash with the name of a column begin with `the_`.
+    that would clash with the name of a column begin with `the_`. *mine* is the one by which a
+    statement knows its account.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.account = source.account
+        self.mine = {"the_account": source.account}
         self.payment: Table = table_of(source.payment_class)
         self.callback: Table = table_of(source.callback_class)
         self._mapper: Mapper[Any] = inspect(source.payment_class)
@@ -108,6 +101,17 @@ class Part:
         session: Session = self.source.db.session()
         return session
 
+    def session_in_use(self) -> Session | None:
+        """Return the shop's session of this app context, or None if nobody has used it yet."""
+        scoped = self.source.db.session
+
+        try:
+            return scoped() if scoped.registry.has() else None
+
+        except RuntimeError:
+            # Outside an app context there is no session, and a receiver cannot have used it.
+            return None
+
     def connect(self) -> Connection:
         """Return the connection, in the session's transaction, to the database that we write to.
 
@@ -117,16 +121,28 @@ class Part:
             bind_arguments={"mapper": self._mapper, "clause": self._any_write}
         )
 
+    def see_present(self, connection: Connection) -> None:
+        """Let *connection* see what is there now. Nothing may have been written yet.
+
+        MariaDB shows a transaction what was there at its first look. A handler has to see what was
+        committed while our first write waited for a lock.
+        """
+        if connection.dialect.name not in ("mysql", "mariadb") or self.session.twophase:
+            return
+
+        # A test suite may have begun a transaction around the session.
+        if not isinstance(self.session.get_bind(self._mapper), Connection):
+            connection.exec_driver_sql("COMMIT")
+
     def commit_earlier_work(self) -> None:
         """Commit what the shop has written in this request before it came to a view of ours.
 
         A `before_request` that notes when a user was last seen is the usual one. If that cannot be
         committed, it is rolled back and logged: it must not keep a payment from being recorded.
         """
-        scoped = self.source.db.session
+        session = self.session_in_use()
 
-        # Most requests have not used the session yet.
-        if not scoped.registry.has() or not holds_changes(session := scoped()):
+        if session is None or not holds_changes(session):
             return
 
         try:
@@ -156,10 +172,13 @@ class Part:
             session.add(payment)
 
         else:
-            session.expire(payment)
+            # What the shop has written into its own columns, and not yet flushed, stays.
+            unmodified = inspect(payment).unmodified
+            session.expire(payment, unmodified)
 
             for name, value in known.items():
-                set_committed_value(payment, name, value)
+                if name in unmodified:
+                    set_committed_value(payment, name, value)
 
         return payment  # type: ignore[no-any-return]  # an identity map holds Any
 
@@ -168,10 +187,16 @@ class Part:
         """The attributes of a payment object, each with the name of its column."""
         return [(each.key, each.columns[0].name) for each in self._mapper.column_attrs]
 
-    @cached_property
+    @statement
     def is_mine(self) -> ColumnElement[bool]:
-        """The condition that a payment belongs to this account."""
-        return self.payment.c.account == bindparam("the_account", self.account)
+        """The condition that a payment belongs to this account, of a statement given *mine*."""
+        return self.payment.c.account == bindparam("the_account")
+
+    @statement
+    def is_present(self) -> ColumnElement[bool]:
+        """The condition that a payment belongs to this account and to the present gateway."""
+        gateway: Any = bindparam("the_gateway", self.source.gateway)
+        return and_(self.is_mine, self.payment.c.gateway == gateway)
 
     def waits_for_dispatcher(self, now: Any) -> Any:
         """Return the condition that a callback row is due to be handed over at *now*.
@@ -181,12 +206,12 @@ class Part:
         """
         return self.callback.c.dispatch_at <= now
 
-    @cached_property
+    @statement
     def take_lock(self) -> Any:
         """A statement that writes nothing, and by which SQLite locks the database for us."""
         return update(self.payment).where(self.payment.c.id == -1).values(attempts=0)
 
-    @cached_property
+    @statement
     def _any_write(self) -> Any:
         return update(self.payment)
 
@@ -222,7 +247,9 @@ def transaction(
                 result = method(self, self.connect(), *args, **options)
                 _commit(session)
 
-            except (LostRaceError, DBAPIError, HandlerError) as error:
+            except Exception as error:
+                hide_parameters(error)
+
                 if not (left and _may_win(error) and time.monotonic() < give_up_at):
                     raise
 
@@ -239,40 +266,21 @@ def transaction(
 
 
 def _commit(session: Session) -> None:
+    handled = HANDLED in session.info
+
     try:
         session.commit()
 
-    except IntegrityError as error:
-        # None of our own constraints is checked as late as this.
+    except Exception as error:
+        if not handled or is_transient(error):
+            raise
+
+        # A constraint or a trigger that is checked at the end, or a listener of the shop.
         raise HandlerError(
-            "the database refused the commit: a constraint that is checked at the end of the "
-            "transaction does not hold for what the handler wrote"
+            f"what the handler wrote could not be committed ({type(error).__name__})"
         ) from error
 
 
 def _may_win(error: Exception) -> bool:
     cause = error.__cause__ if isinstance(error, HandlerError) else error
     return isinstance(error, LostRaceError) or is_transient(cause)
-
-
-def state_of_transaction(connection: Connection) -> str:
-    """Return `OPEN`, `FAILED` or `ENDED`, as far as the driver knows."""
-    driver: Any = connection.connection.dbapi_connection
-
-    # psycopg and psycopg2 have this, pg8000 does not.
-    if (status := getattr(getattr(driver, "info", None), "transaction_status", None)) is not None:
-        return {_IDLE: ENDED, _IN_ERROR: FAILED}.get(status, OPEN)
-
-    if (open_now := getattr(driver, "in_transaction", None)) is not None:
-        return OPEN if open_now else ENDED
-
-    if (server_status := getattr(driver, "server_status", None)) is not None:
-        return OPEN if server_status & _IN_TRANSACTION else ENDED
-
-    if connection.dialect.name == "postgresql":
-        # The driver does not tell. The server does: ours has written, so it has a number. In a
-        # transaction that has failed this statement fails, as every other but COMMIT.
-        number = connection.exec_driver_sql("SELECT txid_current_if_assigned()").scalar()
-        return OPEN if number is not None else ENDED
-
-    return OPEN

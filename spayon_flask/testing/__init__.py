@@ -10,17 +10,12 @@ read its `pytest_plugins`, of which pytest would warn.
 
 from contextlib import suppress
 
-from .callbacks import happens
-from .callbacks import happens_once
-from .callbacks import post_callback
-from .payer import Payer
-from .payer import connect
+from .callbacks import happens, happens_once, post_callback
+from .payer import Payer, connect
 
-
-# Only where pytest is installed is there somebody to ask for a fixture.
-with suppress(ModuleNotFoundError):
-    from .fixtures import spayon_payer
-    from .fixtures import spayon_simulator
+# Without pytest there are no fixtures.
+with suppress(ImportError):
+    from .payer import spayon_payer, spayon_simulator
 
 
 __all__ = [

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from datetime import timezone
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,9 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ..reports import write_callback
-from ..signing import sign
-from ..state import AppState
+from ..domain.reports import write_callback
+from ..domain.signing import sign
+from ..state import AppState, Vendors
 
 
 def post_callback(
@@ -67,11 +65,13 @@ def happens_once(count: Callable[[], int]) -> Iterator[None]:
 
 
 def state_of(app: Flask, name: str) -> AppState:
-    """Return what belongs to the `Spayon` object *name* in *app*."""
-    found = app.extensions.get("spayon", {}).get(name)
+    """Return the account *name* in *app*: that of a `Spayon` object, or `vendors/ani`."""
+    ours, _, vendor = name.partition("/")
+    found = app.extensions.get("spayon", {}).get(ours)
 
-    if isinstance(found, AppState):
-        return found
+    if isinstance(found, AppState | Vendors):
+        with app.app_context():
+            return found.of(vendor or None)
 
     # What is wrong with the settings, if `init_app` was called by a command that goes on without.
     raise LookupError(
@@ -80,7 +80,7 @@ def state_of(app: Flask, name: str) -> AppState:
 
 
 def path_of(app: Flask, name: str, endpoint: str, **values: object) -> str:
-    """Return the path of an endpoint of the `Spayon` object *name*."""
+    """Return the path of an endpoint of the account *name*."""
     with app.app_context():
         return state_of(app, name).urls.path(endpoint, **values)
 

@@ -1,35 +1,41 @@
-"""Payer: pays the orders of a shop, without a browser and without a network."""
+"""Payer: pays the orders of a shop, without a browser and without a network; its fixtures."""
 
 from __future__ import annotations
 
 import random
-import threading
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from http.client import IncompleteRead
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import Client
 
-from ..client.transport import Exchange
-from ..simulator import ConnectionCutError
-from ..simulator import Delivery
-from ..simulator import PaymentSession
-from ..simulator import Simulator
+from ..client.connections import Exchange
+from ..domain.orders import without_mark
+from ..simulator import ConnectionCutError, Delivery, PaymentSession, Simulator
+from ..simulator.courier import together
+from ..simulator.server import PATIENCE
 from ..simulator.transport import Answer
-from .callbacks import path_of
-from .callbacks import post_callback
-from .callbacks import state_of
+from .callbacks import path_of, post_callback, state_of
 
 
-def connect(app: Flask, *, name: str = "spayon") -> Simulator:
-    """Return a simulator that stands in for Spayon within this process, for the object *name*.
+def connect(
+    app: Flask,
+    *,
+    name: str = "spayon",
+    seed: int | None = None,
+    shape: Mapping[str, object] | None = None,
+    like: str | Path | Mapping[str, Any] | None = None,
+) -> Simulator:
+    """Return a simulator that stands in for Spayon within this process, for the account *name*.
 
-    It has the credentials that *app* is configured with. All that the two say to each other is
-    said in the caller's thread, without a socket.
+    The simulator has the credentials that *app* is configured with. All that the two say to each
+    other is said in the caller's thread, without a socket and without waiting. *seed*, *shape* and
+    *like* are those of `Simulator`: repeatable ids, and how the gateway behaves.
     """
     state = state_of(app, name)
     settings = state.settings
@@ -39,8 +45,11 @@ def connect(app: Flask, *, name: str = "spayon") -> Simulator:
         client_secret=settings.client_secret,
         callback_secret=settings.callback_secrets[0],
         transport=_into(app, name),
+        seed=seed,
+        shape=shape,
+        like=like,
     )
-    state.client.answer_with(_in_process(simulator.app))
+    state.client.answer_with(_in_process(simulator.app, settings.timeout[1]))
     return simulator
 
 
@@ -48,7 +57,7 @@ class Payer:
     """Pay orders of *app* at *simulator*, and have their callbacks delivered.
 
     *client* walks through the checkout page: one that is logged in, if the shop asks for that.
-    *key_of* returns the key of an order by its id, if the shop's links hold another key.
+    An order goes by its key, as in the shop's links; or by its id, if *key_of* returns the key.
     Each method that ends a payment fails unless the shop's answer to the callback is *answer*.
     """
 
@@ -66,20 +75,27 @@ class Payer:
         self._app = app
         self._key_of = key_of
         self._name = name
+        #: The payment session that each key has led to.
+        self._led_to: dict[str, str] = {}
 
     def checkout(self, order_id: str, form: Mapping[str, str] | None = None) -> str:
-        """Submit the checkout page of an order, and return the id of the payment session."""
+        """Submit the checkout page of an order, and return the id of the payment session.
+
+        Fails unless the shop sends the payer on to Spayon.
+        """
         path = path_of(self._app, self._name, "checkout", order_id=self._key_of(order_id))
         response = self.client.post(path, data=form or {})
-        session = self._session(order_id)
+        hosted, _, session_id = response.headers.get("Location", "").rpartition("/")
 
-        if response.status_code != 303 or session is None:  # noqa: PLR2004  an HTTP status
+        if response.status_code != 303 or hosted != f"{self.simulator.url}/pay":  # noqa: PLR2004  an HTTP status
             raise AssertionError(
-                f"the checkout of order {order_id} answered {response.status_code} in place of a "
-                f"redirect to Spayon:\n{response.text[:2000]}"
+                f"the checkout of order {order_id} answered {response.status_code} "
+                f"{response.headers.get('Location', '')} in place of a redirect to Spayon:\n"
+                f"{response.text[:2000]}"
             )
 
-        return session.id
+        self._led_to[order_id] = session_id
+        return session_id
 
     def pay(self, order_id: str, *, answer: int = 200) -> Delivery:
         """Pay an order, from its checkout page on if there is no payment session yet."""
@@ -119,7 +135,7 @@ class Payer:
             answers.append(response.status_code)
 
         if at_once:
-            _together(post, wanted)
+            together([partial(post, status) for status in wanted])
 
         else:
             for status in wanted:
@@ -131,8 +147,13 @@ class Payer:
         session = self._session(order_id)
 
         if session is None or session.over:
-            self.checkout(order_id)
-            session = self._needed(order_id)
+            session = self.simulator.find(self.checkout(order_id))
+
+        if session is None:
+            raise AssertionError(
+                f"the payment session of order {order_id} is that of an earlier simulator: "
+                "connect the app once, before the first checkout"
+            )
 
         delivery = end(session.id)
 
@@ -149,8 +170,13 @@ class Payer:
         return delivery
 
     def _session(self, order_id: str) -> PaymentSession | None:
-        found = self.simulator.sessions.of_order(order_id)
-        return found[-1] if found else None
+        # Spayon may take each order id once: a later attempt then has one of its own.
+        found = [
+            each
+            for each in self.simulator.sessions
+            if order_id in (each.order_id, without_mark(each.order_id or ""))
+        ]
+        return found[-1] if found else self.simulator.find(self._led_to.get(order_id, ""))
 
     def _needed(self, order_id: str) -> PaymentSession:
         session = self._session(order_id)
@@ -161,10 +187,11 @@ class Payer:
         return session
 
 
-def _in_process(wsgi_app: Any) -> Exchange:
+def _in_process(wsgi_app: Any, patience: float) -> Exchange:
     """Return what answers requests with *wsgi_app*, in the thread that sends them.
 
-    A line that a fault of the simulator cuts is raised as a socket would raise it.
+    A line that a fault of the simulator cuts, or an answer that would take longer than *patience*
+    seconds, is raised as a socket would raise it.
     """
 
     def exchange(
@@ -174,7 +201,13 @@ def _in_process(wsgi_app: Any) -> Exchange:
         client = Client(wsgi_app)
 
         try:
-            with client.open(url, method=method, headers=dict(headers), data=body) as answer:
+            with client.open(
+                url,
+                method=method,
+                headers=dict(headers),
+                data=body,
+                environ_overrides={PATIENCE: patience},
+            ) as answer:
                 return answer.status_code, dict(answer.headers), answer.get_data()
 
         except ConnectionCutError as error:
@@ -197,17 +230,16 @@ def _into(app: Flask, name: str) -> Callable[[str, bytes, Mapping[str, str]], An
     return carry
 
 
-def _together(call: Callable[[str], object], values: Sequence[str]) -> None:
-    gate = threading.Barrier(len(values))
+# Only if pytest is installed is there somebody to ask for a fixture.
+with suppress(ModuleNotFoundError):
+    import pytest
 
-    def go(value: str) -> None:
-        gate.wait()
-        call(value)
+    @pytest.fixture
+    def spayon_simulator(app: Flask) -> Simulator:
+        """Stand in for Spayon, within the process, for the shop's fixture `app`."""
+        return connect(app)
 
-    threads = [threading.Thread(target=go, args=(value,)) for value in values]
-
-    for thread in threads:
-        thread.start()
-
-    for thread in threads:
-        thread.join()
+    @pytest.fixture
+    def spayon_payer(app: Flask, spayon_simulator: Simulator) -> Payer:
+        """Pay orders of the shop's fixture `app`."""
+        return Payer(app, spayon_simulator)

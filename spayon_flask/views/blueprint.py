@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
-from flask import Blueprint
-from flask import Flask
-from flask import Response
-from flask import current_app
-from flask import has_request_context
-from flask import request
-from flask import request_started
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    has_request_context,
+    request,
+)
 from flask.blueprints import BlueprintSetupState
-from flask.sansio.app import App
-from flask.typing import RouteCallable
-from jinja2 import BaseLoader
-from jinja2 import Environment
-from jinja2 import TemplateNotFound
-from jinja2 import defaults
+from jinja2 import BaseLoader, DictLoader, Environment, TemplateNotFound, TemplateSyntaxError
 
+from ..domain.orders import is_link
 from ..errors import ConfigError
 from ..state import Current
 from .callback import create_callback
 from .checkout import create_checkout
-from .pages import page_language
-from .payment_pages import create_cancel_page
-from .payment_pages import create_return_page
-from .rehearsal import create_rehearsal
-
+from .forms import before_first_request
+from .pages import page_language, protect_pages
+from .payment_pages import create_cancel_page, create_return_page
 
 #: The parts of our own rules, which belong to one page each. Our views ignore all other parts.
-_OURS = ("order_id", "reference", "key", "what", "filename")
-
-#: What our templates are written with. Line statements would read some of our lines as their own.
-_SYNTAX = {
-    "block_start_string": defaults.BLOCK_START_STRING,
-    "block_end_string": defaults.BLOCK_END_STRING,
-    "variable_start_string": defaults.VARIABLE_START_STRING,
-    "variable_end_string": defaults.VARIABLE_END_STRING,
-    "comment_start_string": defaults.COMMENT_START_STRING,
-    "comment_end_string": defaults.COMMENT_END_STRING,
-}
+_OURS = ("order_id", "reference", "filename")
 
 _TEMPLATE = "spayon/return.html"
 
@@ -57,12 +45,13 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
         static_url_path="/static/spayon",
         template_folder="templates",
     )
-    _check_jinja(blueprint)
-    callback = create_callback(name, current)
+    blueprint.record(_check_jinja)
+    blueprint.before_request(_check_prefix)
+    callback = create_callback(current)
 
     # For macros.html, which a shop's own pages import without any context of ours.
     blueprint.add_app_template_global(
-        lambda code=None: page_language(current(), code), "spayon_language"
+        lambda code=None: page_language(current(bare=True), code), "spayon_language_of"
     )
 
     # Spayon must not be redirected: it signs one POST, and follows nothing that we know of.
@@ -73,19 +62,38 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
     # views change nothing by a POST.
     return_page = create_return_page(current)
     cancel_page = create_cancel_page(current)
-    rehearsal = create_rehearsal(current)
+    # This view looks at the token itself: it shows a form that is too old again, filled.
+    checkout = create_checkout(current)
 
     for rule, endpoint, view in (
-        ("/checkout/<path:order_id>", "checkout", create_checkout(current)),
+        ("/checkout/<path:order_id>", "checkout", checkout),
         ("/return", "return_page", return_page),
         ("/cancel/<reference>", "cancel_page", cancel_page),
-        ('/rehearsal/<key>/<any(callback, "return", cancel):what>', "rehearsal", rehearsal),
     ):
         blueprint.add_url_rule(rule, endpoint, view, methods=["GET", "POST"])
 
-    _stay_in_place(blueprint)
-    _exempt(blueprint, callback, return_page, cancel_page, rehearsal)
+    def exempt(app: Flask) -> None:
+        if (protect := app.extensions.get("csrf")) is not None:
+            for view in (callback, checkout, return_page, cancel_page):
+                protect.exempt(view)
+
+        # Spayon delivers a callback three times, and the one that is refused may be the last.
+        for limiter in app.extensions.get("limiter", ()):
+            limiter.exempt(callback)
+
+    before_first_request(blueprint, exempt)
+    _complete_links(blueprint)
+    protect_pages(blueprint)
     return blueprint
+
+
+def _check_prefix() -> None:
+    """Refuse a request whose path prefix would make links that lead to another host.
+
+    A proxy may pass on an X-Forwarded-Prefix that a stranger wrote.
+    """
+    if request.root_path and not is_link(request.root_path):
+        abort(404)
 
 
 class LastResortBlueprint(Blueprint):
@@ -135,70 +143,49 @@ class _LastResort(BaseLoader):
         return self._own.list_templates()
 
 
-def _stay_in_place(blueprint: Blueprint) -> None:
+def _complete_links(blueprint: Blueprint) -> None:
     """Have links to *blueprint* keep the parts of the prefix that this request came by.
 
-    A shop that has functions of its own for this (Flask's `url_defaults`) is asked first.
+    A shop that has functions of its own for this (Flask's `url_defaults`) is asked first. Links to
+    static files name their contents: a cache may keep them for a year.
     """
 
     @blueprint.url_defaults
-    def keep(endpoint: str, values: dict[str, Any]) -> None:
+    def complete(endpoint: str, values: dict[str, Any]) -> None:
         for name, value in (request.view_args or {}).items() if has_request_context() else ():
             if name not in _OURS and current_app.url_map.is_endpoint_expecting(endpoint, name):
                 values.setdefault(name, value)
 
+        if endpoint.endswith(".static"):
+            values.setdefault("v", _version(values["filename"]))
 
-def _exempt(blueprint: Blueprint, callback: RouteCallable, *others: RouteCallable) -> None:
-    """Exempt views of *blueprint* from the app's own checks, if it has any.
 
-    Spayon signs its POST, but knows no CSRF token: *callback* and the *others* are exempt from
-    Flask-WTF's CSRFProtect. Spayon delivers a callback three times, and a refused one may be the
-    last: *callback* is exempt from the limits of Flask-Limiter.
+@cache
+def _version(filename: str) -> str | None:
+    path = Path(__file__).parent.parent / "static" / filename
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8] if path.is_file() else None
+
+
+def _check_jinja(state: BlueprintSetupState) -> None:
+    """Raise `ConfigError` if the app's Jinja reads our pages otherwise than they were written.
+
+    Either its signs are others, or what a payer types would become part of the page.
     """
+    probe = DictLoader({_TEMPLATE: "{# #}{% if true %}{{ '<' }}{% endif %}"})
+    # If the app has none yet: to make the app's own would keep the app from changing its options.
+    options = {"autoescape": state.app.select_jinja_autoescape, **state.app.jinja_options}
+    environment = vars(state.app).get("jinja_env") or Environment(**options)  # noqa: S701  the app's
+    environment = environment.overlay(loader=probe, bytecode_cache=None)
 
-    # Not at registration: the app may set up these extensions later. From its first request on it
-    # may not, says Flask; and this signal comes before the checks of that very request.
-    @blueprint.record
-    def wait(state: BlueprintSetupState) -> None:
-        def exempt_now(app: Flask, **_: Any) -> None:
-            if (protect := app.extensions.get("csrf")) is not None:
-                for view in (callback, *others):
-                    protect.exempt(view)
+    try:
+        shown = environment.get_template(_TEMPLATE).render()
 
-            for limiter in app.extensions.get("limiter", ()):
-                limiter.exempt(callback)
+    except TemplateSyntaxError:
+        shown = ""
 
-            # Afterwards, so that a request beside this one is checked only after this.
-            request_started.disconnect(exempt_now)
-
-        request_started.connect(exempt_now, state.app, weak=False)
-
-
-def _check_jinja(blueprint: Blueprint) -> None:
-    """Have the registration of *blueprint* refuse an app whose Jinja cannot show our pages."""
-
-    @blueprint.record
-    def check(state: BlueprintSetupState) -> None:
-        options = _options_of(state.app)
-
-        for name, ours in _SYNTAX.items():
-            if (theirs := options.get(name, ours)) != ours:
-                raise ConfigError(
-                    f"the app's Jinja has {name} = {theirs!r}, but the payment pages are written "
-                    f"with {ours!r}: leave it as it is in app.jinja_options and app.jinja_env, or "
-                    "use an overlay of the environment for your own templates"
-                )
-
-        escape = options.get("autoescape", state.app.select_jinja_autoescape)
-
-        if not (escape(_TEMPLATE) if callable(escape) else escape):
-            raise ConfigError(
-                "the app's Jinja does not escape .html templates, so whatever a payer types would "
-                "become part of the payment pages: leave autoescape on for names that end in .html"
-            )
-
-
-def _options_of(app: App) -> dict[str, Any]:
-    # Not yet made, as a rule; to make it here would keep the app from changing its options.
-    made = vars(app).get("jinja_env")
-    return dict(app.jinja_options) if made is None else vars(made)
+    if shown != "&lt;":
+        raise ConfigError(
+            "the app's Jinja cannot show the payment pages: in app.jinja_options and app.jinja_env "
+            "leave autoescape on for names that end in .html, and the signs {{ }}, {% %} and {# #} "
+            "as they are, or use an overlay of the environment for your own templates"
+        )

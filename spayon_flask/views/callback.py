@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import datetime
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from flask import Request
-from flask import Response
-from flask import request
-from flask.typing import ResponseReturnValue
-from flask.typing import RouteCallable
-from werkzeug.exceptions import HTTPException
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Request, Response, request
+from flask.typing import ResponseReturnValue, RouteCallable
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from .. import signals
-from ..errors import InvalidPayloadError
-from ..errors import InvalidSignatureError
-from ..rehearsals import REHEARSAL
-from ..reports import Report
-from ..signing import CHALLENGE
-from ..signing import DOCTOR_HEADER
-from ..signing import DOCTOR_WORD
-from ..signing import verify
-from ..state import Current
-
+from ..domain.reports import Report
+from ..domain.signing import CHALLENGE, DOCTOR_HEADER, DOCTOR_WORD, verify
+from ..errors import InvalidPayloadError, InvalidSignatureError
+from ..state import AppState, Current
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +29,20 @@ QUIET = timedelta(minutes=1)
 
 _PLAIN = "text/plain; charset=utf-8"
 
+_EATEN = (
+    "a body was announced, but nothing of it could be read: a before_request of the shop has read "
+    "it, or the server passes no chunked bodies on"
+)
+
 #: Read like `HTTP_X_SIGNATURE`: to make an object of all headers takes ten times as long.
 _DOCTOR_KEY = f"HTTP_{DOCTOR_HEADER.upper().replace('-', '_')}"
 
 _UNSIGNED = [("Content-Type", _PLAIN), ("WWW-Authenticate", CHALLENGE)]
 
 
-def create_callback(name: str, current: Current) -> RouteCallable:
-    """Return the view that takes Spayon's callbacks for the account *name*."""
-    refusals = _Refusals(name, current)
+def create_callback(current: Current) -> RouteCallable:
+    """Return the view that takes Spayon's callbacks."""
+    refusals = _Refusals()
 
     def callback(**_: object) -> ResponseReturnValue:
         """Record what Spayon says; hearing it again changes nothing."""
@@ -63,25 +57,22 @@ def create_callback(name: str, current: Current) -> RouteCallable:
             report = Report.from_json(body)
 
         except InvalidSignatureError as error:
-            return refusals.answer(401, str(error), now)
+            if not body and _is_announced(request):
+                return refusals.answer(state, 400, _EATEN, now)
+
+            return refusals.answer(state, 401, str(error), now)
 
         except InvalidPayloadError as error:
-            return refusals.answer(400, str(error), now)
+            return refusals.answer(state, 400, str(error), now)
 
         except RequestEntityTooLarge:
-            return refusals.answer(413, "the body is larger than 64 KiB", now)
+            return refusals.answer(state, 413, "the body is larger than 64 KiB", now)
 
         except HTTPException:
-            return refusals.answer(400, "the body could not be read to its end", now)
+            return refusals.answer(state, 400, "the body could not be read to its end", now)
 
         # An error report shows local variables. Who signed is proven, and the report has the bytes.
         del body, signature
-
-        # It comes to this address if Spayon goes by the defaults of the admin panel.
-        nobody_s = report.order_id is None or REHEARSAL in report.order_id
-
-        if nobody_s and state.rehearsals.has_session(report.session_id):
-            return Response("a rehearsal\n", content_type=_PLAIN)
 
         state.storage.commit_earlier_work()
 
@@ -94,13 +85,18 @@ def create_callback(name: str, current: Current) -> RouteCallable:
             # Whatever it was, it was rolled back: Spayon is to deliver again.
             logger.exception(
                 "callback failed; Spayon will deliver it again",
-                extra={"account": name, "session_id": report.session_id},
+                extra={"account": state.name, "session_id": report.session_id},
             )
             return Response("not recorded\n", 500, content_type=_PLAIN)
 
         return Response(content_type=_PLAIN)
 
     return callback
+
+
+def _is_announced(request: Request) -> bool:
+    """Return True if the sender of *request* has announced a body."""
+    return bool(request.content_length) or "chunked" in request.headers.get("Transfer-Encoding", "")
 
 
 def read_body(request: Request) -> bytes:
@@ -137,20 +133,21 @@ def _forget_rest(request: Request) -> None:
 
 
 class _Refusals:
-    """Answer callbacks of *account* that are refused, and log each reason once a minute."""
+    """Answer callbacks that are refused, and log each reason once a minute for each account."""
 
-    def __init__(self, account: str, current: Current) -> None:
-        self._account = account
-        self._current = current
-        self._unlogged: dict[str, int] = {}
-        self._quiet_until: dict[str, datetime] = {}
+    def __init__(self) -> None:
+        #: For each account and reason: until when the reason is not logged again, and how often it
+        #: came since.
+        self._quiet: dict[tuple[str, str], tuple[datetime, int]] = {}
 
-    def answer(self, status_code: int, reason: str, now: datetime) -> ResponseReturnValue:
+    def answer(
+        self, state: AppState, status_code: int, reason: str, now: datetime
+    ) -> ResponseReturnValue:
         """Return the answer to a callback that is refused for *reason*; log it, tell observers."""
-        if not self._is_the_doctors():
-            self._log(reason, now)
-            signals.announce(
-                signals.callback_refused, self._account, status_code=status_code, reason=reason
+        if not _is_the_doctors(state):
+            self._log(state.name, reason, now)
+            state.storage.outbox.tell(
+                signals.callback_refused, status_code=status_code, reason=reason
             )
 
         if status_code == 401:  # noqa: PLR2004  an HTTP status
@@ -159,33 +156,29 @@ class _Refusals:
 
         return Response(f"{reason}\n", status_code, content_type=_PLAIN)
 
-    def _is_the_doctors(self) -> bool:
-        """Return True if `doctor` has sent the callback: nobody needs to be told of that."""
-        shown = request.environ.get(_DOCTOR_KEY)
+    def _log(self, account: str, reason: str, now: datetime) -> None:
+        until, more = self._quiet.get((account, reason), (now, 0))
 
-        if shown is None:
-            return False
-
-        try:
-            verify(DOCTOR_WORD, shown, self._current().settings.callback_secrets)
-
-        except InvalidSignatureError:
-            return False
-
-        return True
-
-    def _log(self, reason: str, now: datetime) -> None:
-        until = self._quiet_until.get(reason)
-
-        if until is not None and now < until:
-            self._unlogged[reason] = self._unlogged.get(reason, 0) + 1
+        if now < until:
+            self._quiet[account, reason] = until, more + 1
             return
 
-        self._quiet_until[reason] = now + QUIET
-        more = self._unlogged.pop(reason, 0)
+        self._quiet[account, reason] = now + QUIET, 0
         logger.warning(
             "callback refused: %s%s",
             reason,
             f" ({more} more since this was last logged)" if more else "",
-            extra={"account": self._account},
+            extra={"account": account},
         )
+
+
+def _is_the_doctors(state: AppState) -> bool:
+    """Return True if `doctor` has sent the callback: nobody needs to be told of that."""
+    shown = request.environ.get(_DOCTOR_KEY)
+
+    with suppress(InvalidSignatureError):
+        if shown is not None:
+            verify(DOCTOR_WORD, shown, state.settings.callback_secrets)
+            return True
+
+    return False

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from datetime import tzinfo
+from decimal import Decimal
 from functools import wraps
 from importlib import import_module
 from typing import Any
 
-from flask import Response
-from flask import current_app
-from flask import make_response
-from flask import render_template
-from flask import request
-from flask import url_for
-from flask.typing import ResponseReturnValue
-from flask.typing import RouteCallable
+from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue, RouteCallable
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from werkzeug.exceptions import HTTPException
 
-from ..handlers import check_result
-from ..languages import Language
-from ..languages import choose_language
-from ..orders import Order
-from ..state import AppState
-from ..state import Current
+from ..domain.handlers import check_result
+from ..domain.languages import Language, choose_language
+from ..domain.money import plain
+from ..domain.orders import Order, OrderLine
+from ..state import AppState, Current
 from ..storage.database_errors import database_trouble
-
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +36,12 @@ def page_language(state: AppState, preferred: str | None) -> Language:
     """
     locale, zone = _babel()
     settings = state.settings
-    chosen = preferred or chosen_by_shop(state)
-    return choose_language(chosen, settings.language, locale, *accepted()).in_zone(
-        settings.timezone or zone
+    # Not the best match of Werkzeug: of `ru-RU, en;q=0.1` that is `en`, since it is exact.
+    accepted = [code for code, quality in request.accept_languages if quality > 0]
+    language = choose_language(
+        preferred or chosen_by_shop(state), settings.language, locale, *accepted
     )
-
-
-def accepted() -> list[str]:
-    """Return the language codes that the browser takes, the best liked first.
-
-    Not the best match of Werkzeug: of `ru-RU, en;q=0.1` that is `en`, since it is exact.
-    """
-    return [code for code, quality in request.accept_languages if quality > 0]
+    return language.in_zone(settings.timezone or zone)
 
 
 def chosen_by_shop(state: AppState) -> str | None:
@@ -85,6 +73,29 @@ def _babel() -> tuple[str | None, tzinfo | None]:
     return None if locale is None else str(locale), babel.get_timezone()
 
 
+def named(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *context* with names that no shop has: in its own frame its own words count."""
+    return {f"spayon_{name}": value for name, value in context.items()}
+
+
+def _texts(language: Language) -> Callable[..., str]:
+    """Return the function by which a template speaks *language*.
+
+    What our catalogues do not know is the shop's own message, for the gettext of its app.
+    """
+
+    @pass_context
+    def text(context: Context, message: str, **variables: object) -> str:
+        theirs: Any = context.environment.globals.get("gettext")
+
+        if theirs is None or language.knows(message):
+            return language.gettext(message, **variables)
+
+        return str(context.call(theirs, message, **variables))
+
+    return text
+
+
 def render(
     app_state: AppState,
     template: str,
@@ -94,27 +105,41 @@ def render(
 ) -> Response:
     """Return the page *template*, which no cache keeps and no other site hears of."""
     settings = app_state.settings
-    response = make_response(
-        render_template(
-            f"spayon/{template}",
-            language=language,
-            _=language.gettext,
-            shop_name=settings.shop_name_for(language.code) or request.host,
-            shop_url=settings.shop_url_for(language.code) or request.root_path + "/",
-            simulated=settings.simulated,
-            support=settings.support,
-            support_url=settings.support_url,
-            status_code=status_code,
-            **context,
-        ),
-        status_code,
-    )
-    response.headers["Cache-Control"] = "no-store"
+    context |= {
+        "language": language,
+        "text": _texts(language),
+        "shop_name": settings.shop_name_for(language.code) or request.host,
+        "shop_url": settings.shop_url_for(language.code) or request.root_path + "/",
+        # Whatever answers there, a shop in production takes money.
+        "simulated": settings.simulated and not settings.production,
+        "support": settings.support,
+        "support_url": settings.support_url,
+        "status_code": status_code,
+    }
+    page = render_template(f"spayon/{template}", **named(context))
+    response = make_response(page, status_code)
     # As a header too: a shop's own base may lack the tag.
     response.headers["X-Robots-Tag"] = "noindex"
     # Flask-WTF takes a form over HTTPS only if the browser says which page it is on.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
+
+
+def protect_pages(blueprint: Blueprint) -> None:
+    """Have each answer of *blueprint* tell browsers what to keep, to guess and to frame: nothing.
+
+    A header that the shop has set, by `after_request` of the blueprint or of the app, is kept.
+    """
+
+    @blueprint.after_request
+    def protect(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+
+        if not (request.endpoint or "").endswith(".static"):
+            response.headers.setdefault("Cache-Control", "no-store")
+            response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
+
+        return response
 
 
 def render_error(
@@ -124,12 +149,14 @@ def render_error(
     retry_url: str | None = None,
     order: Order | None = None,
     *,
+    typed: Mapping[str, str] | None = None,
     reload_after: int | None = None,
 ) -> Response:
     """Return the error page for *reason*, with a way to try again if there is one.
 
-    *order* is the one that the payer came for, if it is known. After *reload_after* seconds the
-    page goes to *retry_url* by itself.
+    *order* is the one that the payer came for, if it is known; *typed* is what the payer has typed,
+    which another try sends again. After *reload_after* seconds the page goes to *retry_url* by
+    itself.
     """
     response = render(
         state,
@@ -138,6 +165,7 @@ def render_error(
         status_code,
         reason=reason,
         retry_url=retry_url,
+        typed=typed,
         order_id=order and order.order_id,
         order_url=order and order.url,
         reload_after=reload_after,
@@ -172,7 +200,8 @@ def surviving(
             if trouble is None:
                 raise
 
-            state = current()
+            # The credentials of a vendor stand in the database, perhaps.
+            state = current(bare=True)
             logger.exception("a page failed: %s", trouble, extra={"account": state.name})
 
             # What failed leaves a transaction in which nothing more works.
@@ -182,11 +211,6 @@ def surviving(
             return instead(state, values)
 
     return page
-
-
-def retry_url(payment: Any) -> str:
-    """Return the checkout page of a payment's order."""
-    return url_for(".checkout", order_id=payment.order_key or payment.order_id)
 
 
 def return_url(payment: Any) -> str:
@@ -205,12 +229,25 @@ def price_of(payment: Any, language: Language) -> str | None:
 def price_paid(payment: Any, language: Language) -> str | None:
     """Return what Spayon says was paid, as the payer writes it; else what was asked for."""
     if payment.reported_price is None or payment.reported_currency is None:
+        # A person has accepted what nobody could read: how much it was stands in Spayon's panel.
+        if payment.reviewed_at is not None:
+            return language.gettext("Spayon named none that can be read")
+
         return price_of(payment, language)
 
     return language.price(payment.reported_price, payment.reported_currency)
 
 
-def paid_at(payment: Any) -> datetime:
-    """Return when a payment was paid, by Spayon's word; else when we heard of it."""
-    moment: datetime = payment.paid_at or payment.updated_at
-    return moment
+def lines_of(order: Order, language: Language) -> list[dict[str, Any]]:
+    """Return the lines of *order* with their prices as the payer writes them."""
+    currency = order.currency
+    return [
+        {
+            "name": line.name,
+            "quantity": plain(Decimal(line.quantity)),
+            # Of a product of the admin panel Spayon knows the currency, and nobody here.
+            "price": language.price(line.total, currency) if currency else None,
+        }
+        for line in order.lines
+        if isinstance(line, OrderLine)
+    ]

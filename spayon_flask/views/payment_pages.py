@@ -4,49 +4,39 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
-from typing import Any
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
 
-from flask import Response
-from flask import redirect
-from flask import request
-from flask import url_for
-from flask.typing import ResponseReturnValue
-from flask.typing import RouteCallable
+from flask import Response, redirect, request, url_for
+from flask.typing import ResponseReturnValue, RouteCallable
 from werkzeug.exceptions import HTTPException
 
+from ..domain.handlers import load_order
+from ..domain.languages import Language
+from ..domain.orders import MAX_ID_LENGTH, Order, has_control_characters
 from ..errors import RegistrationError
-from ..handlers import load_order
-from ..languages import Language
-from ..orders import MAX_ID_LENGTH
-from ..orders import Order
-from ..orders import has_control_characters
-from ..state import AppState
-from ..state import Current
-from .pages import page_language
-from .pages import paid_at
-from .pages import price_of
-from .pages import price_paid
-from .pages import render
-from .pages import render_error
-from .pages import retry_url
-from .pages import return_url
-from .pages import surviving
-from .standing import Standing
-from .standing import standing_of
-
+from ..state import AppState, Current
+from .pages import (
+    lines_of,
+    page_language,
+    price_of,
+    price_paid,
+    render,
+    render_error,
+    return_url,
+    surviving,
+)
+from .standing import Certainty, OrderState, Standing, standing_of_payment
 
 logger = logging.getLogger(__name__)
 
 #: A page without a script asks by itself for so long. A payment session lives 15 minutes.
 _ASKS = timedelta(minutes=20)
 
-#: A payer who has waited longer is told what to do.
-_SLOW = timedelta(minutes=2)
+#: A payer who has waited for so long is told what to do, and later so again in other words.
+_SLOW = timedelta(seconds=15)
+_SLOWER = timedelta(seconds=60)
 
 #: Seconds after which a page that could not be made loads itself again.
 _RELOAD = 30
@@ -75,7 +65,7 @@ def create_return_page(current: Current) -> RouteCallable:
 def _show_return(shown: _Shown) -> ResponseReturnValue:
     """Show what became of the payment."""
     payment, standing, order = shown.payment, shown.standing, shown.order
-    thanks_url = order.thanks_url if order and standing.state == "paid" else None
+    thanks_url = order.thanks_url if order and standing.state is OrderState.PAID else None
 
     # The script is told, and goes there by itself: its `fetch` may not follow to another host.
     if thanks_url and "X-Spayon-Script" not in request.headers:
@@ -87,11 +77,13 @@ def _show_return(shown: _Shown) -> ResponseReturnValue:
         shown,
         "return.html",
         declines=shown.language.declines(payment.decline_reasons or []),
+        lines=lines_of(order, shown.language) if order else [],
+        looked_at=now,
         next_url=thanks_url,
         check_url=url_for(
             ".return_page", session_id=payment.session_id, since=int(since.timestamp())
         ),
-        slow=now - min(since, payment.expires_at or now) > _SLOW,
+        slow=_slow(now - min(since, payment.expires_at or now)),
         asks=now - since < _ASKS,
     )
 
@@ -105,7 +97,10 @@ def create_cancel_page(current: Current) -> RouteCallable:
 def _show_cancel(shown: _Shown) -> ResponseReturnValue:
     """Show until when the payment can still be made, and the way there."""
     payment, order = shown.payment, shown.order
-    left = _left(shown)
+    is_known = payment.session_id is not None
+    now = shown.state.clock()
+    is_open = payment.session_url is not None and payment.expires_at is not None
+    left = payment.expires_at - now if is_open else timedelta(0)
     word = _word(shown, left)
     changed = {"price": order and price_of(order, shown.language)} if word == "changed" else {}
     asked = order if word == "changed" else payment
@@ -116,10 +111,12 @@ def _show_cancel(shown: _Shown) -> ResponseReturnValue:
         product_name=asked and asked.product_name,
         **changed,
         expires_at=payment.expires_at,
-        over=payment.session_id is not None and left <= timedelta(0),
+        # Nobody can ask about a payment session without its id.
+        slow=0 if is_known else 2 * _slow(now - payment.created_at),
+        over=is_known and left <= timedelta(0),
         minutes_left=math.ceil(left / timedelta(minutes=1)),
         resume_url=payment.session_url,
-        return_url=payment.session_id and return_url(payment),
+        return_url=return_url(payment) if is_known else None,
     )
 
 
@@ -127,27 +124,20 @@ def _word(shown: _Shown, left: timedelta) -> str:
     """Return the word for the template: how the order stands, and what can be done on this page."""
     payment, order = shown.payment, shown.order
 
-    if shown.standing.state != "pending":
-        return shown.standing.state
+    if shown.standing.state is not OrderState.PENDING:
+        return str(shown.standing.state.value)
+
+    if order is not None and order.closed is not None:
+        return "closed"
 
     if payment.superseded or (order is not None and not order.is_asked_by(payment)):
         return "changed"
 
     # Spayon has said how the payment ended: this is no time to begin again.
-    if not shown.standing.recorded:
+    if shown.standing.certainty is Certainty.UNRECORDED:
         return "pending"
 
     return "payable" if left > timedelta(0) else "pending"
-
-
-def _left(shown: _Shown) -> timedelta:
-    payment = shown.payment
-
-    if payment.expires_at is None or payment.session_url is None:
-        return timedelta(0)
-
-    left: timedelta = payment.expires_at - shown.state.clock()
-    return left
 
 
 def _create_payment_page(
@@ -169,19 +159,19 @@ def _create_payment_page(
     def page(**values: Any) -> ResponseReturnValue:
         state = current()
         name = named(values)
-        payment = _find(state, key, name)
+        attempts = _attempts(state, key, name)
+        mine = next((each for each in attempts if getattr(each, key) == name), None)
 
-        if payment is None:
+        if mine is None:
             return render_error(state, "unknown_payment", 404)
 
         if request.method == "POST":
             return redirect(here(name), 303)
 
-        standing = standing_of(state, payment.order_id, payment)
-        payment = standing.payment
-        order = _order_behind(state, payment)
-        language = page_language(state, payment.language)
-        return show(_Shown(state, payment, standing, order, language))
+        standing = standing_of_payment(state, attempts, mine)
+        order = _order_behind(state, standing.payment)
+        language = page_language(state, standing.payment.language)
+        return show(_Shown(state, standing.payment, standing, order, language))
 
     def unreadable(state: AppState, values: dict[str, Any]) -> Response:
         now = state.clock()
@@ -197,21 +187,28 @@ def _render_payment(shown: _Shown, template: str, **context: Any) -> Response:
     """Return the page *template* about *shown*; *context* is what this page alone says."""
     payment, standing, order = shown.payment, shown.standing, shown.order
     language, other = shown.language, shown.standing.other
-    paid = standing.state == "paid"
+    paid = standing.state is OrderState.PAID
     common = {
-        "state": standing.state,
-        "sure": standing.sure,
-        "reached": standing.reached,
-        "recorded": standing.recorded,
+        "state": standing.state.value,
+        "certainty": standing.certainty.value,
+        "slow": 0,
+        "over": False,
         "payment": payment,
         "order_id": payment.order_id,
         "order_url": order and order.url,
+        "closed": order and order.closed,
         "price": price_paid(payment, language) if paid else price_of(payment, language),
-        "paid_at": paid_at(payment) if paid else None,
-        "retry_url": retry_url(payment),
+        # By Spayon's word; else when we heard of it.
+        "paid_at": payment.paid_at or payment.updated_at if paid else None,
+        "retry_url": url_for(".checkout", order_id=payment.order_key or payment.order_id),
         "other_url": other and other.session_id and return_url(other),
     }
     return render(shown.state, template, language, **(common | context))
+
+
+def _slow(waited: timedelta) -> int:
+    """Return 0, 1 or 2: how long a payer has *waited*, as the templates know it."""
+    return int(waited >= _SLOW) + int(waited >= _SLOWER)
 
 
 def _waiting_since(now: datetime) -> datetime:
@@ -248,8 +245,8 @@ def _order_behind(state: AppState, payment: Any) -> Order | None:
         return None
 
 
-def _find(state: AppState, key: str, name: str) -> Any:
+def _attempts(state: AppState, key: str, name: str) -> Sequence[Any]:
     if not name or len(name) > MAX_ID_LENGTH or has_control_characters(name):
-        return None
+        return ()
 
-    return state.storage.queries.find(**{key: name})
+    return state.storage.queries.attempts_beside(**{key: name})

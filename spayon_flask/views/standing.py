@@ -8,201 +8,226 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from datetime import datetime
-from datetime import timedelta
-from typing import Any
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, NamedTuple
 
-from ..errors import GatewayError
-from ..errors import SpayonError
+from ..errors import GatewayError, SpayonError
 from ..state import AppState
-
 
 logger = logging.getLogger(__name__)
 
 #: So many attempts of an order are asked about for one page, the newest first.
 _MOST_ASKED = 3
 
-#: Seconds after which no further attempt is asked about for one page.
-_PATIENCE = 5.0
+#: Seconds for which one page asks Spayon, about all attempts together: it holds a worker meanwhile.
+_PATIENCE = 2.0
 
-#: An attempt whose creation Spayon never answered counts for as long as its session may live.
+#: An attempt whose creation Spayon never answered is under way as long as its session may live.
 _UNANSWERED = timedelta(minutes=15)
 
 
-class Standing(NamedTuple):
-    """How an order stands: *state* is one word for the templates.
+class OrderState(str, Enum):
+    """How an order stands. The templates know these by their values; `parts.html` has the words."""
 
-    `paid`, `failed`, `expired`, `pending`, `review`: the payment of the page. `closed`: the shop
-    has refused a payment after a review. `elsewhere`: another payment has paid the order. `second`:
-    under review because another payment has paid the order. `begun`: another payment of the order
-    is under way. `new`: nothing has been attempted, or nothing that counts any more.
+    #: Nothing has been attempted, or nothing that counts any more.
+    NEW = "new"
+    #: Spayon has not told how the payment of the page ended, or that could not be recorded.
+    PENDING = "pending"
+    #: The payment of the page has paid the order.
+    PAID = "paid"
+    #: Spayon has said so of the payment of the page, and no other payment is under way.
+    FAILED = "failed"
+    EXPIRED = "expired"
+    #: A person has to look at the payment of the page, or at another one of the order.
+    REVIEW = "review"
+    #: A person has to look at the payment of the page: another one has paid the order.
+    SECOND = "second"
+    #: A person has refused a payment of the order: its money may be with the shop or not.
+    REFUSED = "refused"
+    #: Another payment has paid the order.
+    ELSEWHERE = "elsewhere"
+    #: Another payment of the order is under way.
+    BEGUN = "begun"
+
+
+class Certainty(str, Enum):
+    """What the state of an order rests on."""
+
+    #: Spayon has just answered about every attempt. Only now may a page say "nothing was charged".
+    SURE = "sure"
+    UNSURE = "unsure"
+    #: Spayon was asked and gave no answer.
+    UNREACHED = "unreached"
+    #: Spayon has answered, and the answer could not be recorded: a handler failed.
+    UNRECORDED = "unrecorded"
+
+
+class Standing(NamedTuple):
+    """How an order stands, and what that rests on.
 
     *payment* is that of the page, as it is now, and *other* the one to look at in its place.
-    *sure* is True if Spayon has answered just now about every attempt that could hold money: a page
-    may say that nothing was charged then, and only then. *reached* is False if a call has failed,
-    *recorded* if Spayon has answered, and what it said could not be recorded. What could not be
-    recorded is news, so that a payment which had failed or expired is `pending` then.
     """
 
-    state: str
+    state: OrderState
+    certainty: Certainty
     payment: Any = None
     other: Any = None
-    sure: bool = False
-    reached: bool = True
-    recorded: bool = True
 
 
-def standing_of(state: AppState, order_id: str, payment: Any = None) -> Standing:
-    """Return how the order *order_id* stands, having asked Spayon as often as that may be done.
+def standing_of_order(state: AppState, order_id: str) -> Standing:
+    """Return how the order *order_id* stands by our tables; Spayon is not asked.
 
-    *payment* is the one whose page is shown; the checkout page has none.
+    Its payment is the last one, if that has failed and no other is the one to look at.
     """
-    payment_id = None if payment is None else payment.id
-    state.storage.commit_earlier_work()
     attempts = state.storage.queries.attempts(order_id)
+    found, other = _judge(None, attempts, state.clock())
+    last = attempts[-1] if attempts and other is None and attempts[-1].status == "failed" else None
+    return Standing(found, Certainty.UNSURE, last, other)
+
+
+def standing_of_payment(state: AppState, attempts: Sequence[Any], mine: Any) -> Standing:
+    """Return how the order of the payment *mine* stands, having asked Spayon if that may be done.
+
+    *attempts* are the rows of all payments of the order, *mine* is one of them.
+    """
+    queries = state.storage.queries
+    state.storage.commit_earlier_work()
     heard: set[int] = set()
-    asked, began = _Asked(), time.monotonic()
+    trouble: Certainty | None = None
+    has_news = False
+    give_up_at = time.monotonic() + _PATIENCE
 
-    for each in _worth_asking(attempts, payment_id):
-        asked = _ask(state, each)
-
-        if asked.heard:
-            heard.add(each)
-
-        # A gateway that is away or slow would keep the payer waiting once more for each attempt.
-        if not (asked.reached and asked.recorded) or time.monotonic() - began > _PATIENCE:
+    for each in _worth_asking(attempts, mine):
+        if (left := give_up_at - time.monotonic()) <= 0:
             break
 
-    attempts = state.storage.queries.attempts(order_id)
-    mine = next((each for each in attempts if each.id == payment_id), None)
+        status, trouble = _ask(state, each, left)
+
+        if status is not None:
+            heard.add(each.id)
+
+        has_news = has_news or status != each.status
+
+        if trouble:
+            break
+
+    if has_news:
+        attempts = queries.attempts(mine.order_id)
+        mine = next(each for each in attempts if each.id == mine.id)
+
     now = state.clock()
-    word, other = _judge(mine, attempts, now)
+    found, other = _judge(mine, attempts, now)
 
-    # Perhaps it was paid after all: this is no time to pay again.
-    if not asked.recorded and word in ("failed", "expired"):
-        word = "pending"
+    # Perhaps the payment was paid after all: this is no time to pay again.
+    if trouble is Certainty.UNRECORDED and found in (OrderState.FAILED, OrderState.EXPIRED):
+        found = OrderState.PENDING
 
-    sure = word in ("pending", "failed", "expired") and all(
-        each.id in heard
-        or _has_just_failed(each, now - state.settings.status_interval)
-        or not _may_hold_money(each, now)
-        for each in attempts
+    since = now - state.settings.status_interval
+    is_sure = trouble is not Certainty.UNRECORDED and all(
+        _is_known(each, heard, since) for each in attempts
     )
-    sure = sure and asked.recorded
-    return Standing(word, mine, other, sure, asked.reached, asked.recorded)
+    certainty = Certainty.SURE if is_sure else trouble or Certainty.UNSURE
+    return Standing(found, certainty, queries.loaded(mine), other and queries.loaded(other))
 
 
-def _worth_asking(attempts: Sequence[Any], payment_id: int | None) -> list[int]:
-    """Return the ids of the attempts to ask about: that of the page, then the others.
+def _worth_asking(attempts: Sequence[Any], mine: Any) -> list[Any]:
+    """Return the attempts to ask about: that of the page, then the others.
 
     A bank may be slow: of an attempt that failed or expired Spayon may yet say that it was paid.
-    The checkout page claims nothing, so it asks about those alone that are pending. Once the order
-    is paid there is nothing to find out but how the payment of this page ends.
+    Once the order is paid there is nothing to find out but how the payment of this page ends.
     """
     is_paid = any(each.status == "paid" for each in attempts)
-    statuses = ("pending",) if payment_id is None or is_paid else ("pending", "failed", "expired")
+    statuses = ("pending",) if is_paid else ("pending", "failed", "expired")
     open_ = [
         each
         for each in attempts
         if each.session_id is not None
         and each.status in statuses
-        and not is_closed(each)
-        and (each.id == payment_id or not is_paid)
+        and not is_refused(each)
+        and (each is mine or not is_paid)
     ]
-    open_.sort(key=lambda each: (each.id != payment_id, each.status != "pending", -each.id))
-    return [each.id for each in open_[:_MOST_ASKED]]
+    open_.sort(key=lambda each: (each is not mine, each.status != "pending", -each.id))
+    return open_[:_MOST_ASKED]
 
 
-class _Asked(NamedTuple):
-    """What came of a status call: Spayon has answered, was reached, and its word is recorded."""
+def _ask(state: AppState, payment: Any, within: float) -> tuple[str | None, Certainty | None]:
+    """Return the status that Spayon has told just now, and what went wrong; None for each.
 
-    heard: bool = False
-    reached: bool = True
-    recorded: bool = True
-
-
-def _ask(state: AppState, payment_id: int) -> _Asked:
-    ids = {"account": state.name, "payment_id": payment_id}
+    There is no status, either, if somebody has asked just now: the answer is in the tables then.
+    """
+    ids = {"account": state.name, "payment_id": payment.id}
 
     try:
-        return _Asked(heard=state.reconciler.look(payment_id))
+        return state.reconciler.refresh(payment, within=within).status, None
 
     except GatewayError as error:
         logger.warning("no status for the page: %s", error, extra=ids)
-        return _Asked(reached=False)
+        return None, Certainty.UNREACHED
 
     except SpayonError:
         logger.exception("the status for the page could not be recorded", extra=ids)
-        return _Asked(recorded=False)
+        return None, Certainty.UNRECORDED
 
 
-def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[str, Any]:
-    """Return the word for how the order stands, and the payment to look at in place of *mine*."""
+def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[OrderState, Any]:
+    """Return how the order stands, and the payment to look at in place of *mine*.
+
+    *attempts* are ordered, the oldest first.
+    """
     others = [each for each in attempts if each is not mine]
     paid = _newest(others, "paid")
     status = None if mine is None else mine.status
 
     if status == "paid":
-        return "paid", None
+        return OrderState.PAID, None
 
     if paid is not None:
-        return ("second" if status == "review" else "elsewhere"), paid
+        return (OrderState.SECOND if status == "review" else OrderState.ELSEWHERE), paid
 
     if status == "review":
-        return "review", None
+        return OrderState.REVIEW, None
 
     if (review := _newest(others, "review")) is not None:
-        return "review", review
+        return OrderState.REVIEW, review
 
     if status == "pending":
-        return "pending", None
+        return OrderState.PENDING, None
 
     if (begun := _under_way(others, now)) is not None:
-        return "begun", begun
+        return OrderState.BEGUN, begun
 
-    if any(is_closed(each) for each in attempts):
-        return "closed", None
+    if any(is_refused(each) for each in attempts):
+        return OrderState.REFUSED, None
 
-    return status or "new", None
+    return OrderState(status or "new"), None
 
 
 def _newest(attempts: Sequence[Any], status: str) -> Any:
-    return max(
-        (each for each in attempts if each.status == status),
-        key=lambda each: each.id,
-        default=None,
-    )
+    return next((each for each in reversed(attempts) if each.status == status), None)
 
 
 def _under_way(attempts: Sequence[Any], now: datetime) -> Any:
-    return max(
-        (each for each in attempts if each.status == "pending" and _may_hold_money(each, now)),
-        key=lambda each: (each.session_id is not None, each.id),
-        default=None,
-    )
+    """Return the attempt by which the order may be paid at this moment, or None."""
+    pending = [each for each in reversed(attempts) if each.status == "pending"]
+    known = [each for each in pending if each.session_id is not None]
+    unanswered = [each for each in pending if now < each.created_at + _UNANSWERED]
+    return next(iter(known + unanswered), None)
 
 
-def is_closed(payment: Any) -> bool:
+def is_refused(payment: Any) -> bool:
     """Return True if a person has refused *payment*: its money may be with the shop or not."""
     return bool(payment.status == "failed" and payment.reviewed_at is not None)
 
 
-def _has_just_failed(payment: Any, since: datetime) -> bool:
-    """Return True if Spayon has said later than *since* that *payment* failed.
+def _is_known(payment: Any, heard: set[int], since: datetime) -> bool:
+    """Return True if Spayon has just told about *payment*: one of *heard*, or failed after *since*.
 
-    A payer who loads the page again at once should read the same. While a payment is pending this
-    does not do: the payer can pay within the interval, and be back.
+    A payer who loads the page of a failed payment again at once should read the same. While a
+    payment is pending this does not do: the payer can pay within the interval, and be back. Of an
+    attempt without a session id nobody knows anything, however long ago it was.
     """
-    return bool(
-        payment.status == "failed" and not is_closed(payment) and payment.updated_at > since
-    )
+    if payment.session_id is None or is_refused(payment):
+        return False
 
-
-def _may_hold_money(payment: Any, now: datetime) -> bool:
-    """Return True unless nobody can have paid by *payment*."""
-    if payment.session_id is not None:
-        return True
-
-    # Nobody knows its session, and by now Spayon takes no money for it any more.
-    return bool(payment.status == "pending" and now < payment.created_at + _UNANSWERED)
+    return payment.id in heard or (payment.status == "failed" and payment.updated_at > since)

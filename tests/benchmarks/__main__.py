@@ -4,36 +4,23 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.benchmarks import callback_figures
-from tests.benchmarks import capacity
-from tests.benchmarks import desk
-from tests.benchmarks import documents
-from tests.benchmarks import gateway_figures
-from tests.benchmarks import growth
-from tests.benchmarks import imports
-from tests.benchmarks import inspector
-from tests.benchmarks import machine
-from tests.benchmarks import pages
-from tests.benchmarks import shares
-from tests.benchmarks import token_renewal
+from tests.benchmarks import (
+    callback_figures,
+    documents,
+    gateway_figures,
+    imports,
+    machine,
+)
 from tests.benchmarks.contenders import CACHE
 from tests.benchmarks.reports import Figures
-
 
 BENCHMARKS: dict[str, Callable[..., Figures]] = {
     "callbacks-postgresql": partial(callback_figures.run, "postgresql"),
     "callbacks-sqlite": partial(callback_figures.run, "sqlite"),
     "callbacks-mariadb": partial(callback_figures.run, "mariadb"),
-    "shares": shares.run,
-    "growth": growth.run,
-    "desk": desk.run,
     "latency": gateway_figures.latency,
     "reconcile": gateway_figures.reconcile,
-    "capacity": capacity.run,
-    "tokens": token_renewal.run,
     "imports": imports.run,
-    "pages": pages.run,
-    "simulator": inspector.run,
 }
 
 
@@ -42,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few requests: a look, no proof")
     parser.add_argument("--only", metavar="NAME", action="append", help="those that start so")
-    parser.add_argument("--write", action="store_true", help="renew the tables and plots in docs/")
+    parser.add_argument("--write", action="store_true", help="renew the tables in docs/")
     options = parser.parse_args()
 
     wanted = tuple(options.only or [""])
@@ -56,8 +43,6 @@ def main() -> int:
         print(figures.text(), flush=True)
         if options.write:
             documents.replace(figures.page, figures.name, figures.markdown())
-            if figures.plot is not None:
-                figures.plot()
 
     if options.write:
         peers = (CACHE / "spayon-flask-benchmarks").glob("*")

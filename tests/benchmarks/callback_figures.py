@@ -1,4 +1,4 @@
-"""The callback benchmark's tables, goals and plots."""
+"""The callback benchmark's tables and goals."""
 
 from statistics import median
 
@@ -7,16 +7,11 @@ from tests.benchmarks.callbacks import Results
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.databases import NAMES
 from tests.benchmarks.documents import Table
-from tests.benchmarks.plots import Bar
-from tests.benchmarks.plots import draw
-from tests.benchmarks.reports import Figures
-from tests.benchmarks.reports import Goal
-from tests.benchmarks.rounds import ratio
-from tests.benchmarks.rounds import spread
-
+from tests.benchmarks.reports import Figures, Goal
+from tests.benchmarks.rounds import ratio, spread
 
 HEADER = (
-    "requests a second (ratio to the raw driver)",
+    "requests a second (ratio to session, Core)",
     "first delivery",
     "duplicate",
     "rejected",
@@ -24,13 +19,12 @@ HEADER = (
 )
 
 #: Ours, whom we are measured against, the workload, and the least ratio. The handler is of the same
-#: kind in both: built in Core, written with models, or one text of SQL.
+#: kind in both: built in Core, or one text of SQL.
 GOALS = (
     ("ours", "hmac_only", "rejected", 0.95),
     ("ours", "session_core", "duplicate", 1.00),
     ("ours", "session_core", "first", 1.00),
-    ("ours_models", "session_models", "first", 1.00),
-    ("ours_sql", "dj_stripe", "first", 3.5),
+    ("ours_sql", "dj_stripe", "first", 3.3),
 )
 
 
@@ -55,7 +49,6 @@ def run(kind: str, *, quick: bool) -> Figures:
                 for name, mistakes in results.mistakes.items()
             ),
         ],
-        plot=lambda: _plot(results, kind),
     )
 
 
@@ -67,7 +60,7 @@ def _row(results: Results, name: str) -> tuple[str, ...]:
     cells = []
     for workload in ("first", "duplicate", "rejected"):
         seconds = results.wall[workload][name]
-        floor = results.wall[workload].get("raw_driver")
+        floor = results.wall[workload].get("session_core")
         against = f" ({ratio(seconds, floor):.2f})" if floor else ""
         cells.append(f"{1 / median(seconds):,.0f}{against}")
 
@@ -116,23 +109,3 @@ def _goals(results: Results, kind: str) -> list[Goal]:
         )
 
     return goals
-
-
-def _plot(results: Results, kind: str) -> None:
-    draw(
-        f"callbacks-{kind}",
-        f"First deliveries a second on {NAMES[kind]}",
-        [
-            Bar(
-                CONTENDERS[name].title,
-                1 / median(results.wall["first"][name]),
-                ours=name.startswith("ours"),
-                note=""
-                if name not in results.races or results.races[name].exact
-                else "(not exact)",
-            )
-            for name in _names(results)
-            if name != "hmac_only"
-        ],
-        unit="/s",
-    )

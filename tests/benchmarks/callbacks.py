@@ -3,20 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from random import Random
 
-from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.contenders import SHIPPED
-from tests.benchmarks.contenders import Contender
-from tests.benchmarks.databases import database
-from tests.benchmarks.databases import number
-from tests.benchmarks.servers import Server
-from tests.benchmarks.servers import Workers
-from tests.benchmarks.servers import manage
-from tests.benchmarks.servers import serve
-
+from tests.benchmarks.contenders import CONTENDERS, SHIPPED, Contender
+from tests.benchmarks.databases import database, number
+from tests.benchmarks.servers import Server, Workers, manage, serve
 
 #: In this order: a database is busy for a while after what it has written.
 WORKLOADS = ("rejected", "first", "duplicate")

@@ -3,8 +3,6 @@
 `python -m tests.benchmarks.chaos --payments 20000 --workers 4 --seed 1 --database postgresql`
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 from dataclasses import asdict
@@ -12,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.chaos.run import Chaos
-from tests.databases import ENGINES
-from tests.databases import Databases
+from tests.databases import ENGINES, Databases
 
 
 def main() -> int:

@@ -4,15 +4,13 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tests.benchmarks import deliveries
 from tests.benchmarks.deliveries import Delivery
-
 
 #: dj-stripe gives every endpoint a UUID of its own; see shops/dj_stripe.py.
 STRIPE_ENDPOINT = "6f1f7c52-3c2b-4a52-9a8a-0d7e51c0b7aa"
@@ -60,25 +58,17 @@ CONTENDERS = {
     contender.name: contender
     for contender in (
         Contender(name="hmac_only", title="Flask, HMAC alone", recorded=None),
-        Contender(name="raw_driver", title="floor: raw driver"),
         Contender(name="session_core", title="floor: session, Core"),
-        Contender(name="session_models", title="floor: session, models"),
         Contender(
             name="ours",
             title="spayon-flask, Core handler",
             recorded=OURS,
             databases=("sqlite", "postgresql", "mariadb"),
         ),
-        # Its handler is the statement, as text, that the shops of the relatives run too.
+        # Its handler is the statement, as text, that the shop of dj-stripe runs too.
         Contender(
             name="ours_sql",
             title="spayon-flask, SQL handler",
-            recorded=OURS,
-            databases=("sqlite", "postgresql", "mariadb"),
-        ),
-        Contender(
-            name="ours_models",
-            title="spayon-flask, ORM handler",
             recorded=OURS,
             databases=("sqlite", "postgresql", "mariadb"),
         ),
@@ -89,13 +79,6 @@ CONTENDERS = {
             recorded="SELECT count(*) FROM djstripe_event",
             rejects_with=400,
             package="dj-stripe",
-        ),
-        Contender(
-            name="django_payments",
-            title="django-payments",
-            deliver=partial(deliveries.paid, path="/pay/process/spayon/"),
-            recorded="SELECT count(*) FROM django_payments_app_payment WHERE status = 'confirmed'",
-            package="django-payments",
         ),
     )
 }

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-
 SERVERS = {
     "postgresql": os.environ.get(
         "SPAYON_TESTS_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"

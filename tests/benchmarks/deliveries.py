@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 CALLBACK_SECRET = "benchmark-callback-secret"
 PRICE = "5000.00"
 CURRENCY = "AMD"

@@ -1,236 +1,110 @@
-"""The desk over 5,000,000 payments of three years, and over smaller tables.
+"""The desk with many old payments against few: python -m tests.benchmarks.desk [ROWS]."""
 
-Against 250 rows a ratio tells what a page costs that shows more. Against the last 62 days of the
-same payments, with nothing older, it tells what old rows cost: both tables have the same to add up.
-"""
-
-from __future__ import annotations
-
+import sys
 import time
-from collections import defaultdict
-from contextlib import ExitStack
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
 from statistics import median
-from typing import Any
 
-from flask.testing import FlaskClient
+from sqlalchemy import event
 
-from tests.benchmarks.databases import connect
-from tests.benchmarks.databases import database
-from tests.benchmarks.documents import Table
-from tests.benchmarks.growth import INDEXES
-from tests.benchmarks.growth import KEYS
-from tests.benchmarks.growth import TABLES
-from tests.benchmarks.reports import Figures
-from tests.benchmarks.reports import Goal
-from tests.benchmarks.rounds import ratio as rounds_ratio
-from tests.conftest import dispose
-from tests.shop import Shop
+from tests.benchmarks.databases import connect, database
+from tests.kept import dispose
 from tests.shop import make_shop
+from tests.staff.conftest import Desk
 
+FEW, MANY, ROUNDS = 250, 5_000_000, 30
 
-ROWS = 5_000_000
+PAGES = (
+    *("", "/list", "/list?status=paid", "/list?q=A77", "/list?q=ready", "/{last}", "/reviews"),
+    *("/unknown", "/export?from=2026-11-01&to=2026-11-07"),
+)
 
-#: So few fill a page of each list with its 50 payments, and no more.
-FEW = 250
-
-#: The chart and the export of the month before need no more days than these.
-DAYS = 62
-
-#: So much slower than over a smaller table a page may be. Over empty tables it shows nothing.
-MOST = 1.5
-
-#: Three years up to the present; one of *rare* payments is under review, one of 5 has failed.
+#: Of 1,000 payments 90 have failed; 20 of all are under review and 20 in progress. The payments
+#: are spread evenly over five years, up to the present moment of the shop.
 PAYMENTS = """
-INSERT INTO spayon_payment (account, order_id, reference, session_id, status, review, product_name,
-    price, currency, superseded, attempts, created_at, updated_at, paid_at, reported_price,
-    reported_currency)
-SELECT 'spayon', 'ORDER_' || n, md5('reference' || n), md5(n::text)::uuid::text, s.status,
-    CASE WHEN s.status = 'review' THEN 'price_differs' END, 'Iphone 16S', 5000, 'AMD', false, 0,
-    s.at, s.at, CASE WHEN s.status <> 'failed' THEN s.at END,
-    CASE WHEN s.status <> 'failed' THEN 5000 END, CASE WHEN s.status <> 'failed' THEN 'AMD' END
-FROM generate_series({first}, {rows}) AS n, LATERAL (SELECT
-    CASE WHEN n %% {rare} = 0 THEN 'review' WHEN n %% 5 = 1 THEN 'failed' ELSE 'paid' END AS status,
-    now() - interval '3 years' * (({rows} - n)::float / {rows}) AS at) AS s
+INSERT INTO spayon_payment (account, gateway, order_id, order_key, held_order_id, reference,
+    session_id, status, review, product_name, price, currency, superseded, attempts,
+    handler_failures, created_at, updated_at, paid_at, reported_price, reported_currency)
+SELECT 'spayon', '127.0.0.1:9', 'A' || n, 'K' || n, 'A' || n, 'reference-' || n, 'S' || n, status,
+    CASE status WHEN 'review' THEN 'price_differs' END, 'Tea', 1000, 'AMD', false, 0, 0,
+    moment, moment, paid_at, CASE WHEN paid_at IS NOT NULL THEN 1000 END,
+    CASE WHEN paid_at IS NOT NULL THEN 'AMD' END
+FROM (SELECT n, status, moment, CASE WHEN status IN ('paid', 'review') THEN moment END AS paid_at
+    FROM (SELECT n, timestamptz '2026-11-22 12:00Z'
+            - interval '1826 days' * (({rows} - n)::float / {rows}) AS moment,
+        CASE WHEN n % ({rows} / 20) = 1 THEN 'review' WHEN n % ({rows} / 20) = 2 THEN 'pending'
+            WHEN n % 100 < 9 THEN 'failed' ELSE 'paid' END AS status
+        FROM generate_series(1, {rows}) AS n) AS numbered) AS decided
 """
+
 CALLBACKS = """
 INSERT INTO spayon_callback (account, session_id, status, source, verdict, body, received_at)
-SELECT 'spayon', md5(n::text)::uuid::text, 'paid', 'callback',
-    CASE WHEN n %% {rare} = 3 THEN 'unknown' ELSE 'applied' END,
-    convert_to(repeat('x', 250), 'UTF8'),
-    now() - interval '3 years' * (({rows} - n)::float / {rows})
-FROM generate_series({first}, {rows}) AS n
+SELECT 'spayon', session_id, 'paid', 'callback',
+    CASE WHEN id % ({rows} / 20) = 7 THEN 'unknown' ELSE 'applied' END, '{{}}', created_at
+FROM spayon_payment
 """
 
-#: What is measured, and its address. `{id}` is the newest payment.
-PAGES = {
-    "today": "",
-    "payments, the newest": "/list",
-    "payments, one status": "/list?status=failed",
-    "payments, a whole order": "/list?q=ORDER_{order}",
-    "payments, a part of a text": "/list?q=no-such-part",
-    "one payment": "/{id}",
-    "under review": "/reviews",
-    "unknown reports": "/unknown",
-    "export, totals of a day": "/export?from={day}&to={day}",
-    "export, totals of a month": "/export",
-}
 
-#: They add up the payments of so many days.
-SUMS = {"today": 1, "export, totals of a day": 1, "export, totals of a month": 31}
+def measure(rows: int) -> dict[str, tuple[float, float, int]]:
+    """Return what each page takes with so many payments.
 
+    These are milliseconds at the first time and as the median of all, and the statements.
+    """
+    with database("postgresql", "desk") as url:
+        desk = Desk(make_shop(url))
+        _fill(url, rows)
+        statements: list[str] = []
 
-class _Evening:
-    """The last second of yesterday, a day that has all its payments."""
+        with desk.shop.app.app_context():
+            engine = desk.shop.db.engine
 
-    def __call__(self) -> datetime:
-        today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
-        return today - timedelta(seconds=1)
+        event.listen(engine, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
+        found = {page: _take(desk, page.format(last=rows), statements) for page in PAGES}
+        dispose(desk.shop)
+
+    return found
 
 
-def fill(url: str, rows: int, rare: int, first: int = 1) -> None:
-    """Put the payments *first* to *rows* and as many callback rows into PostgreSQL."""
+def _take(desk: Desk, page: str, statements: list[str]) -> tuple[float, float, int]:
+    took = []
+
+    for _ in range(ROUNDS):
+        statements.clear()
+        begun = time.perf_counter()
+        assert desk.get(page).status_code == 200
+        took.append(time.perf_counter() - begun)
+
+    return took[0] * 1000, median(took) * 1000, len(statements)
+
+
+def _fill(url: str, rows: int) -> None:
+    """Fill both tables; an index is made in one go, which is faster than row by row."""
     with connect(url) as connection:
-        # Indexes are built afterwards: keys that come in no order would take an hour.
-        later = [*connection.exec_driver_sql(KEYS), *connection.exec_driver_sql(INDEXES)]
+        kept = connection.exec_driver_sql(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE 'ix_spayon%%'"
+        ).all()
 
-        for drop, _ in later:
-            connection.exec_driver_sql(drop)
+        for name, _ in kept:
+            connection.exec_driver_sql(f"DROP INDEX {name}")
 
         for statement in (PAYMENTS, CALLBACKS):
-            connection.exec_driver_sql(statement.format(first=first, rows=rows, rare=rare))
+            connection.exec_driver_sql(statement.format(rows=rows).replace("%", "%%"))
 
-        for _, make in later:
-            connection.exec_driver_sql(make.replace("%", "%%"))
+        for _, definition in kept:
+            connection.exec_driver_sql(definition)
 
-        for table in TABLES:
-            connection.exec_driver_sql(f"VACUUM ANALYZE {table}")
-
-        connection.exec_driver_sql("CHECKPOINT")
-
-
-def open_desk(url: str) -> tuple[Shop, FlaskClient]:
-    """Return a shop on *url* with its desk, and a browser before it."""
-    clock: Any = _Evening()
-    shop = make_shop(url, clock=clock)
-    blueprint = shop.spayon.staff(allowed=lambda: True)
-    shop.app.register_blueprint(blueprint, url_prefix="/desk")
-    return shop, shop.app.test_client()
-
-
-def run(*, quick: bool, rows: int | None = None) -> Figures:
-    """Measure each page over each size of the tables, interleaved."""
-    most = rows or (20_000 if quick else ROWS)
-    recent = most * DAYS // (3 * 365)
-    # The number of payments, one rare payment of so many, and the first one.
-    sizes = {
-        "none": (0, 1, 1),
-        "few": (FEW, 5, 1),
-        "recent": (most, 1000, most - recent + 1),
-        "many": (most, 1000, 1),
-    }
-    rounds = 5 if quick else 41
-    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    day = _Evening()().date()
-
-    with ExitStack() as stack:
-        clients = {}
-
-        for name, size in sizes.items():
-            url = stack.enter_context(database("postgresql", f"desk_{name}"))
-            shop, clients[name] = open_desk(url)
-            stack.callback(dispose, shop)
-
-            if size[0]:
-                fill(url, *size)
-
-        # The id of the newest payment: in the table of recent ones, ids begin anew.
-        newest = {"none": 1, "few": FEW, "recent": recent, "many": most}
-
-        for number in range(rounds + 1):
-            # In another order each time, so that what else the machine does hits all alike.
-            turn = number % len(clients)
-            order = [*clients.items()][turn:] + [*clients.items()][:turn]
-
-            for page, path in PAGES.items():
-                for name, client in order:
-                    address = path.format(id=newest[name], order=sizes[name][0], day=day)
-                    began = time.perf_counter()
-                    answer = client.get(f"/desk{address}")
-                    taken = time.perf_counter() - began
-                    assert answer.status_code == 200 or name == "none", (page, answer.status_code)
-
-                    # The first round counts the days of the chart, and warms what is cached.
-                    if number:
-                        seconds[page, name].append(taken)
-
-                    elif page == "today" and name == "many":
-                        first = taken
-
-    times = {key: median(values) for key, values in seconds.items()}
-
-    def ratio(page: str, other: str) -> float:
-        return rounds_ratio(seconds[page, other], seconds[page, "many"])
-
-    return Figures(
-        name="desk",
-        table=Table(
-            (
-                "page",
-                "empty tables",
-                f"{FEW} rows",
-                f"the last {DAYS} days ({recent:,} rows)",
-                f"{most:,} rows",
-                f"ratio to {FEW}",
-                f"ratio to {DAYS} days",
-            ),
-            [
-                (
-                    page,
-                    *(f"{times[page, name] * 1000:.1f} ms" for name in sizes),
-                    f"{ratio(page, 'few'):.2f}",
-                    f"{ratio(page, 'recent'):.2f}",
-                )
-                for page in PAGES
-            ],
-        ),
-        goals=[
-            *(
-                Goal(
-                    what=f"{page}: {most:,} rows against {FEW} (PostgreSQL)",
-                    most=MOST,
-                    value=ratio(page, "few"),
-                    note=f"adds up about {most * 4 // 5 // 3 // 365 * SUMS[page]:,} payments"
-                    if page in SUMS
-                    else "",
-                )
-                for page in PAGES
-            ),
-            *(
-                Goal(
-                    what=f"{page}: {most:,} rows against the last {DAYS} days (PostgreSQL)",
-                    most=MOST,
-                    value=ratio(page, "recent"),
-                    note="adds up the same payments",
-                )
-                for page in SUMS
-            ),
-        ],
-        notes=[
-            f"The first view of *today* counts 30 days: {first * 1000:.0f} ms.",
-        ],
-    )
+        connection.exec_driver_sql("VACUUM ANALYZE spayon_payment, spayon_callback")
 
 
 def main() -> None:
-    """Measure over so many rows as the command line says."""
-    import argparse  # noqa: PLC0415  a program of its own
+    """Print a line for each page."""
+    many = int(sys.argv[1]) if sys.argv[1:] else MANY
+    few, found = measure(FEW), measure(many)
 
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.desk")
-    parser.add_argument("--rows", type=int, default=ROWS)
-    print(run(quick=False, rows=parser.parse_args().rows).text(), flush=True)
+    for page, (first, took, number) in found.items():
+        print(
+            f"{page or '/':40} {number:3} statements {took:8.1f} ms with {many:,} payments (the "
+            f"first time {first:.1f}), {few[page][1]:6.1f} ms with {FEW}: {took / few[page][1]:.2f}"
+        )
 
 
 if __name__ == "__main__":

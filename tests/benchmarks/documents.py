@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 

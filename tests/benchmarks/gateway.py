@@ -12,16 +12,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.benchmarks.deliveries import CREATED_AT
-from tests.benchmarks.deliveries import CURRENCY
-from tests.benchmarks.deliveries import PRICE
-from tests.benchmarks.deliveries import UPDATED_AT
-from tests.benchmarks.deliveries import order_id
-from tests.benchmarks.deliveries import session_id
-from tests.benchmarks.servers import ROOT
-from tests.benchmarks.servers import free_port
-from tests.benchmarks.servers import wait_for
-
+from tests.benchmarks.deliveries import (
+    CREATED_AT,
+    CURRENCY,
+    PRICE,
+    UPDATED_AT,
+    order_id,
+    session_id,
+)
+from tests.benchmarks.servers import ROOT, free_port, wait_for
 
 #: Status calls at once, in the benchmark of reconcile.
 JOBS = 32

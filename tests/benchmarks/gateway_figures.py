@@ -5,13 +5,10 @@ from typing import Any
 
 from tests.benchmarks.databases import database
 from tests.benchmarks.documents import Table
-from tests.benchmarks.gateway import JOBS
-from tests.benchmarks.gateway import gateway
-from tests.benchmarks.reports import Figures
-from tests.benchmarks.reports import Goal
+from tests.benchmarks.gateway import JOBS, gateway
+from tests.benchmarks.reports import Figures, Goal
 from tests.benchmarks.rounds import percentile
 from tests.benchmarks.servers import probe
-
 
 LATENCY = 0.05
 
@@ -52,9 +49,7 @@ def latency(*, quick: bool) -> Figures:
 def reconcile(*, quick: bool) -> Figures:
     """Reconcile 10,000 payments with 32 jobs at 50 ms, on PostgreSQL."""
     rounds, payments = (1, 640) if quick else (5, 10_000)
-    runs: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("reconcile", "bound", "share", "asking")
-    }
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ("reconcile", "bound")}
     for _ in range(rounds):
         for name, outcomes in runs.items():
             outcomes.append(_reconcile(name, payments))
@@ -76,8 +71,6 @@ def reconcile(*, quick: bool) -> Figures:
                 ("ideal", f"{ideal:.1f}", "1.00", "", ""),
                 _row("reconcile", measured["reconcile"], ideal, payments),
                 _row("the same, bound to one core", measured["bound"], ideal, payments),
-                _row("four processes of 8 jobs", measured["share"], ideal, payments),
-                _row("asking alone, nothing recorded", measured["asking"], ideal, payments),
             ],
         ),
         goals=[
@@ -109,12 +102,11 @@ def _middle(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
 def _row(
     title: str, measured: dict[str, Any], ideal: float, payments: int
 ) -> tuple[str, str, str, str, str]:
-    seconds, processor = measured["seconds"], measured.get("processor")
-    megabytes = measured.get("megabytes")
+    seconds = measured["seconds"]
     return (
         title,
         f"{seconds:.1f}",
         f"{ideal / seconds:.2f}",
-        f"{processor / payments * 1000:.1f} ms" if processor is not None else "",
-        f"{megabytes:.1f} MB" if megabytes is not None else "",
+        f"{measured['processor'] / payments * 1000:.1f} ms",
+        f"{measured['megabytes']:.1f} MB",
     )

@@ -7,10 +7,8 @@ import sys
 from statistics import median
 
 from tests.benchmarks.documents import Table
-from tests.benchmarks.reports import Figures
-from tests.benchmarks.reports import Goal
+from tests.benchmarks.reports import Figures, Goal
 from tests.benchmarks.servers import ROOT
-
 
 #: Run in a process of its own: seconds and bytes of the base, then of ours on top of it.
 PROGRAM = """

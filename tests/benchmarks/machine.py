@@ -2,18 +2,13 @@
 
 import os
 import platform
-from datetime import datetime
-from datetime import timezone
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tests.benchmarks.databases import NAMES
-from tests.benchmarks.databases import SERVERS
-from tests.benchmarks.databases import connect
-
+from tests.benchmarks.databases import NAMES, SERVERS, connect
 
 PACKAGES = (
     "flask",

@@ -6,8 +6,6 @@ call until the commit, which is the way to read; what SQLAlchemy calls meanwhile
 listeners and the types of columns; and what follows the commit.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +17,9 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 import spayon_flask
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.reports import report
 from tests.shop import make_shop
-
 
 PACKAGE = Path(spayon_flask.__file__).parent
 SQLALCHEMY = Path(sqlalchemy.__file__).parent
@@ -33,7 +30,7 @@ VIEW = PACKAGE / "views/callback.py"
 MONEY_PATH = (
     "views/callback.py",
     "storage/recording.py",
-    "transitions.py",
+    "domain/transitions.py",
     "storage/status.py",
     "storage/outbox.py",
 )

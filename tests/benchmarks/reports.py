@@ -1,8 +1,6 @@
-"""What a benchmark hands back: a table, goals met or missed, remarks, and how to plot it."""
+"""What a benchmark hands back: a table, goals met or missed, and remarks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from tests.benchmarks.documents import Table
 
@@ -40,7 +38,6 @@ class Figures:
     page: str = "performance.md"
     goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    plot: Callable[[], None] | None = None
 
     def goal_table(self) -> Table:
         """Set the goals out as a table of their own."""
@@ -50,8 +47,6 @@ class Figures:
     def markdown(self) -> str:
         """Write everything for the page."""
         parts = [self.table.markdown()]
-        if self.goals:
-            parts.append(self.goal_table().markdown())
 
         if self.notes:
             parts.append("\n".join(f"- {note}" for note in self.notes))

@@ -16,10 +16,8 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from tests.benchmarks.contenders import Contender
-from tests.benchmarks.load import Outcome
-from tests.benchmarks.load import Plan
+from tests.benchmarks.load import Outcome, Plan
 from tests.benchmarks.shops import DATABASE
-
 
 ROOT = Path(__file__).parent.parent.parent
 

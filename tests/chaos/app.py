@@ -1,22 +1,23 @@
 """The shop of the chaos run: `gunicorn 'tests.chaos.app:create_app()'`."""
 
-from __future__ import annotations
-
 import logging
 import os
 import random
 from collections import Counter
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
+from spayon_flask import Order
+from spayon_flask.signals import gateway_called, payment_paid, report_received
 from tests.chaos.clock import SharedClock
 from tests.crashes.queue import use_queue
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Shop, make_shop
 
 #: Rows that all payments fight for.
 ARTICLES = 10
@@ -25,10 +26,19 @@ ARTICLES = 10
 HANDLER_FAILS = 0.1
 DISPATCHER_FAILS = 0.05
 
+#: How often a handler swallows an error: one in a savepoint, one by which the database gives up the
+#: transaction, or none, since it only writes to a second database, which nobody commits with ours.
+SWALLOWS, GIVES_UP, WRITES_ELSEWHERE = 0.05, 0.02, 0.02
+
+#: How often a receiver leaves something in the session, and an order loader writes.
+RECEIVER_LEAVES, LOADER_WRITES = 0.1, 0.3
+
 TABLES = (
     "CREATE TABLE queue (job INTEGER)",
     "CREATE TABLE shipment (order_id VARCHAR(40))",
     "CREATE TABLE article (id INTEGER PRIMARY KEY, sold INTEGER)",
+    "CREATE TABLE closed (order_id VARCHAR(40) PRIMARY KEY)",
+    "CREATE TABLE views (order_id VARCHAR(40))",
     *(f"INSERT INTO article VALUES ({number}, 0)" for number in range(ARTICLES)),
 )
 
@@ -41,18 +51,28 @@ def create_app() -> Flask:
         os.environ["SPAYON_CHAOS_DATABASE"],
         Path(os.environ["SPAYON_CHAOS_CLOCK"]),
         os.environ["SPAYON_CHAOS_SEED"],
+        some_are_ahead=True,
         SPAYON_API_URL=os.environ["SPAYON_CHAOS_GATEWAY"],
     ).app
 
 
-def open_shop(database_url: str, clock: Path, seed: str, **config: Any) -> Shop:
+def second_database(clock: Path) -> Engine:
+    """Return the database beside that of the payments; its file is beside that of *clock*."""
+    return create_engine(f"sqlite:///{clock.with_name('other.db')}", connect_args={"timeout": 30})
+
+
+def open_shop(
+    database_url: str, clock: Path, seed: str, *, some_are_ahead: bool = False, **config: Any
+) -> Shop:
     """Return the shop, whose handlers and dispatcher fail now and then."""
     # The links come from the request, so that a stranger can try to have them lead elsewhere.
     config["SPAYON_PUBLIC_URL"] = None
     config["SQLALCHEMY_ENGINE_OPTIONS"] = (
         {"connect_args": {"timeout": 30}} if database_url.startswith("sqlite") else {}
     )
-    shop = make_shop(database_url, fresh=False, clock=SharedClock(clock), **config)
+    shared = SharedClock(clock, some_are_ahead=some_are_ahead)
+    shop = make_shop(database_url, fresh=False, clock=shared, **config)
+    other = second_database(clock)
     runs: Counter[str] = Counter()
 
     def chance(what: str) -> float:
@@ -70,8 +90,33 @@ def open_shop(database_url: str, clock: Path, seed: str, **config: Any) -> Shop:
             session.execute(text("INSERT INTO shipment VALUES (:order_id)"), key)
             session.execute(text("UPDATE article SET sold = sold + 1 WHERE id = :article"), key)
 
+        _misbehave(session, other, chance(f"{payment.order_id}/{status}/habit"))
+
         if fails:
             raise RuntimeError("chaos")
+
+    @shop.spayon.order_loader
+    def load(order_id: str) -> Order | None:
+        key = {"order_id": order_id}
+        row = shop.db.session.get(shop.orders, order_id)
+        closed = shop.db.session.execute(
+            text("SELECT 1 FROM closed WHERE order_id = :order_id"), key
+        ).first()
+
+        if chance(f"{order_id}/view") < LOADER_WRITES:
+            shop.db.session.execute(text("INSERT INTO views VALUES (:order_id)"), key)
+
+        return row and Order(
+            order_id=row.id,
+            product_name="Tea",
+            price=Decimal(row.price),
+            currency=row.currency,
+            closed="cancelled" if closed else None,
+        )
+
+    def leave(*_: object, **__: object) -> None:
+        if chance("receiver") < RECEIVER_LEAVES:
+            shop.db.session.get_one(shop.orders, "O0").paid_times = 66
 
     def stumble() -> None:
         if chance("dispatcher") < DISPATCHER_FAILS:
@@ -79,6 +124,10 @@ def open_shop(database_url: str, clock: Path, seed: str, **config: Any) -> Shop:
 
     shop.handle = handle
     use_queue(shop, stumble)
+
+    for signal in (payment_paid, report_received, gateway_called):
+        # Whoever connects has to be kept.
+        signal.connect(leave, weak=False)
 
     with shop.app.app_context():
         engine = shop.db.engine
@@ -91,3 +140,22 @@ def open_shop(database_url: str, clock: Path, seed: str, **config: Any) -> Shop:
             engine.dispose()
 
     return shop
+
+
+def _misbehave(session: Any, other: Engine, luck: float) -> None:
+    """Swallow an error, or write to another database, as *luck* has it."""
+    again = text("INSERT INTO article VALUES (0, 0)")
+
+    if luck < SWALLOWS:
+        with suppress(SQLAlchemyError), session.begin_nested():
+            session.execute(again)
+
+    elif luck < SWALLOWS + GIVES_UP:
+        # PostgreSQL gives the transaction up; the others think nothing of it.
+        with suppress(SQLAlchemyError):
+            session.execute(again)
+
+    elif luck < SWALLOWS + GIVES_UP + WRITES_ELSEWHERE:
+        session.connection(bind_arguments={"bind": other}).execute(
+            text("INSERT INTO shipped VALUES (1)")
+        )

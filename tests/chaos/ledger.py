@@ -1,27 +1,24 @@
 """Ledger: what the gateway took, beside what the shop gave."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
-from spayon_flask.orders import without_mark
+from spayon_flask.domain.orders import without_mark
 from spayon_flask.simulator import Simulator
 from tests.chaos.app import ARTICLES
 from tests.chaos.payers import Payers
 from tests.interleavings.promises import ALLOWED
 from tests.shop import Shop
 
-
 OK = 200
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The comparison at the end of a run: only the last eight may be other than zero.
+    """The comparison at the end of a run: the first twelve are zero.
 
     *lost*: orders that were paid for and not given, and not under review either. *doubled*: given
     more than once. *invented*: given without a payment. *unaccounted*: payment sessions that were
@@ -30,7 +27,8 @@ class Ledger:
     number sold is not that of the shipments. *misdirected*: payment sessions that a payer was sent
     to, and whose URLs are a stranger's. *outdated*: payments of an old price that are paid although
     the order had a new one. *undecided*: statuses that the database's own log shows, and that no
-    payment is given by a decision.
+    payment is given by a decision. *astray*: rows of a handler that wrote to a second database, and
+    so had to fail. *reopened*: payment sessions of orders that were closed already.
 
     *untold*: payment sessions of which nobody could know. The gateway's answer that named them was
     lost, and so were all the callbacks that said `paid`. *unowned*: the same, but a callback came,
@@ -50,6 +48,8 @@ class Ledger:
     misdirected: int
     outdated: int
     undecided: int
+    astray: int
+    reopened: int
     untold: int
     unowned: int
     told: dict[str, list[int]]
@@ -73,15 +73,22 @@ class Ledger:
             or self.misdirected
             or self.outdated
             or self.undecided
+            or self.astray
+            or self.reopened
         )
 
 
 def compare(
-    gateway: Simulator, shop: Shop, told: Mapping[str, list[int]], payers: Payers
+    gateway: Simulator,
+    shop: Shop,
+    told: Mapping[str, list[int]],
+    payers: Payers,
+    other: Engine,
 ) -> Ledger:
     """Compare the books of *gateway* and what *payers* saw with the database of *shop*.
 
-    *told* are the status codes of the shop's answers to each callback that said `paid`.
+    *other* is the second database, to which a handler wrote in vain. *told* are the status codes of
+    the shop's answers to each callback that said `paid`.
     """
     # A second attempt to pay an order may have been sent with an id of its own.
     paid = {
@@ -99,6 +106,9 @@ def compare(
         jobs = set(read(text("SELECT job FROM queue")).scalars())
         log = read(text("SELECT event, was, became FROM status_log")).all()
         callbacks = read(text("SELECT id, session_id, status, verdict FROM spayon_callback")).all()
+
+    with other.connect() as connection:
+        astray = connection.execute(text("SELECT COUNT(*) FROM shipped")).scalar_one()
 
     known = {row.session_id: row.status for row in rows}
     untold = {each for each in paid if each not in known and OK not in told.get(each, ())}
@@ -127,6 +137,10 @@ def compare(
             (each.was, each.became)
             not in (ALLOWED if each.event == "status" else {(None, "pending")})
             for each in log
+        ),
+        astray=astray,
+        reopened=sum(
+            without_mark(session.order_id or "") in payers.closed for session in gateway.sessions
         ),
         untold=len(untold),
         told={each: told.get(each, []) for each in nobodys | unaccounted},

@@ -1,18 +1,13 @@
 """Payers: what people do with one order, decided by the seed and the number of the order."""
 
-from __future__ import annotations
-
 import http.client
 import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from urllib.parse import parse_qs
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from spayon_flask.simulator import SessionOverError
-from spayon_flask.simulator import Simulator
-
+from spayon_flask.simulator import SessionOverError, Simulator
 
 #: How often a checkout is tried before the payer goes away.
 TRIES = 6
@@ -56,23 +51,34 @@ STRANGER_COMES, STRANGER_COMES_AGAIN = 0.1, 0.05
 #: How often the shop changes an order whose payer is on the hosted page already.
 CHANGES = 0.1
 
+#: How often the shop has closed an order before its payer comes, and how often it does so then.
+CLOSED_BEFORE, CLOSED_AFTER = 0.03, 0.03
+
 
 class Payers:
     """Send payers to the shop on *port*, who pay at *gateway*; *seed* decides what they do.
 
-    *change* makes the shop ask for another price for the order with a number. *seen* counts what
-    happened to payers. *misdirected* are the payment sessions that a payer was sent to, and whose
-    URLs are not the shop's. *outdated* are those that were paid at a price which a newer payment
-    session had replaced.
+    *change* makes the shop ask for another price for the order with a number, and *close* closes
+    the order. *seen* counts what happened to payers. *closed* are the orders that nobody could pay.
+    *misdirected* are the payment sessions that a payer was sent to, and whose URLs are not the
+    shop's. *outdated* are those that were paid at a price which a newer payment session had
+    replaced.
     """
 
     def __init__(
-        self, gateway: Simulator, port: int, seed: int, change: Callable[[int], object]
+        self,
+        gateway: Simulator,
+        port: int,
+        seed: int,
+        change: Callable[[int], object],
+        close: Callable[[int], object],
     ) -> None:
         self.seen: Counter[str] = Counter()
         self.misdirected: set[str] = set()
         self.outdated: set[str] = set()
+        self.closed: set[str] = set()
         self._change = change
+        self._close = close
         self._gateway = gateway
         self._port = port
         self._seed = seed
@@ -87,6 +93,11 @@ class Payers:
         luck = random.Random(f"{self._seed}/{number}")
         ending = luck.choices(list(ENDINGS), list(ENDINGS.values()))[0]
 
+        if luck.random() < CLOSED_BEFORE:
+            self._close(number)
+            self.closed.add(f"O{number}")
+            self.seen["the order was closed before"] += 1
+
         if luck.random() < STRANGER_COMES:
             self._ask("POST", f"/pay/checkout/O{number}", host=STRANGER)
             self.seen["a stranger came first"] += 1
@@ -99,7 +110,7 @@ class Payers:
 
         session_id = _session_in(location)
 
-        if "/pay/return" in location:
+        if _is_paid_already(location):
             self.seen["was paid before the answer"] += 1
 
         else:
@@ -113,6 +124,10 @@ class Payers:
 
             if luck.random() < CHANGES:
                 session_id = self._change_order(number, session_id, luck)
+
+            if luck.random() < CLOSED_AFTER:
+                self._close(number)
+                self.seen["the order was closed after"] += 1
 
             self.seen[ending] += 1
             self._end(session_id, ending)
@@ -136,7 +151,7 @@ class Payers:
     def _check_links(self, location: str) -> None:
         """Note a payment session by which the payer or the callback would go elsewhere."""
         # The gateway can be told to have a session paid before anybody knows it: a stranger's, too.
-        if "/pay/return" in location:
+        if _is_paid_already(location):
             return
 
         session = self._gateway.sessions.get(_session_in(location))
@@ -153,7 +168,7 @@ class Payers:
         self.seen["the order changed"] += 1
         location = self._check_out(number)
 
-        if location is None or "/pay/return" in location or _session_in(location) == session_id:
+        if location is None or _is_paid_already(location) or _session_in(location) == session_id:
             return session_id
 
         # Two tabs are open now, of which the payer takes either.
@@ -199,6 +214,11 @@ class Payers:
 
         finally:
             connection.close()
+
+
+def _is_paid_already(location: str) -> bool:
+    """Return True if a location is a page of the shop; an order without a key shows no session."""
+    return any(page in location for page in ("/pay/return", "/pay/checkout"))
 
 
 def _session_in(location: str) -> str:

@@ -1,40 +1,28 @@
 """Run: many payments while everything fails, until everything has come to rest."""
 
-from __future__ import annotations
-
 import json
 import os
 import random
 import signal
 import time
-from collections import Counter
-from collections import defaultdict
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from sqlalchemy import insert
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from spayon_flask.simulator import Simulator
-from spayon_flask.simulator.transport import Answer
-from spayon_flask.simulator.transport import post
-from tests.chaos.app import TABLES
-from tests.chaos.app import open_shop
-from tests.chaos.ledger import Ledger
-from tests.chaos.ledger import compare
-from tests.chaos.payers import STRANGER
-from tests.chaos.payers import Payers
+from spayon_flask.simulator.transport import Answer, Post
+from tests.chaos.app import TABLES, open_shop, second_database
+from tests.chaos.ledger import Ledger, compare
+from tests.chaos.payers import STRANGER, Payers
 from tests.crashes.server import Server
 from tests.interleavings.log import create_log
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Shop, make_shop
 
 #: Payers at a time, threads of each worker, and payments between two events of the run.
 AT_ONCE, THREADS, ROUND = 8, 3, 100
@@ -71,9 +59,19 @@ class Chaos:
         ):
             clock = Path(folder) / "clock"
             shop = open_shop(self._url, clock, f"{self._seed}/own", SPAYON_API_URL=gateway.url)
+            other = second_database(clock)
+
+            with other.begin() as connection:
+                connection.execute(text("CREATE TABLE shipped (id INTEGER)"))
 
             with self._serve(gateway, clock) as server:
-                payers = Payers(gateway, server.port, self._seed, lambda each: _change(shop, each))
+                payers = Payers(
+                    gateway,
+                    server.port,
+                    self._seed,
+                    lambda each: _change(shop, each),
+                    lambda each: _close(shop, each),
+                )
                 payers.arm()
                 self._pay(payers, gateway, server, shop)
                 gateway.faults.clear()
@@ -81,7 +79,8 @@ class Chaos:
 
             self.seen = payers.seen
             self.seconds = time.monotonic() - began
-            ledger = compare(gateway, shop, self._told, payers)
+            ledger = compare(gateway, shop, self._told, payers, other)
+            other.dispose()
 
         with shop.app.app_context():
             shop.db.engine.dispose()
@@ -93,7 +92,7 @@ class Chaos:
         if urlsplit(url).hostname == STRANGER:
             return Answer(None, b"")
 
-        answer = post(url, body, headers)
+        answer = Post(lambda: 10)(url, body, headers)
         report = json.loads(body)
 
         if report["status"] == "paid":
@@ -193,4 +192,11 @@ def _change(shop: Shop, number: int) -> None:
 
     with shop.app.app_context():
         shop.db.session.execute(statement, {"price": str(number % 50 + 1000), "id": f"O{number}"})
+        shop.db.session.commit()
+
+
+def _close(shop: Shop, number: int) -> None:
+    """Let the shop close an order."""
+    with shop.app.app_context():
+        shop.db.session.execute(text("INSERT INTO closed VALUES (:id)"), {"id": f"O{number}"})
         shop.db.session.commit()

@@ -1,7 +1,5 @@
 """The shop once more, in a process of its own: `flask --app tests.cli.child spayon ...`."""
 
-from __future__ import annotations
-
 import os
 from unittest.mock import patch
 

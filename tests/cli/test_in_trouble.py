@@ -1,29 +1,23 @@
 """Every command, if the database is down, the tables are missing or the call makes no sense."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy import make_url
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from spayon_flask import signals
-from spayon_flask.signing import DOCTOR_HEADER
+from spayon_flask.domain.signing import DOCTOR_HEADER
 from spayon_flask.simulator import Simulator
 from tests.cli.conftest import Run
-from tests.conftest import dispose
 from tests.databases import SERVERS
+from tests.kept import dispose
 from tests.live import shop_at
 from tests.needs import missing
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Shop, make_shop
 
 COMMANDS = [
     ["payments"],

@@ -1,9 +1,9 @@
 """`flask spayon payments` and `show`: what an operator sees."""
 
-from __future__ import annotations
-
 import json
+from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -165,7 +165,10 @@ def pay(shop: Shop, session_id: str, **fields: object) -> None:
     """Let a payment of its own order be paid."""
     order_id = f"order-{session_id}"
     shop.add_order(order_id)
-    shop.add_payment(session_id, order_id=order_id)
+    # Nobody has paid before the payment was begun.
+    moment = str(fields.get("updatedAt", "2026-11-22T12:00:00.000Z"))
+    begun = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    shop.add_payment(session_id, order_id=order_id, created_at=begun)
     assert shop.deliver(report(session_id, orderId=order_id, **fields)) == 200
 
 
@@ -245,11 +248,11 @@ def test_the_totals_say_how_many_payments_have_no_amount_that_could_be_added(
     pay(shop, "S1", price="a lot")
     shop.add_payment("S9", order_id="A9", status="failed", held_order_id=None)
 
-    lines = run("payments", "--totals").output.splitlines()[1:]
+    lines = run("payments", "--totals").output.splitlines()[1:-1]
 
     assert [line.split(maxsplit=3) for line in lines] == [
         ["failed", "1"],
-        ["review", "AMD", "1", "0 (1 without an amount)"],
+        ["review", "1", "(1", "without a readable amount)"],
     ]
 
 
@@ -279,10 +282,10 @@ def test_csv_holds_what_was_paid_in_the_way_of_a_language(shop: Shop, run: Run) 
 
     assert english[0].startswith("\ufeffPaid at (UTC),Order,Status")
     assert english[1].startswith(
-        "2026-11-22 12:01:00,order-S1,Under review,Tea,9.5,AMD,1000,AMD,S1,"
+        "2026-11-22 12:00:00,order-S1,Under review,Tea,9.5,AMD,,9.5,1000,AMD,S1,"
     )
     assert russian[0].startswith("\ufeffОплачено (UTC);Заказ;Статус")
-    assert ";9,5;AMD;1000;AMD;S1;" in russian[1]
+    assert ";9,5;AMD;;9,5;1000;AMD;S1;" in russian[1]
 
 
 def test_show_takes_an_order_too_and_tells_of_every_attempt(shop: Shop, run: Run) -> None:
@@ -297,3 +300,79 @@ def test_show_takes_an_order_too_and_tells_of_every_attempt(shop: Shop, run: Run
     assert "Attempt 2 of 2" in output
     assert [each["payment"]["session_id"] for each in shown["attempts"]] == ["S1", "S2"]
     assert [len(each["callbacks"]) for each in shown["attempts"]] == [0, 1]
+
+
+def test_the_totals_tell_what_was_paid_given_back_and_left_and_of_what(
+    shop: Shop, run: Run
+) -> None:
+    for number, price in enumerate(("1000", "9.5", "7")):
+        pay(shop, f"S{number}", price=price)
+
+    shop.add_payment("S9", "A9", gateway="api.spayon.io", status="paid", paid_at=shop.clock())
+    noted = run("refund", "S0", "--amount", "250.5", "--because", "broken", "--by", "Ani")
+
+    result = run("payments", "--totals", "--paid-since", "2026-11-01", "--paid-until", "2026-12-01")
+
+    assert noted.output == (
+        "order order-S0: 250.5 AMD noted as given back, 749.5 AMD left; the money itself moves in "
+        "Spayon's panel\n"
+    )
+    assert [line.split() for line in result.stdout.splitlines()[:3]] == [
+        ["STATUS", "CURRENCY", "PAYMENTS", "PAID", "REFUNDED"],
+        ["paid", "AMD", "1", "1000", "1:", "250.5"],
+        ["review", "AMD", "2", "16.5"],
+    ]
+    assert result.stdout.splitlines()[3:] == [
+        "AMD: 3 payments, 1016.5 paid, 250.5 given back, 766 left",
+        (
+            "paid from 2026-11-01 00:00:00 until 2026-12-01 00:00:00; times in UTC; "
+            "gateway 127.0.0.1:9; as of 2026-11-22 12:00:00"
+        ),
+    ]
+    assert result.stderr == (
+        "payments of another gateway are left out, see --gateway: api.spayon.io\n"
+    )
+
+
+def test_a_refund_is_noted_in_parts_and_taken_back(shop: Shop, run: Run) -> None:
+    pay(shop, "S1", price="1000")
+    why = ("--because", "broken", "--by", "Ani")
+
+    for amount, code in (("400", 0), ("600.01", 1), ("0", 64), ("much", 64)):
+        assert run("refund", "S1", "--amount", amount, *why).exit_code == code, amount
+
+    assert run("refund", "reference-of-S1-order-S1", *why).exit_code == 0
+    assert shop.payment().refunded_price == 1000
+    assert "given back already" in run("refund", "S1", *why).output
+    back = json.loads(run("refund", "S1", "--take-back", "--by", "Aram", "--json").output)
+    assert (back["refunded_price"], back["refunded_by"]) == ("400", "Ani")
+    assert run("refund", "S1").exit_code == 64
+    assert run("refund", "S7", *why).exit_code == 1
+
+
+def test_csv_is_one_file_whatever_the_code_page_and_the_oldest_come_first(
+    shop: Shop, run: Run, tmp_path: Path
+) -> None:
+    for session_id in ("S1", "S2"):
+        pay(shop, session_id)
+        shop.clock.step(60)
+
+    file = tmp_path / "books.csv"
+    assert run("payments", "--csv", "--output", str(file)).output == ""
+    written = run("payments", "--csv").stdout_bytes
+
+    assert written == file.read_bytes()
+    assert written.startswith(b"\xef\xbb\xbfPaid at (UTC),")
+    lines = written.split(b"\r\n")
+    assert [line.split(b",")[1] for line in lines[1:-1]] == [b"order-S1", b"order-S2"]
+    assert run("payments", "--output", str(file)).exit_code == 64
+
+
+def test_a_reversed_period_is_a_mistake(run: Run) -> None:
+    for options in (
+        ("--since", "1h", "--until", "2h"),
+        ("--paid-since", "1h", "--paid-until", "1h"),
+    ):
+        result = run("payments", *options)
+        assert result.exit_code == 64
+        assert "must be earlier than" in result.output

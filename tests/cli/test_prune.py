@@ -1,32 +1,24 @@
 """`flask spayon prune`: what may go goes, and what guards stays."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from spayon_flask import Order
 from tests.cli.conftest import Run
-from tests.conftest import dispose
 from tests.reports import report
 from tests.shop import Shop
-from tests.shop import make_shop
 
 
 @pytest.fixture
-def shop(database_url: str) -> Iterator[Shop]:
+def shop(any_shop: Shop) -> Shop:
     """A shop on each of the three engines."""
-    shop = make_shop(database_url)
-    shop.add_order()
-    yield shop
-    dispose(shop)
+    any_shop.add_order()
+    return any_shop
 
 
 def end(shop: Shop, status: str, session_id: str = "S1", order_id: str = "A1") -> None:
@@ -283,3 +275,55 @@ def test_a_payment_that_a_row_of_the_shop_refers_to_does_not_keep_the_others(
     with shop.app.app_context():
         shop.db.session.execute(text("DROP TABLE invoice"))
         shop.db.session.commit()
+
+
+@pytest.mark.parametrize("table", ["spayon_payment", "spayon_callback"])
+def test_a_row_of_the_shop_that_would_go_along_keeps_the_payment(
+    shop: Shop, run: Run, table: str
+) -> None:
+    for session_id in ("S1", "S2"):
+        shop.add_payment(session_id, status="failed", held_order_id=None)
+        shop.deliver(report(session_id, "failed"))
+        shop.deliver(report(session_id, "expired"))
+
+    shop.clock.step(401 * 86400)
+
+    with shop.app.app_context():
+        key = "INTEGER" if shop.db.engine.dialect.name == "sqlite" else "BIGINT"
+        reference = f"FOREIGN KEY (row_id) REFERENCES {table} (id) ON DELETE CASCADE"
+        number = shop.payment("S1").id if table == "spayon_payment" else shop.callbacks()[0].id
+        shop.db.session.execute(text(f"CREATE TABLE job (row_id {key}, {reference})"))
+        shop.db.session.execute(text(f"INSERT INTO job VALUES ({number})"))
+        shop.db.session.commit()
+
+    result = run("prune", "--older-than", "400d")
+
+    with shop.app.app_context():
+        left = shop.db.session.execute(text("SELECT count(*) FROM job")).scalar_one()
+        shop.db.session.execute(text("DROP TABLE job"))
+        shop.db.session.commit()
+
+    assert left == 1
+    assert "removed 1 payments, 2 callbacks" in result.output
+    assert "left 1 that a row of the shop refers to" in result.output
+    assert shop.payment("S1").status == "failed"
+
+
+@pytest.mark.parametrize("newest", [None, "k9"])
+def test_a_paid_order_whose_key_was_changed_keeps_its_payment(
+    shop: Shop, run: Run, newest: str | None
+) -> None:
+    # The loader knows the order by a code, and by another one than when it was paid; or by a code
+    # since the shop began to use them.
+    order = Order(order_id="A1", key="new", product_name="Tea", price=Decimal(1), currency="AMD")
+    shop.spayon.order_loader(lambda key: order if key == "new" else None)
+    shop.add_payment(status="paid", order_key="A1" if newest else "old")
+    shop.clock.step(401 * 86400)
+
+    if newest:
+        shop.add_payment("S2", "A2", order_key=newest)
+
+    result = run("prune", "--older-than", "400d", "--paid")
+
+    assert "removed 0 payments" in result.output
+    assert "kept 1 whose order" in result.output

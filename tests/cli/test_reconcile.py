@@ -1,7 +1,5 @@
 """`flask spayon reconcile`: alone and in company, on a terminal and off it."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
@@ -14,44 +12,31 @@ import sys
 import termios
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from tests.cli.conftest import Run
-from tests.conftest import dispose
-from tests.gateway import Gateway
-from tests.gateway import Says
+from tests.gateway import Gateway, Says
+from tests.kept import dispose
 from tests.many import add_many
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.shop import Shop, make_shop
 
 
 @pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """A gateway that says "paid" for the order of that number."""
-    with Gateway() as gateway:
-        gateway.statuses = lambda each: Says(report(each, orderId=f"A{each[1:]}"))
-        yield gateway
-
-
-@pytest.fixture
-def shop(gateway: Gateway, tmp_path: Any) -> Iterator[Shop]:
+def shop(scripted: Gateway, file_shop: Shop) -> Shop:
     """A shop in a file that asks this gateway."""
-    shop = make_shop(f"sqlite:///{tmp_path / 'shop.db'}", SPAYON_API_URL=gateway.url)
-    yield shop
-    dispose(shop)
+    file_shop.configure(SPAYON_API_URL=scripted.url)
+    return file_shop
 
 
 def start(
-    database_url: str, gateway: Gateway, *arguments: str, stdout: Any = subprocess.PIPE
+    database_url: str, scripted: Gateway, *arguments: str, stdout: Any = subprocess.PIPE
 ) -> subprocess.Popen[str]:
     """Start `flask spayon reconcile` as a process of its own."""
     return subprocess.Popen(
@@ -59,7 +44,7 @@ def start(
             *(sys.executable, "-m", "flask", "--app", "tests.cli.child"),
             *("spayon", "reconcile", *arguments),
         ],
-        env=os.environ | {"SHOP_DATABASE_URL": database_url, "SHOP_API_URL": gateway.url},
+        env=os.environ | {"SHOP_DATABASE_URL": database_url, "SHOP_API_URL": scripted.url},
         stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
@@ -80,18 +65,18 @@ def test_what_changed_is_said_line_by_line_and_in_all(shop: Shop, run: Run) -> N
 
 
 def test_it_exits_with_1_where_the_credentials_are_refused(
-    shop: Shop, gateway: Gateway, run: Run
+    shop: Shop, scripted: Gateway, run: Run
 ) -> None:
-    gateway.tokens = lambda _: Says(code=401)
+    scripted.tokens = lambda _: Says(code=401)
     add_many(shop, 1)
 
     assert run("reconcile").exit_code == 1
 
 
 def test_it_exits_with_2_where_spayon_leaves_some_unanswered(
-    shop: Shop, gateway: Gateway, run: Run
+    shop: Shop, scripted: Gateway, run: Run
 ) -> None:
-    gateway.statuses = lambda _: Says(code=503)
+    scripted.statuses = lambda _: Says(code=503)
     add_many(shop, 1)
 
     result = run("reconcile")
@@ -101,33 +86,34 @@ def test_it_exits_with_2_where_spayon_leaves_some_unanswered(
 
 
 def test_a_watch_ends_with_1_where_the_credentials_are_refused(
-    shop: Shop, gateway: Gateway, run: Run
+    shop: Shop, scripted: Gateway, run: Run
 ) -> None:
-    gateway.tokens = lambda _: Says(code=401)
+    scripted.tokens = lambda _: Says(code=401)
     add_many(shop, 1)
 
     assert run("reconcile", "--watch", "3600").exit_code == 1
 
 
 def test_several_processes_share_the_work_and_ask_about_each_payment_once(
-    database_url: str, gateway: Gateway
+    database_url: str, scripted: Gateway
 ) -> None:
-    shop = make_shop(database_url, SPAYON_API_URL=gateway.url)
+    shop = make_shop(database_url, SPAYON_API_URL=scripted.url)
     add_many(shop, 24)
 
-    processes = [start(database_url, gateway, "--jobs", "2") for _ in range(3)]
+    processes = [start(database_url, scripted, "--jobs", "2") for _ in range(3)]
     outputs = [process.communicate(timeout=60)[0] for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
-    assert set(gateway.asked.values()) == {1}
-    assert len(gateway.asked) == 24
+    assert set(scripted.asked.values()) == {1}
+    assert len(scripted.asked) == 24
     assert [shop.paid_times(f"A{number}") for number in range(1, 25)] == [1] * 24
     dispose(shop)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.thorough
 def test_a_signal_lets_the_call_under_way_finish(
-    shop: Shop, gateway: Gateway, number: signal.Signals
+    shop: Shop, scripted: Gateway, number: signal.Signals
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -136,10 +122,10 @@ def test_a_signal_lets_the_call_under_way_finish(
         go_on.wait(30)
         return Says(report(session_id, orderId=f"A{session_id[1:]}"))
 
-    gateway.statuses = hold
+    scripted.statuses = hold
     add_many(shop, 5)
     database_url = shop.app.config["SQLALCHEMY_DATABASE_URI"]
-    process = start(database_url, gateway, "--jobs", "1", "--watch", "3600")
+    process = start(database_url, scripted, "--jobs", "1", "--watch", "3600")
 
     assert begun.wait(30)
     process.send_signal(number)
@@ -152,9 +138,9 @@ def test_a_signal_lets_the_call_under_way_finish(
     assert shop.payment("S2").status == "pending"
 
 
-def test_a_watch_goes_on_until_a_signal_ends_it(shop: Shop, gateway: Gateway) -> None:
+def test_a_watch_goes_on_until_a_signal_ends_it(shop: Shop, scripted: Gateway) -> None:
     database_url = shop.app.config["SQLALCHEMY_DATABASE_URI"]
-    process = start(database_url, gateway, "--watch", "0.1")
+    process = start(database_url, scripted, "--watch", "0.1")
     assert process.stdout is not None
     assert process.stdout.readline() == "asked 0; changed none\n"
 
@@ -166,10 +152,10 @@ def test_a_watch_goes_on_until_a_signal_ends_it(shop: Shop, gateway: Gateway) ->
     assert process.returncode == 0
 
 
-def test_a_terminal_shows_a_bar(shop: Shop, gateway: Gateway) -> None:
+def test_a_terminal_shows_a_bar(shop: Shop, scripted: Gateway) -> None:
     add_many(shop, 3)
     ours, theirs = pty.openpty()
-    process = start(shop.app.config["SQLALCHEMY_DATABASE_URI"], gateway, stdout=theirs)
+    process = start(shop.app.config["SQLALCHEMY_DATABASE_URI"], scripted, stdout=theirs)
     os.close(theirs)
     shown = b""
 
@@ -184,7 +170,7 @@ def test_a_terminal_shows_a_bar(shop: Shop, gateway: Gateway) -> None:
 
 
 def test_a_watch_outlives_a_database_that_is_away_for_a_while(
-    shop: Shop, gateway: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, scripted: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds = count(1)
     stops = _Stops(shop, 8)
@@ -196,20 +182,17 @@ def test_a_watch_outlives_a_database_that_is_away_for_a_while(
         if 2 <= next(rounds) <= 4:
             raise OperationalError("SELECT", {}, OSError("server closed the connection"))
 
-    with shop.app.app_context():
-        engine = shop.db.engine
+    scripted.statuses = lambda each: Says(report(each, "pending"))
 
-    gateway.statuses = lambda each: Says(report(each, "pending"))
-    event.listen(engine, "before_cursor_execute", break_some)
-    result = run("reconcile", "--watch", "10")
-    event.remove(engine, "before_cursor_execute", break_some)
+    with shop.ahead_of_statements(break_some):
+        result = run("reconcile", "--watch", "10")
 
     assert result.exit_code == 0
     assert stops.waits == [10.0] * 8
 
 
 def test_a_watch_that_never_succeeds_ends_with_1_after_five_minutes(
-    shop: Shop, gateway: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, scripted: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stops = _Stops(shop, 100)
     monkeypatch.setattr("spayon_flask.cli.reconcile.stop_on_signals", stops.given)
@@ -217,12 +200,8 @@ def test_a_watch_that_never_succeeds_ends_with_1_after_five_minutes(
     def fail(*_: object) -> None:
         raise OperationalError("SELECT", {}, OSError("server closed the connection"))
 
-    with shop.app.app_context():
-        engine = shop.db.engine
-
-    event.listen(engine, "before_cursor_execute", fail)
-    result = run("reconcile", "--watch", "60")
-    event.remove(engine, "before_cursor_execute", fail)
+    with shop.ahead_of_statements(fail):
+        result = run("reconcile", "--watch", "60")
 
     assert result.exit_code == 1
     assert result.output.splitlines()[-1].startswith("Error: the database does not answer")
@@ -230,14 +209,14 @@ def test_a_watch_that_never_succeeds_ends_with_1_after_five_minutes(
 
 
 def test_quiet_says_nothing_unless_something_went_badly(
-    shop: Shop, gateway: Gateway, run: Run
+    shop: Shop, scripted: Gateway, run: Run
 ) -> None:
     add_many(shop, 1)
     assert run("reconcile", "--quiet").output == ""
     assert shop.payment().status == "paid"
 
     shop.add_payment("S9", "A9")
-    gateway.statuses = lambda _: Says(code=503)
+    scripted.statuses = lambda _: Says(code=503)
     result = run("reconcile", "--quiet")
 
     assert result.output.splitlines() == [
@@ -247,9 +226,9 @@ def test_quiet_says_nothing_unless_something_went_badly(
 
 
 def test_each_problem_is_said_once(
-    shop: Shop, gateway: Gateway, run: Run, caplog: pytest.LogCaptureFixture
+    shop: Shop, scripted: Gateway, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gateway.statuses = lambda _: Says(code=503)
+    scripted.statuses = lambda _: Says(code=503)
     add_many(shop, 20)
 
     result = run("reconcile")
@@ -259,15 +238,16 @@ def test_each_problem_is_said_once(
 
 
 @pytest.mark.parametrize("columns", [40, 120])
+@pytest.mark.thorough
 def test_a_bar_fits_into_its_terminal(
-    shop: Shop, gateway: Gateway, columns: int, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, scripted: Gateway, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The variable would be believed rather than the terminal.
     monkeypatch.delenv("COLUMNS", raising=False)
     add_many(shop, 3)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = start(shop.app.config["SQLALCHEMY_DATABASE_URI"], gateway, stdout=theirs)
+    process = start(shop.app.config["SQLALCHEMY_DATABASE_URI"], scripted, stdout=theirs)
     os.close(theirs)
     shown = b""
 
@@ -286,15 +266,11 @@ class TestHeartbeat:
     """If there is an instance folder, `doctor` tells when reconcile has last finished."""
 
     @pytest.fixture
-    def shop(self, gateway: Gateway, tmp_path: Path) -> Iterator[Shop]:
-        shop = make_shop(
-            f"sqlite:///{tmp_path / 'shop.db'}",
-            SPAYON_API_URL=gateway.url,
-        )
-        state = shop.app.extensions["spayon"]["spayon"]
+    def shop(self, scripted: Gateway, file_shop: Shop, tmp_path: Path) -> Shop:
+        file_shop.configure(SPAYON_API_URL=scripted.url)
+        state = file_shop.app.extensions["spayon"]["spayon"]
         state.heartbeat._path = str(tmp_path / "beat.json")
-        yield shop
-        dispose(shop)
+        return file_shop
 
     def _found(self, run: Run) -> tuple[str, str]:
         findings = json.loads(run("doctor", "--offline", "--json").output)["findings"]
@@ -302,16 +278,19 @@ class TestHeartbeat:
         return found["state"], found["says"]
 
     def test_a_run_is_seen(self, shop: Shop, run: Run) -> None:
-        assert self._found(run) == ("ok", "has not been seen to finish on this host")
+        assert self._found(run) == (
+            "ok",
+            "has not been seen to finish on this host; nothing waits",
+        )
 
         run("reconcile")
 
         assert self._found(run) == ("ok", "last finished 2026-11-22 12:00:00 on this host")
 
     def test_silence_is_wrong_if_payments_are_overdue(
-        self, shop: Shop, gateway: Gateway, run: Run
+        self, shop: Shop, scripted: Gateway, run: Run
     ) -> None:
-        gateway.statuses = lambda each: Says(report(each, "pending"))
+        scripted.statuses = lambda each: Says(report(each, "pending"))
         run("reconcile")
         shop.clock.step(11 * 60)
         assert self._found(run)[0] == "ok"
@@ -324,8 +303,10 @@ class TestHeartbeat:
         assert says.startswith("last finished 2026-11-22 12:00:00 on this host, and ")
         assert says.endswith(" payments wait for it")
 
-    def test_a_run_that_ended_with_1_is_wrong(self, shop: Shop, gateway: Gateway, run: Run) -> None:
-        gateway.tokens = lambda _: Says(code=401)
+    def test_a_run_that_ended_with_1_is_wrong(
+        self, shop: Shop, scripted: Gateway, run: Run
+    ) -> None:
+        scripted.tokens = lambda _: Says(code=401)
         add_many(shop, 1)
         run("reconcile")
 
@@ -361,3 +342,14 @@ class _Stops:
         self._shop.clock.step(seconds)
         self._left -= 1
         return self._left <= 0
+
+
+def test_payments_of_an_account_that_no_object_has_are_named_at_the_start(
+    shop: Shop, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.add_payment("S1", account="tea", status="failed", due_at=None)
+
+    run("reconcile")
+
+    (said,) = [each for each in caplog.records if "no Spayon object" in each.getMessage()]
+    assert vars(said)["account"] == "tea"

@@ -1,32 +1,23 @@
 """`flask spayon review`: a person decides, once, and is remembered."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from tests.cli.conftest import Run
-from tests.conftest import dispose
 from tests.reports import report
 from tests.shop import Shop
-from tests.shop import make_shop
-
 
 BECAUSE = ("--because", "the bank says so", "--by", "Ani")
 
 
 @pytest.fixture
-def shop(database_url: str) -> Iterator[Shop]:
+def shop(any_shop: Shop) -> Shop:
     """A shop on each of the three engines, with a payment under review."""
-    shop = make_shop(database_url)
-    shop.add_order()
-    shop.add_payment()
-    shop.deliver(report(price="1"))
-    shop.handled.clear()
-    yield shop
-    dispose(shop)
+    any_shop.add_pending()
+    any_shop.deliver(report(price="1"))
+    any_shop.handled.clear()
+    return any_shop
 
 
 def test_what_is_under_review_is_listed(shop: Shop, run: Run) -> None:
@@ -88,31 +79,6 @@ def test_a_handler_that_fails_leaves_the_payment_under_review(shop: Shop, run: R
     assert shop.paid_times() == 0
 
 
-def test_a_second_payment_of_a_paid_order_can_only_be_refused(shop: Shop, run: Run) -> None:
-    run("review", "S1", "--accept", *BECAUSE)
-    shop.add_payment("S2", held_order_id=None)
-    shop.deliver(report("S2"))
-    assert shop.payment("S2").review == "second_payment"
-
-    accepted = run("review", "S2", "--accept", *BECAUSE)
-
-    assert accepted.exit_code == 1
-    assert "paid already, by payment session S1" in accepted.output
-    assert run("review", "S2", "--refuse", *BECAUSE).exit_code == 0
-    assert shop.payment("S1").status == "paid"
-    assert shop.paid_times() == 1
-
-
-def test_two_under_review_are_settled_one_after_the_other(shop: Shop, run: Run) -> None:
-    shop.add_payment("S2", held_order_id=None)
-    shop.deliver(report("S2"))
-
-    result = run("review", "S2", "--accept", *BECAUSE)
-
-    assert result.exit_code == 1
-    assert "settle payment session S1 first" in result.output
-
-
 def test_an_accepted_payment_displaces_one_that_is_still_pending(shop: Shop, run: Run) -> None:
     run("review", "S1", "--refuse", *BECAUSE)
     shop.add_payment("S2", held_order_id=None, superseded=True)
@@ -123,17 +89,6 @@ def test_an_accepted_payment_displaces_one_that_is_still_pending(shop: Shop, run
 
     assert shop.payment("S3").held_order_id is None
     assert shop.paid_times() == 1
-
-
-def test_the_dispatcher_is_given_the_callback_row_again(shop: Shop, run: Run) -> None:
-    given: list[int] = []
-    shop.spayon.dispatcher(given.append)
-
-    run("review", "S1", "--accept", *BECAUSE)
-
-    (row,) = shop.callbacks()
-    assert given == [row.id]
-    assert row.dispatch_at is None
 
 
 @pytest.mark.parametrize(

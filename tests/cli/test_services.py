@@ -1,7 +1,5 @@
 """The cron line and the systemd unit of the docs run as they are written, with no environment."""
 
-from __future__ import annotations
-
 import configparser
 import os
 import pwd
@@ -13,16 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import dispose
 from tests.gateway import Gateway
-from tests.gateway import Says
+from tests.kept import dispose
 from tests.many import add_many
 from tests.needs import missing
-from tests.reports import report
-from tests.shop import CONFIG
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import CONFIG, Shop, make_shop
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -42,20 +35,12 @@ def create_app():
 
 
 @pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """A gateway that says "paid" for the order of that number."""
-    with Gateway() as gateway:
-        gateway.statuses = lambda each: Says(report(each, orderId=f"A{each[1:]}"))
-        yield gateway
-
-
-@pytest.fixture
-def folder(tmp_path: Path, gateway: Gateway) -> Path:
+def folder(tmp_path: Path, scripted: Gateway) -> Path:
     """A folder like /srv/shop: the shop, its environment and its virtual environment."""
     (tmp_path / "shop.py").write_text(SHOP.format(root=str(ROOT)))
     (tmp_path / ".venv").symlink_to(sys.prefix)
     lines = [
-        f"FLASK_SPAYON_API_URL={gateway.url}",
+        f"FLASK_SPAYON_API_URL={scripted.url}",
         f"FLASK_SPAYON_CLIENT_SECRET={CONFIG['SPAYON_CLIENT_SECRET']}",
         f"SHOP_DATABASE=sqlite:///{tmp_path / 'shop.db'}",
     ]
@@ -64,9 +49,9 @@ def folder(tmp_path: Path, gateway: Gateway) -> Path:
 
 
 @pytest.fixture
-def shop(folder: Path, gateway: Gateway) -> Iterator[Shop]:
+def shop(folder: Path, scripted: Gateway) -> Iterator[Shop]:
     """The shop of that folder, with a payment that is due."""
-    shop = make_shop(f"sqlite:///{folder / 'shop.db'}", SPAYON_API_URL=gateway.url)
+    shop = make_shop(f"sqlite:///{folder / 'shop.db'}", SPAYON_API_URL=scripted.url)
     add_many(shop, 1)
     yield shop
     dispose(shop)

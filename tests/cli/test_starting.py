@@ -1,14 +1,11 @@
 """An app without secrets: what works at the command line, and what is refused."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
 
 SHOP = """
 from flask import Flask
@@ -68,6 +65,7 @@ def flask(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
         (("db", "init"), "done"),
     ],
 )
+@pytest.mark.thorough
 def test_what_has_nothing_to_do_with_payments_works_without_secrets(
     folder: Path, arguments: tuple[str, ...], says: str
 ) -> None:
@@ -79,6 +77,7 @@ def test_what_has_nothing_to_do_with_payments_works_without_secrets(
 
 
 @pytest.mark.parametrize("command", ["doctor", "payments", "reconcile", "prune --older-than 60d"])
+@pytest.mark.thorough
 def test_a_command_of_ours_says_what_is_missing_in_one_line(folder: Path, command: str) -> None:
     done = flask(folder, "spayon", *command.split())
 

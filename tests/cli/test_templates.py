@@ -1,10 +1,9 @@
 """`flask spayon templates copy`: a start for the shop's own pages."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
 
-from spayon_flask.cli.templates import NAMES
+from spayon_flask.cli.develop import NAMES
 from tests.cli.conftest import Run
 from tests.shop import Shop
 
@@ -54,10 +53,14 @@ def test_the_apps_own_folder_is_the_default(shop: Shop, run: Run, tmp_path: Path
     assert (tmp_path / "templates" / "spayon" / "error.html").exists()
 
 
-def test_a_copied_page_renders_in_place_of_ours(shop: Shop, run: Run, tmp_path: Path) -> None:
+def test_a_copied_page_renders_in_place_of_ours(
+    own_shop: Callable[..., Shop], tmp_path: Path
+) -> None:
+    shop = own_shop()
+    run = shop.app.test_cli_runner().invoke
     shop.add_payment()
     shop.app.template_folder = str(tmp_path)
-    run("templates", "copy", "--to", str(tmp_path))
+    run(args=["spayon", "templates", "copy", "--to", str(tmp_path)])
     base = tmp_path / "spayon" / "base.html"
     base.write_text(base.read_text() + "<!-- ours, changed -->")
 

@@ -1,15 +1,12 @@
 """`flask spayon trigger`: a signed callback to the running shop."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
 
 from tests.cli.conftest import Run
-from tests.conftest import dispose
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.kept import dispose
+from tests.shop import Shop, make_shop
 
 
 @pytest.mark.parametrize("status", ["paid", "failed", "expired"])
@@ -143,10 +140,12 @@ def test_an_address_that_is_none_is_refused(shop: Shop, run: Run) -> None:
 )
 def test_production_takes_an_explicit_word_and_a_named_payment(arguments: tuple[str, ...]) -> None:
     shop = make_shop(
-        SPAYON_API_URL=None, SPAYON_PUBLIC_URL="https://shop.test", SPAYON_ENVIRONMENT="production"
+        SPAYON_API_URL=None,
+        SPAYON_PUBLIC_URL="https://shop.test",
+        SPAYON_CLIENT_SECRET="real",
+        SPAYON_CALLBACK_SECRET="real too",
     )
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
 
     result = shop.app.test_cli_runner().invoke(args=["spayon", "trigger", "paid", *arguments])
 

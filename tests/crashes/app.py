@@ -1,19 +1,15 @@
 """The shop that gunicorn runs in the crash tests: `gunicorn 'tests.crashes.app:create_app()'`."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-from flask import Response
+from flask import Flask, Response
 from sqlalchemy import event
 
 from tests.crashes.gate import pass_through
 from tests.crashes.queue import use_queue
 from tests.shop import make_shop
-
 
 #: Where a worker can be made to wait, in the order in which it comes there.
 POINTS = ("before the claim", "in the handler", "before the hand-over", "before the answer")

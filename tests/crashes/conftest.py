@@ -1,30 +1,25 @@
 """Fixtures: the shops of the promise tests, and a real server before each of them."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from spayon_flask.simulator import Simulator
 from tests.crashes.gate import Gate
+from tests.crashes.private import PrivateMariaDB, PrivatePostgreSQL, PrivateServer
 from tests.crashes.queue import use_queue
 from tests.crashes.server import Server
 from tests.databases import ENGINES
-from tests.promises.conftest import any_shop
-from tests.promises.conftest import clean_shop
-from tests.promises.conftest import databases
+from tests.kept import KeptShops
 from tests.promises.conftest import fleet
-from tests.promises.conftest import gateway
-from tests.promises.conftest import port
-from tests.promises.conftest import server_shop
-from tests.shop import Shop
+from tests.shop import Shop, make_shop
 
-
-__all__ = ["any_shop", "clean_shop", "databases", "fleet", "gateway", "port", "server_shop"]
+__all__ = ["fleet"]
 
 
 @dataclass(frozen=True)
@@ -41,20 +36,26 @@ class Crashing:
             return list(self.shop.db.session.scalars(text("SELECT job FROM queue")))
 
 
-@pytest.fixture(scope="session", params=ENGINES)
-def crashing(
-    request: pytest.FixtureRequest,
-    clean_shop: Callable[[str], Shop],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Crashing]:
-    """A shop behind three workers of gunicorn, on each of the three databases."""
-    shop = clean_shop(request.param)
+def make_crashing_shop(database_url: str) -> Shop:
+    """Return a shop with a queue, on which its dispatcher puts what it is given."""
+    shop = make_shop(database_url)
 
     with shop.app.app_context():
         shop.db.session.execute(text("DROP TABLE IF EXISTS queue"))
         shop.db.session.execute(text("CREATE TABLE queue (job INTEGER)"))
         shop.db.session.commit()
 
+    return shop
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def crashing(
+    request: pytest.FixtureRequest,
+    kept: KeptShops,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Crashing]:
+    """A shop behind three workers of gunicorn, on each of the three databases."""
+    shop = kept.shop(request.param, make_crashing_shop)
     folder = tmp_path_factory.mktemp("gate")
     url = shop.app.config["SQLALCHEMY_DATABASE_URI"]
     names = {"SPAYON_TESTS_GATE": str(folder), "SPAYON_TESTS_DATABASE": url}
@@ -64,12 +65,10 @@ def crashing(
 
 
 @pytest.fixture
-def crash(
-    crashing: Crashing, clean_shop: Callable[[str], Shop], request: pytest.FixtureRequest
-) -> Crashing:
+def crash(crashing: Crashing, kept: KeptShops, request: pytest.FixtureRequest) -> Crashing:
     """The same, with nothing in it."""
-    engine = request.node.callspec.params["crashing"]
-    shop = clean_shop(engine)
+    shop = kept.shop(request.node.callspec.params["crashing"], make_crashing_shop)
+    assert shop is crashing.shop, "a test has changed the shop, whose server goes on with it"
 
     with shop.app.app_context():
         shop.db.session.execute(text("DELETE FROM queue"))
@@ -85,4 +84,18 @@ def gateway_of_crash(crash: Crashing, port: int) -> Iterator[Simulator]:
     """A gateway that knows the payment sessions of the crashing shop."""
     with Simulator(port=port, time_scale=0, seed=7) as simulator:
         simulator.clock.set(crash.shop.clock())
+        crash.shop.configure(SPAYON_API_URL=simulator.url)
         yield simulator
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def private(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+    """A server that nobody else uses."""
+    # Not below pytest's own folder, which other users, such as `postgres`, cannot enter.
+    folder = Path(tempfile.mkdtemp(prefix="spayon-"))
+    made = {"postgresql": PrivatePostgreSQL, "mariadb": PrivateMariaDB}[request.param]
+    server: PrivateServer = made(folder)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)

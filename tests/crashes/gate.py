@@ -6,9 +6,7 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
-
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -53,12 +51,7 @@ class Gate:
         self._socket.listen()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def shut(self, point: str) -> None:

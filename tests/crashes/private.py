@@ -1,7 +1,5 @@
 """Private servers: PostgreSQL and MariaDB of our own, which may crash without asking anybody."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil
@@ -60,7 +58,7 @@ class PrivatePostgreSQL(PrivateServer):
         self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        options = f"-p {self._port} -h 127.0.0.1 -k {self._folder}"
+        options = f"-p {self._port} -h 127.0.0.1 -k {self._folder} -c max_prepared_transactions=9"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", log, "-o", options, "start")
 
@@ -115,7 +113,7 @@ class PrivateMariaDB(PrivateServer):
                 *(self._server, "--no-defaults", f"--user={self._user}", f"--datadir={self._data}"),
                 *(where, f"--port={self._port}", "--bind-address=127.0.0.1"),
                 *(f"--pid-file={self._folder / 'pid'}", "--skip-name-resolve"),
-                *("--innodb-buffer-pool-size=16M",),
+                *("--innodb-buffer-pool-size=16M", "--innodb-rollback-on-timeout"),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,7 +1,5 @@
 """Queue: a table in the shop's database, in the place of Celery."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from sqlalchemy import text

@@ -9,12 +9,10 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from spayon_flask.signing import sign
+from spayon_flask.domain.signing import sign
 from tests.shop import SECRET
-
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,12 +62,7 @@ class Server:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(20)

@@ -1,32 +1,13 @@
 """The database server crashes in the middle of a transaction, and comes back."""
 
-from __future__ import annotations
-
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.conftest import dispose
-from tests.crashes.private import PrivateMariaDB
-from tests.crashes.private import PrivatePostgreSQL
 from tests.crashes.private import PrivateServer
+from tests.kept import dispose
 from tests.reports import report
 from tests.shop import make_shop
 
-
-@pytest.fixture(params=[PrivatePostgreSQL, PrivateMariaDB], ids=["postgresql", "mariadb"])
-def private(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
-    """A server that nobody else uses."""
-    # Not below pytest's own folder, which other users, such as `postgres`, cannot enter.
-    folder = Path(tempfile.mkdtemp(prefix="spayon-"))
-    server: PrivateServer = request.param(folder)
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+pytestmark = pytest.mark.thorough
 
 
 class TestRestartedServers:
@@ -36,8 +17,7 @@ class TestRestartedServers:
         self, private: PrivateServer
     ) -> None:
         shop = make_shop(private.url)
-        shop.add_order()
-        shop.add_payment()
+        shop.add_pending()
 
         def crash(*_: object) -> None:
             shop.db.session.flush()

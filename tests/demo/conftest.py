@@ -1,19 +1,13 @@
 """The demo store, in process: no simulator, and a folder of its own."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from demo_app import create_app
-from demo_app import db
-
-from ..shop import CONFIG
-
+from demo_app import create_app, db
+from tests.shop import CONFIG
 
 OpenStore = Callable[..., Flask]
 

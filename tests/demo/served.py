@@ -1,7 +1,5 @@
 """The demo store over real HTTP: as a person starts it, and as a host runs it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -14,11 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo_app import SIMULATOR
-from demo_app import create_app
-from demo_app import db
+from demo_app import SIMULATOR, create_app, db
 from spayon_flask.simulator import Simulator
-
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,7 +1,5 @@
 """`python demo_app.py`: what it says, and that Ctrl-C leaves nothing behind."""
 
-from __future__ import annotations
-
 import signal
 import socket
 from pathlib import Path
@@ -11,8 +9,9 @@ import requests
 
 from demo_app import simulator_url
 from spayon_flask.simulator import Simulator
+from tests.demo.served import started
 
-from .served import started
+pytestmark = pytest.mark.thorough
 
 
 def listens(url: str) -> bool:

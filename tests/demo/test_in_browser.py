@@ -1,30 +1,17 @@
 """The whole purchase in Chromium, in the store that `python demo_app.py` opens."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
-from playwright.sync_api import Browser
-from playwright.sync_api import Locator
-from playwright.sync_api import Page
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from demo_app import TEXTS
-from spayon_flask.languages import DEFAULT
-from spayon_flask.languages import NAMES
-from spayon_flask.languages import Language
-
-from ..pages.browser import WEIGHT
-from .served import Running
-from .served import started
-
-
-pytestmark = pytest.mark.browser
+from spayon_flask.domain.languages import DEFAULT, NAMES, Language
+from tests.demo.served import Running, started
+from tests.pages.browser import WEIGHT
 
 every_language = pytest.mark.parametrize("language", NAMES)
 with_and_without_javascript = pytest.mark.parametrize("javascript", [True, False])
@@ -187,20 +174,6 @@ def test_a_payment_that_was_left_is_resumed(
     assert payer.complaints == []
 
 
-def test_a_second_tab_is_offered_the_same_payment(browser: Browser, demo: Running) -> None:
-    payer = Payer(browser, demo)
-    payer.order("thyme")
-    order = payer.page.url
-    payer.go_to_pay()
-    hosted = payer.page.url
-    payer.open(order)
-    payer.follow(payer.page.locator(".panel .button"))
-    expect(payer.page.get_by_role("heading", name="You have started to pay")).to_be_visible()
-    payer.follow(payer.page.get_by_role("button", name="Continue to payment"))
-
-    expect(payer.page).to_have_url(hosted)
-
-
 def press(page: Page, target: str) -> None:
     """Reach *target* with the Tab key alone, see where the focus is, and press Enter."""
     for _ in range(60):
@@ -296,7 +269,7 @@ class Looks:
     complaints: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=[DEFAULT, "hy"])
 def looks(request: pytest.FixtureRequest, browser: Browser, demo: Running) -> Looks:
     """Walk through the store once in each language, and look at every page in every way."""
     payer = Payer(browser, demo, request.param)

@@ -1,7 +1,5 @@
 """The whole purchase over real HTTP: gunicorn, the simulator, and a payer with no browser."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterator
@@ -12,14 +10,12 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from demo_app import Stock
-from demo_app import create_app
-from demo_app import db
+from demo_app import Stock, create_app, db
 from spayon_flask.simulator import Simulator
+from tests.demo.served import under_gunicorn
+from tests.shop import CONFIG
 
-from ..shop import CONFIG
-from .served import under_gunicorn
-
+pytestmark = pytest.mark.thorough
 
 #: Seconds; a busy machine needs them.
 PATIENCE = 60
@@ -107,19 +103,6 @@ def payer(opened: Opened) -> Iterator[Payer]:
     payer.http.close()
 
 
-def test_from_the_catalogue_to_a_paid_order(payer: Payer, opened: Opened) -> None:
-    order = payer.order(gata="2", duduk="1")
-    payer.go_to_pay()
-    assert payer.url.startswith(opened.simulator.url)
-
-    payer.send(payer.url, number=APPROVED)
-    opened.simulator.settle(PATIENCE)
-    assert "Payment received" in payer.open(payer.url)
-    assert "Thank you! We are packing it now." in payer.open(order)
-    assert "<code>applied</code>" in payer.open("/behind-the-scenes")
-    assert (opened.left("gata"), opened.left("duduk")) == (16, 4)
-
-
 def test_a_callback_that_comes_ten_times_takes_the_goods_off_the_shelf_once(
     payer: Payer, opened: Opened
 ) -> None:
@@ -132,38 +115,6 @@ def test_a_callback_that_comes_ten_times_takes_the_goods_off_the_shelf_once(
 
     assert [attempt.accepted for one in deliveries for attempt in one.attempts] == [True] * 10
     assert opened.left("nardi") == 4
-
-
-def test_a_declined_order_can_be_paid_after_all(payer: Payer, opened: Opened) -> None:
-    order = payer.order(jazzve="1")
-    payer.go_to_pay()
-    payer.send(payer.url, number=DECLINED)
-    payer.send(payer.url, number=SECURE)
-    payer.send(payer.url, give_up="1")
-    opened.simulator.settle(PATIENCE)
-    assert "The payment did not go through" in payer.open(payer.url)
-    assert "Payment failed" in payer.open(order)
-    assert opened.left("jazzve") == 9
-
-    payer.go_to_pay()
-    payer.send(payer.url, number=APPROVED)
-    opened.simulator.settle(PATIENCE)
-    assert "Thank you! We are packing it now." in payer.open(order)
-    assert opened.left("jazzve") == 8
-
-
-def test_a_payment_that_was_left_is_resumed(payer: Payer, opened: Opened) -> None:
-    order = payer.order(thyme="1")
-    payer.go_to_pay()
-    hosted = payer.url
-    assert "You have not paid yet" in payer.follow("← ")
-
-    payer.follow("Continue to payment")
-    assert payer.url == hosted
-
-    payer.send(payer.url, number=APPROVED)
-    opened.simulator.settle(PATIENCE)
-    assert "Thank you! We are packing it now." in payer.open(order)
 
 
 def test_behind_the_scenes_are_only_the_visitors_own_payments(payer: Payer, opened: Opened) -> None:
@@ -192,6 +143,6 @@ def test_only_the_callback_needs_no_token(payer: Payer) -> None:
     payer.order(rug="1")
     payer.follow("Pay ")
     callback = urljoin(payer.url, "/pay/callback")
-    refused = [requests.post(url, timeout=PATIENCE).status_code for url in (payer.url, callback)]
+    refused = [payer.http.post(url, timeout=PATIENCE).status_code for url in (payer.url, callback)]
 
     assert refused == [400, 401]

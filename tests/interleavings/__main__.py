@@ -4,8 +4,6 @@
 exits with 1 if a promise was broken.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
@@ -15,10 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.databases import ENGINES
-from tests.interleavings.explore import Finding
-from tests.interleavings.explore import Tally
-from tests.interleavings.pieces import Piece
-from tests.interleavings.pieces import explore
+from tests.interleavings.explore import Finding, Tally
+from tests.interleavings.pieces import Piece, explore
 from tests.interleavings.states import STATES
 
 

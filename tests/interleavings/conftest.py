@@ -1,18 +1,14 @@
 """Fixtures: a world on each of the three databases, made once for this process."""
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.databases import ENGINES
-from tests.databases import Databases
+from tests.databases import ENGINES, Databases
 from tests.interleavings.explore import Explorer
 from tests.interleavings.world import world_on
 

@@ -7,22 +7,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.interleavings.operations import Act
-from tests.interleavings.operations import Done
-from tests.interleavings.promises import broken
-from tests.interleavings.promises import broken_at_rest
+from tests.interleavings.operations import Act, Done
+from tests.interleavings.promises import broken, broken_at_rest
 from tests.interleavings.states import STATES
-from tests.interleavings.turns import HungError
-from tests.interleavings.turns import Operation
-from tests.interleavings.world import Moment
-from tests.interleavings.world import Rows
-from tests.interleavings.world import World
-from tests.interleavings.world import fingerprint
-
+from tests.interleavings.turns import HungError, Operation
+from tests.interleavings.world import Moment, Rows, World, fingerprint
 
 #: Stops of one operation that are tried, at most; beyond are only repetitions of a wait.
 MOST = 40

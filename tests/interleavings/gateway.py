@@ -1,13 +1,10 @@
 """A gateway for interleavings: what it knows can be taken back in a moment."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Callable
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.listening import listening

@@ -1,14 +1,10 @@
 """Locks: whether an operation waits for another one, by what the database itself says."""
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Engine
-from sqlalchemy import create_engine
-from sqlalchemy import text
+from sqlalchemy import Engine, create_engine, text
 
 from tests.interleavings.turns import Operation
 

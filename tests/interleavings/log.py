@@ -3,11 +3,7 @@
 A trigger cannot be circumvented, and it sees what a transaction writes and then writes over.
 """
 
-from __future__ import annotations
-
-from sqlalchemy import Connection
-from sqlalchemy import text
-
+from sqlalchemy import Connection, text
 
 _COLUMNS = """
     event VARCHAR(20) NOT NULL,

@@ -1,21 +1,18 @@
 """Operations: what a payer, the gateway, a clock and an operator do, each by public ways alone."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import click
 from flask.cli import ScriptInfo
+from sqlalchemy import text
 
-from spayon_flask import signing
-from tests.interleavings.world import World
+from spayon_flask.domain import signing
+from tests.interleavings.world import FATAL, World
 from tests.shop import SECRET
-
 
 MINUTE = 60
 DAY = 24 * 3600
@@ -69,6 +66,41 @@ def later(seconds: float, act: Act) -> Act:
         return replace(done, what=f"later {done.what}")
 
     return act_later
+
+
+def with_habit(habit: str, act: Act) -> Act:
+    """Do *act* while the shop's functions have a *habit*; a fatal one lets a callback fail."""
+
+    def act_so(world: World) -> Done:
+        with world.habit(habit):
+            done = act(world)
+
+        return replace(done, what=f"failing {done.what}") if habit in FATAL else done
+
+    return act_so
+
+
+def ahead(seconds: float, act: Act) -> Act:
+    """Do *act* on a host whose clock is ahead by *seconds*."""
+
+    def act_ahead(world: World) -> Done:
+        operation = world.turns.current()
+        assert operation is not None
+        operation.ahead += seconds
+        return act(world)
+
+    return act_ahead
+
+
+def close(world: World) -> Done:
+    """Let the shop close the order: it cannot be paid any more."""
+    session = world.shop.db.session
+
+    with world.shop.app.app_context():
+        session.execute(text("INSERT INTO closed VALUES ('A1')"))
+        session.commit()
+
+    return Done("close", None)
 
 
 def callback(who: str, status: str, **fields: Any) -> Act:

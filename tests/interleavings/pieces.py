@@ -1,7 +1,5 @@
 """Pieces: what one process explores by itself."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -10,10 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.databases import Databases
-from tests.interleavings.explore import Explorer
-from tests.interleavings.explore import Tally
-from tests.interleavings.explore import all_pairs
-from tests.interleavings.explore import tally
+from tests.interleavings.explore import Explorer, Tally, all_pairs, tally
 from tests.interleavings.world import world_on
 
 

@@ -1,26 +1,28 @@
 """States: how an order can stand when two operations begin, each reached by public ways alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
-from tests.interleavings.operations import DAY
-from tests.interleavings.operations import MINUTE
-from tests.interleavings.operations import Act
-from tests.interleavings.operations import callback
-from tests.interleavings.operations import checkout
-from tests.interleavings.operations import checkout_of_a_changed_order
-from tests.interleavings.operations import later
-from tests.interleavings.operations import prune
-from tests.interleavings.operations import prune_bodies
-from tests.interleavings.operations import reconcile
-from tests.interleavings.operations import refresh
-from tests.interleavings.operations import review
-from tests.interleavings.world import CrashError
-from tests.interleavings.world import World
+from tests.interleavings.operations import (
+    DAY,
+    MINUTE,
+    Act,
+    ahead,
+    callback,
+    checkout,
+    checkout_of_a_changed_order,
+    close,
+    later,
+    prune,
+    prune_bodies,
+    reconcile,
+    refresh,
+    review,
+    with_habit,
+)
+from tests.interleavings.world import FATAL, HABITS, CrashError, World
 
 
 class State(NamedTuple):
@@ -213,6 +215,27 @@ _ASKING: dict[str, Act] = {
     "reconcile expired": reconcile("expired"),
 }
 
+_AHEAD = 10 * MINUTE
+
+#: What a shop may do besides, on a host whose clock may be wrong.
+_ODD_CHECKOUTS: dict[str, Act] = {
+    "checkout while the loader writes": with_habit(HABITS[0], checkout),
+    "changed checkout while the loader writes": with_habit(HABITS[0], checkout_of_a_changed_order),
+    "checkout by a clock that is ahead": ahead(_AHEAD, checkout),
+    "the order is closed": close,
+}
+_ODD_REPORTS: dict[str, Act] = {
+    **{
+        f"callback paid of S while {each}": with_habit(each, callback("S", "paid"))
+        for each in FATAL
+    },
+    "callback paid of S while the handler swallows": with_habit(HABITS[2], callback("S", "paid")),
+    "refresh paid while a receiver writes": with_habit(HABITS[1], refresh("S", "paid")),
+    "reconcile paid while a receiver writes": with_habit(HABITS[1], reconcile("paid")),
+    "refresh paid by a clock that is ahead": ahead(_AHEAD, refresh("S", "paid")),
+    "reconcile by a clock that is ahead": ahead(_AHEAD, reconcile()),
+}
+
 STATES: dict[str, State] = {
     "new order": State(
         lambda _: None,
@@ -231,6 +254,17 @@ STATES: dict[str, State] = {
         | {name: _ASKING[name] for name in ("refresh paid", "reconcile paid")}
         | _LATE
         | {"callback paid of S at another price": callback("S", "paid", price="1")},
+    ),
+    "new order of an odd shop": State(lambda _: None, {"checkout": checkout} | _ODD_CHECKOUTS),
+    "live at an odd shop": State(
+        _live,
+        {"checkout": checkout} | _callbacks("S", "paid", "failed") | _ODD_CHECKOUTS | _ODD_REPORTS,
+    ),
+    "crashed on a host whose clock is ahead": State(
+        _crashed,
+        {"checkout by a clock that is ahead": ahead(_AHEAD, checkout), "the order is closed": close}
+        | _callbacks("lost", "paid")
+        | {"checkout 31 seconds later": later(31, checkout)},
     ),
     "lapsed": State(
         _lapsed,

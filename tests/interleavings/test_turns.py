@@ -1,17 +1,13 @@
 """The harness itself: where operations stand still, and what it would notice."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest
 from sqlalchemy import text
 
 from tests.interleavings.explore import Explorer
-from tests.interleavings.operations import callback
-from tests.interleavings.operations import checkout
-from tests.interleavings.turns import HungError
-from tests.interleavings.turns import Operation
+from tests.interleavings.operations import callback, checkout
+from tests.interleavings.turns import HungError, Operation
 from tests.interleavings.world import World
 
 

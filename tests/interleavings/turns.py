@@ -4,18 +4,13 @@ An operation stands still ahead of each of its statements, of each commit, and o
 gateway. These places are its *stops*.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
-
 
 #: Seconds that an operation may run before the database is asked whether it waits for a lock.
 PATIENCE = 0.004

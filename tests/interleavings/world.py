@@ -1,43 +1,48 @@
 """World: one shop, one gateway and their clock, which are put back to a kept moment."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import threading
-from collections.abc import Callable
-from collections.abc import Iterator
-from contextlib import ExitStack
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import MetaData
-from sqlalchemy import Table
-from sqlalchemy import create_engine
-from sqlalchemy import event
-from sqlalchemy import text
+from sqlalchemy import MetaData, StaticPool, Table, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
 from urllib3 import HTTPConnectionPool
 
-from tests.conftest import dispose
+from spayon_flask import Order
+from spayon_flask.signals import gateway_called, payment_paid, report_received
 from tests.interleavings.gateway import Gateway
 from tests.interleavings.locks import Locks
 from tests.interleavings.log import create_log
-from tests.interleavings.turns import Turns
+from tests.interleavings.turns import Operation, Turns
+from tests.kept import dispose
 from tests.promises.helpers import fast_forward
-from tests.shop import Clock
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Clock, Shop, make_shop
 
 #: What the shop itself keeps. A natural handler copies the payment's status to its order.
 TABLES = (
     "CREATE TABLE goods (order_id VARCHAR(40), payment_id BIGINT, price VARCHAR(40))",
     "CREATE TABLE order_state (order_id VARCHAR(40) PRIMARY KEY, state VARCHAR(20))",
     "CREATE TABLE told (payment_id BIGINT, status VARCHAR(20))",
+    "CREATE TABLE closed (order_id VARCHAR(40))",
+    "CREATE TABLE views (order_id VARCHAR(40))",
+)
+
+#: What the shop's own functions do besides, if they have the habit. With the last two a handler
+#: fails: the database gives up the transaction, or another database is written to beside it.
+HABITS = ("the loader writes", "a receiver writes", "the handler swallows an error")
+FATAL = ("the handler swallows a rollback", "the handler writes to a second database")
+
+#: SQLite rolls back by itself; PostgreSQL does so after any error, and MariaDB hardly ever.
+_TRAP = (
+    "CREATE TABLE trap (id INTEGER)",
+    "CREATE TRIGGER sprung BEFORE INSERT ON trap BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
 )
 
 #: In the order in which they can be filled.
@@ -48,6 +53,8 @@ NAMES = (
     "spayon_callback",
     "goods",
     "told",
+    "closed",
+    "views",
     "status_log",
 )
 
@@ -120,6 +127,12 @@ class World:
         self.dispatcher_fails: Callable[[], bool] = lambda: False
         self.handler_fails: Callable[[], bool] = lambda: False
         self.crashes_at_gateway = False
+        #: What the shop's functions do at any time, and in an operation alone.
+        self.habits: set[str] = set()
+        self._habits_of: dict[Operation | None, set[str]] = {}
+        self.other = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
         self._side = create_engine(url)
         event.listen(self._side, "connect", _be_quick)
         self._around = ExitStack()
@@ -129,17 +142,24 @@ class World:
         shop = self.shop
 
         with self._side.begin() as connection:
-            for name in ("goods", "order_state", "told"):
-                connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-
             for statement in TABLES:
+                name = statement.split()[2]
+                connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
                 connection.execute(text(statement))
+
+            if connection.dialect.name == "sqlite":
+                for statement in _TRAP:
+                    connection.execute(text(statement))
 
             create_log(connection)
 
             self._tables: dict[str, Table] = _reflect(connection, shop)
 
+        with self.other.begin() as connection:
+            connection.execute(text("CREATE TABLE shipped (order_id VARCHAR(40))"))
+
         shop.handle = self._handle
+        shop.spayon.order_loader(self._load)
         shop.spayon.dispatcher(self._dispatch)
 
         with shop.app.app_context():
@@ -176,6 +196,7 @@ class World:
         dispose(self.shop)
         self._locks.close()
         self._side.dispose()
+        self.other.dispose()
         self.gateway.close()
 
     def begin_anew(self) -> None:
@@ -211,6 +232,8 @@ class World:
         self.dispatched.clear()
         self.dispatcher_fails = self.handler_fails = lambda: False
         self.crashes_at_gateway = False
+        self.habits = set()
+        self._habits_of.clear()
 
     def rows(self) -> Rows:
         """Return all rows of all tables."""
@@ -237,6 +260,67 @@ class World:
         yield
         self.dispatcher_fails = lambda: False
 
+    @contextmanager
+    def habit(self, habit: str) -> Iterator[None]:
+        """Let the shop's functions do so inside the block, for this operation alone."""
+        operation = self.turns.current()
+        self._habits_of.setdefault(operation, set()).add(habit)
+
+        with ExitStack() as stack:
+            if habit == "a receiver writes":
+                for signal in (gateway_called, report_received, payment_paid):
+                    stack.enter_context(signal.connected_to(self._leave))
+
+            yield
+
+        self._habits_of[operation].discard(habit)
+
+    def _has(self, habit: str) -> bool:
+        return habit in self.habits or habit in self._habits_of.get(self.turns.current(), ())
+
+    def _load(self, order_id: str) -> Order | None:
+        session = self.shop.db.session
+        row = session.get(self.shop.orders, order_id)
+        closed = session.execute(
+            text("SELECT 1 FROM closed WHERE order_id = :id"), {"id": order_id}
+        )
+
+        if self._has("the loader writes"):
+            session.execute(text("INSERT INTO views VALUES (:id)"), {"id": order_id})
+
+        return row and Order(
+            order_id=row.id,
+            product_name="Tea",
+            price=Decimal(row.price),
+            currency=row.currency,
+            closed="cancelled" if closed.first() else None,
+        )
+
+    def _leave(self, *_: object, **__: object) -> None:
+        """Leave something in the session, as a receiver must not."""
+        if self._has("a receiver writes"):
+            self.shop.db.session.get_one(self.shop.orders, "A1").paid_times = 66
+
+    def _misbehave(self, order: str) -> None:
+        session = self.shop.db.session
+        again = text("INSERT INTO order_state VALUES (:order, 'again')")
+
+        if self._has("the handler swallows an error"):
+            with suppress(SQLAlchemyError), session.begin_nested():
+                session.execute(again, {"order": order})
+
+        if self._has("the handler swallows a rollback"):
+            is_sqlite = self.engine.dialect.name == "sqlite"
+
+            with suppress(SQLAlchemyError):
+                trap = text("INSERT INTO trap VALUES (1)")
+                session.execute(trap if is_sqlite else again, {"order": order})
+
+        if self._has("the handler writes to a second database"):
+            session.connection(bind_arguments={"bind": self.other}).execute(
+                text("INSERT INTO shipped VALUES (:order)"), {"order": order}
+            )
+
     def _handle(self, status: str, payment: Any) -> None:
         execute = self.shop.db.session.execute
         values = {"payment": payment.id, "order": payment.order_id, "status": status}
@@ -249,6 +333,8 @@ class World:
         # What a shop writes by nature, and by which it would un-pay an order.
         if status != "review":
             execute(text("UPDATE order_state SET state = :status WHERE order_id = :order"), values)
+
+        self._misbehave(payment.order_id)
 
         if self.handler_fails():
             raise RuntimeError("the shop has a bug")

@@ -1,7 +1,5 @@
 """A shop with Flask-Migrate, and the commands that its developer types."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,10 +35,6 @@ class MigratedShop:
         env = self.directory / "env.py"
         # It would silence every logger of the test run.
         env.write_text(env.read_text().replace("fileConfig(config.config_file_name)", ""))
-
-    def adopt(self, migration: Path) -> None:
-        """Put a *migration* that the shop made earlier in its place."""
-        (self.directory / "versions" / migration.name).write_text(migration.read_text())
 
     def migrate(self) -> list[Path]:
         """`flask db migrate`; return the migrations that this wrote."""

@@ -1,18 +1,13 @@
 """Flask-Migrate and our two tables, on the three databases."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, inspect
 
-from tests.migrations.shop import MigratedShop
-from tests.migrations.shop import make_migrated_shop
-
+from tests.migrations.shop import MigratedShop, make_migrated_shop
 
 # Said by the env.py that Flask-Migrate writes.
 pytestmark = pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning")
@@ -69,7 +64,7 @@ def test_a_migration_makes_the_index_from_which_postgresql_adds_up(
     (index,) = [each for each in indexes if each["name"] == "ix_spayon_payment_paid_at"]
     included = index.get("dialect_options", {}).get("postgresql_include", [])
 
-    assert index["column_names"][:3] == ["account", "paid_at", "id"]
+    assert index["column_names"][:4] == ["account", "gateway", "paid_at", "id"]
     assert ("reported_price" in included) == (dialect == "postgresql")
 
 

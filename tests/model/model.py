@@ -4,17 +4,20 @@ The model knows neither the package nor its tables. It is told what payers, the 
 and the operator do, and it says what must come of that.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from dataclasses import field
-from datetime import datetime
-from datetime import timedelta
-
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 LIFETIME = timedelta(minutes=15)
 INTERVAL = timedelta(seconds=5)
 LAST_LOOK = timedelta(minutes=30)
+
+#: After so many failures of a handler, over so long, a `paid` goes to review.
+MAX_FAILURES, GIVE_UP_AFTER = 5, timedelta(days=3)
+
+#: Of so many payments the page asks at most.
+MOST_ASKED = 3
+
+ENDED = {"failed", "expired"}
 
 RANK = {"pending": 0, "failed": 1, "expired": 1, "paid": 2, "review": 2}
 
@@ -33,6 +36,11 @@ class Payment:
     asked_at: datetime | None = None
     #: When reconcile asks about it for the last time, once it has failed or expired.
     last_look_at: datetime | None = None
+    #: How often a handler has failed, and since when.
+    failures: int = 0
+    #: A person has refused its money.
+    refused: bool = False
+    failing_since: datetime | None = None
 
     @property
     def expires_at(self) -> datetime:
@@ -42,11 +50,15 @@ class Payment:
 
 @dataclass
 class Order:
-    """What a shop sells. *state* is what a natural handler wrote, *given* counts the goods."""
+    """What a shop sells. *state* is what a natural handler wrote, *given* counts the goods.
+
+    Once *closed*, the order gets no other payment session.
+    """
 
     price: int
     state: str = "new"
     given: int = 0
+    closed: bool = False
     payments: list[Payment] = field(default_factory=list)
 
     def with_status(self, *statuses: str) -> list[Payment]:
@@ -78,12 +90,16 @@ class Model:
     def begin_checkout(self, order_id: str) -> Payment | None:
         """Return the payment that settles where the payer goes, or None if one is to be made.
 
-        Every payment that asks for another price is superseded from now on.
+        Every payment that asks for another price is superseded from now on, unless the order is
+        closed: then nothing is made.
         """
         order = self.orders[order_id]
 
         for payment in order.with_status("paid") or order.with_status("review"):
             return payment
+
+        if order.closed:
+            return None
 
         for payment in order.payments:
             payment.superseded = payment.superseded or payment.price != order.price
@@ -97,12 +113,49 @@ class Model:
         """Return the payment that an order is being paid with."""
         return next((each for each in order.payments if each.holds), None)
 
-    def make(self, order_id: str, session_id: str | None, now: datetime) -> Payment:
-        """Make a payment; without a *session_id* it does not hold the order."""
+    def to_ask(self, order: Order, now: datetime) -> Payment | None:
+        """Return the payment that the gateway is asked about before another is made, or None.
+
+        That is one whose time is over, or the last one if it has ended: it may be paid after all.
+        """
+        if order.closed or order.with_status("paid", "review"):
+            return None
+
+        if (holder := self.holder(order)) is not None:
+            return holder if now >= holder.expires_at else None
+
+        last = order.payments[-1] if order.payments else None
+        may_change = last is not None and last.status in ENDED and last.session_id is not None
+        return last if may_change and last and last.last_look_at is not None else None
+
+    def worth_asking(self, order: Order, payment: Payment) -> list[Payment]:
+        """Return the payments that the page of *payment* asks the gateway about, in this order."""
+        is_paid = bool(order.with_status("paid"))
+        known = [each for each in order.payments if each.session_id and not each.refused]
+
+        if is_paid:
+            return [payment] if payment in known and payment.status == "pending" else []
+
+        open_ = [each for each in reversed(known) if each.status in {"pending", *ENDED}]
+        open_.sort(key=lambda each: (each is not payment, each.status != "pending"))
+        return open_[:MOST_ASKED]
+
+    def make(self, order_id: str, session_id: str | None, now: datetime) -> None:
+        """Make a payment; without a *session_id* it does not hold the order.
+
+        Of those without, one is kept for each price.
+        """
         order = self.orders[order_id]
-        payment = Payment(order.price, session_id, now, holds=session_id is not None)
-        order.payments.append(payment)
-        return payment
+        twins = (
+            each
+            for each in order.with_status("pending")
+            if each.session_id is None and not each.superseded and each.price == order.price
+        )
+
+        if session_id is not None or not any(twins):
+            order.payments.append(
+                Payment(order.price, session_id, now, holds=session_id is not None)
+            )
 
     def may_ask(self, payment: Payment, now: datetime) -> bool:
         """Return True if the gateway may be asked about a payment, and note that it is."""
@@ -130,7 +183,7 @@ class Model:
         status = self._decide(order, payment, said)
 
         if status is not None and handler_fails and self._tells(order, payment, status):
-            raise HandlerFailedError
+            status = self._fail(payment, said, now)
 
         self.reports[key] = "known"
         payment.session_id = said.session_id if status is not None else payment.session_id
@@ -139,8 +192,27 @@ class Model:
             return False
 
         self._change(order, payment, status)
-        payment.last_look_at = now + LAST_LOOK if status in {"failed", "expired"} else None
+        payment.last_look_at = now + LAST_LOOK if status in ENDED else None
+        payment.failures, payment.failing_since = 0, None
         return True
+
+    def _fail(self, payment: Payment, said: Said, now: datetime) -> str:
+        """Note that a handler has failed; return `review` once it has failed for days.
+
+        Raises `HandlerFailedError` until then. A status check is to repeat the report.
+        """
+        if payment.session_id is None or payment.last_look_at is None:
+            payment.last_look_at = now
+
+        payment.session_id = said.session_id
+        payment.failures += 1
+        payment.failing_since = payment.failing_since or now
+        since = payment.failing_since + GIVE_UP_AFTER
+
+        if said.status != "paid" or payment.failures < MAX_FAILURES or now < since:
+            raise HandlerFailedError
+
+        return "review"
 
     def expire_unanswered(self, now: datetime) -> None:
         """End the payments whose creation the gateway never answered; nobody is told."""
@@ -158,6 +230,7 @@ class Model:
 
     def settle(self, order: Order, payment: Payment, status: str) -> None:
         """Move a payment out of review, as a person says."""
+        payment.refused = status == "failed"
         self._change(order, payment, status)
 
     def order_of(self, payment: Payment) -> str:
@@ -213,7 +286,7 @@ class Model:
 
     def _tells(self, order: Order, payment: Payment, status: str) -> bool:
         """Return True if a handler of the shop runs for this change."""
-        if status not in {"failed", "expired"}:
+        if status not in ENDED:
             return True
 
         paid = any(each.status == "paid" for each in order.payments if each is not payment)
@@ -223,7 +296,7 @@ class Model:
         tells = self._tells(order, payment, status)
         payment.status = status
 
-        if status in {"failed", "expired"}:
+        if status in ENDED:
             payment.holds = False
 
         if status == "paid":

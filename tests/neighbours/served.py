@@ -1,7 +1,5 @@
 """A shop as gunicorn runs it: `tests.neighbours.served:create_app()`."""
 
-from __future__ import annotations
-
 import os
 from decimal import Decimal
 from typing import Any
@@ -9,13 +7,10 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
-from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from spayon_flask import Order
-from spayon_flask import Spayon
+from spayon_flask import Order, Spayon
 
 
 class Base(DeclarativeBase):

@@ -1,11 +1,8 @@
 """A shop whose parts a test puts together in any order, paid at the simulator."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +11,8 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.test import TestResponse
 
-from spayon_flask import Order
-from spayon_flask import Spayon
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
+from spayon_flask import Order, Spayon
+from spayon_flask.simulator import PaymentSession, Simulator
 from spayon_flask.simulator.transport import Answer
 from tests.shop import CONFIG
 

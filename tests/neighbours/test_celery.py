@@ -1,7 +1,5 @@
 """Celery on a real Redis: the example in the documentation, with a worker of its own."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import subprocess
@@ -18,6 +16,7 @@ import redis
 from tests.needs import missing
 from tests.shop import CONFIG
 
+pytestmark = pytest.mark.thorough
 
 REDIS = os.environ.get("SPAYON_TESTS_REDIS", "redis://127.0.0.1:6379/15")
 ROOT = Path(__file__).parents[2]
@@ -30,10 +29,10 @@ from celery_shop import ShopOrder, app, db
 from spayon_flask.testing import Payer, connect
 
 with app.app_context():
-    db.session.add(ShopOrder(id=sys.argv[1]))
+    db.session.add(ShopOrder(id=sys.argv[1], code=f"code-of-{sys.argv[1]}"))
     db.session.commit()
 
-Payer(app, connect(app)).pay(sys.argv[1])
+Payer(app, connect(app), key_of=lambda order: f"code-of-{order}").pay(sys.argv[1])
 """
 
 #: Hand a callback row to the queue once more.

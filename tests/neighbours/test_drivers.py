@@ -1,22 +1,16 @@
 """A shop on whichever driver it has: what a database says reaches us in as many ways."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import insert, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.promises.helpers import deadlock_in
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Shop, make_shop
 
 #: Beside psycopg and PyMySQL, by which all other tests go.
 DRIVERS = [
@@ -39,8 +33,7 @@ def driven_shop(database_url: str, driver: str) -> Iterator[Shop]:
     """A shop on *driver*, with a pending payment."""
     url = make_url(database_url).set(drivername=driver)
     shop = make_shop(url.render_as_string(hide_password=False))
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
     yield shop
     dispose(shop)
 

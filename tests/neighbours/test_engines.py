@@ -1,26 +1,18 @@
 """A shop's own ways with its engine, while a report is recorded."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
-from sqlalchemy import Engine
-from sqlalchemy import create_engine
-from sqlalchemy import event
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.schema import CreateSchema
 
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.shop import Shop, make_shop
 
 
 def test_who_may_change_statements_is_given_all_of_ours(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
+    any_shop.add_pending()
     given: list[str] = []
 
     def change(_: Connection, statement: Any, *values: Any) -> tuple[Any, ...]:
@@ -35,8 +27,7 @@ def test_who_may_change_statements_is_given_all_of_ours(any_shop: Shop) -> None:
 
 
 def test_who_observes_all_engines_sees_our_statements(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
+    any_shop.add_pending()
     seen: list[str] = []
 
     def see(_: Connection, __: object, statement: str, *___: object) -> None:
@@ -64,8 +55,7 @@ class CountingEngine(Engine):
 
 
 def test_an_engine_of_the_shops_own_class_makes_the_connections(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
+    any_shop.add_pending()
 
     with any_shop.app.app_context():
         any_shop.db.engine.__class__ = CountingEngine
@@ -84,8 +74,7 @@ def test_our_tables_may_be_in_the_schema_of_a_tenant(database_url: str) -> None:
 
     options = {"execution_options": {"schema_translate_map": {None: "tenant"}}}
     shop = make_shop(database_url, SQLALCHEMY_ENGINE_OPTIONS=options)
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
     assert shop.deliver(report()) == 200
     assert shop.deliver(report()) == 200
     assert shop.paid_times() == 1

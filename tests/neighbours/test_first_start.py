@@ -1,7 +1,5 @@
 """The README's shop as its reader takes it further: four workers on an empty PostgreSQL."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex
@@ -13,16 +11,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import create_engine
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from spayon_flask.simulator import Simulator
 from tests.databases import Databases
-from tests.test_docs import DOCS
-from tests.test_docs import README
-from tests.test_docs import ROOT
-from tests.test_docs import blocks
+from tests.test_docs import DOCS, README, ROOT, blocks
 
+pytestmark = pytest.mark.thorough
 
 WORKERS = 4
 
@@ -96,7 +91,7 @@ def triggers() -> list[tuple[str, str]]:
         (page.name, command)
         for page in (DOCS / "testing.md", DOCS / "operating.md")
         for command in re.findall(
-            r"^\$ (flask .*spayon trigger .*)$", page.read_text(), re.MULTILINE
+            r"^(?:\$ |- `)(flask .*?spayon trigger [^`\n]*)", page.read_text(), re.MULTILINE
         )
     ]
 

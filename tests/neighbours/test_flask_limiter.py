@@ -1,7 +1,5 @@
 """Flask-Limiter: the callback is never turned away for coming too often."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest
@@ -9,10 +7,7 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from tests.neighbours.shop import Parts
-from tests.neighbours.shop import make_app
-from tests.neighbours.shop import make_parts
-from tests.neighbours.shop import mount
+from tests.neighbours.shop import Parts, make_app, make_parts, mount
 from tests.neighbours.test_flask_wtf import post_callback
 
 

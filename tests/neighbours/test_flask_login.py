@@ -1,29 +1,23 @@
 """Flask-Login: a checkout behind login, and a callback that is not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from flask import Flask
-from flask import abort
-from flask import request
+from flask import Flask, abort, request
 from flask.typing import ResponseReturnValue
-from flask_login import LoginManager  # type: ignore[import-untyped]  # it has no types
-from flask_login import UserMixin
-from flask_login import current_user
-from flask_login import login_user
+from flask_login import (  # type: ignore[import-untyped]  # it has no types
+    LoginManager,
+    UserMixin,
+    current_user,
+    login_user,
+)
 
 from spayon_flask import Order
-from spayon_flask import signing
-from tests.neighbours.shop import Gateway
-from tests.neighbours.shop import Parts
-from tests.neighbours.shop import make_app
-from tests.neighbours.shop import make_parts
+from spayon_flask.domain import signing
+from tests.neighbours.shop import Gateway, Parts, make_app, make_parts
 from tests.reports import report
 from tests.shop import SECRET
-
 
 # Flask-Login's own.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")

@@ -1,7 +1,5 @@
 """Flask-Talisman: HTTPS everywhere, and a strict Content-Security-Policy."""
 
-from __future__ import annotations
-
 import re
 from html.parser import HTMLParser
 
@@ -9,14 +7,10 @@ from flask import Flask
 from flask_talisman import Talisman  # type: ignore[import-untyped]  # it has no types
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from spayon_flask import signing
-from tests.neighbours.shop import Gateway
-from tests.neighbours.shop import Parts
-from tests.neighbours.shop import make_app
-from tests.neighbours.shop import make_parts
+from spayon_flask.domain import signing
+from tests.neighbours.shop import Gateway, Parts, make_app, make_parts
 from tests.reports import report
 from tests.shop import SECRET
-
 
 SHOP = "https://shop.test"
 

@@ -1,23 +1,15 @@
 """Flask-WTF: the callback alone is exempt from CSRF protection."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable
 
 import pytest
-from flask import Flask
-from flask import request_started
+from flask import Flask, request_started
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
 
-from spayon_flask import signing
-from tests.neighbours.shop import Gateway
-from tests.neighbours.shop import Parts
-from tests.neighbours.shop import csrf_token
-from tests.neighbours.shop import make_app
-from tests.neighbours.shop import make_parts
-from tests.neighbours.shop import mount
+from spayon_flask.domain import signing
+from tests.neighbours.shop import Gateway, Parts, csrf_token, make_app, make_parts, mount
 from tests.reports import report
 from tests.shop import SECRET
 

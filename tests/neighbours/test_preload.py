@@ -1,7 +1,5 @@
 """gunicorn --preload: a factory that has asked the database something, and workers that go on."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +10,12 @@ import requests
 from flask import Flask
 from sqlalchemy import text
 
-from tests.conftest import dispose
 from tests.crashes.server import Server
+from tests.kept import dispose
 from tests.needs import missing
 from tests.shop import make_shop
 
+pytestmark = pytest.mark.thorough
 
 WORKERS = 4
 

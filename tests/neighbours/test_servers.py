@@ -1,7 +1,5 @@
 """gunicorn with its threads and with gevent, behind a real nginx under a path prefix."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket
@@ -9,17 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
+from spayon_flask.simulator import PaymentSession, Simulator
 from tests.needs import missing
 from tests.shop import CONFIG
 
+pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,18 +39,19 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    {zone}
     server {{
         listen 127.0.0.1:{port};
-        location /shop/ {{
-            proxy_pass http://127.0.0.1:{behind}/;
-            proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_set_header X-Forwarded-Prefix /shop;
-        }}
+        {locations}
     }}
 }}
 """
+
+
+def printed(page: str) -> str:
+    """Return the block of nginx that a page of the docs has."""
+    text = (ROOT / "docs" / page).read_text()
+    return text.partition("```nginx\n")[2].partition("```")[0]
 
 
 @dataclass
@@ -140,27 +140,37 @@ def served(behind: tuple[int, Path], gateway: Simulator) -> Served:
     return Served(f"http://127.0.0.1:{port}", database, gateway)
 
 
-@pytest.fixture(scope="module")
-def proxied(
-    behind: tuple[int, Path], gateway: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    """A shop on gunicorn, behind nginx, under /shop."""
+@contextmanager
+def nginx_with(block: str, behind: int, folder: Path) -> Iterator[str]:
+    """Run nginx with a *block* of the docs before the port *behind*; yield its address."""
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
     if nginx is None:
         missing("nginx")
 
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, behind=behind[0]))
-
-    if os.geteuid() == 0:
-        config.write_text(f"user root;\n{config.read_text()}")
-
+    zone, _, locations = block.replace("127.0.0.1:8000", f"127.0.0.1:{behind}").partition(
+        "location"
+    )
+    config, port = folder / "nginx.conf", free_port()
+    config.write_text(
+        ("user root;" if os.geteuid() == 0 else "")
+        + NGINX.format(folder=folder, port=port, zone=zone, locations=f"location{locations}")
+    )
     command = [nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
     subprocess.run(command, check=True)
-    yield Served(f"http://127.0.0.1:{port}/shop", behind[1], gateway)
+    yield f"http://127.0.0.1:{port}"
     subprocess.run([*command, "-s", "quit"], check=True)
+
+
+@pytest.fixture(scope="module")
+def proxied(
+    behind: tuple[int, Path], gateway: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A shop on gunicorn, behind nginx, under /shop."""
+    folder = tmp_path_factory.mktemp("nginx")
+
+    with nginx_with(printed("neighbours.md"), behind[0], folder) as url:
+        yield Served(f"{url}/shop", behind[1], gateway)
 
 
 def test_a_purchase_on_gunicorn_ends_paid(served: Served) -> None:
@@ -186,6 +196,39 @@ def test_the_urls_given_to_spayon_are_those_in_front_of_nginx(proxied: Served) -
     assert creation.callback_url == f"{proxied.url}/pay/callback"
     assert creation.return_url == f"{proxied.url}/pay/return"
     assert str(creation.cancel_url).startswith(f"{proxied.url}/pay/cancel/")
+
+
+def test_a_stranger_s_host_and_prefix_change_no_payment_session_behind_nginx(
+    proxied: Served,
+) -> None:
+    bought = proxied.begin("A5")
+
+    for headers in ({"X-Forwarded-Prefix": "/evil"}, {"X-Forwarded-Host": "evil.example"}):
+        answer = requests.post(
+            f"{proxied.url}/pay/checkout/A5", headers=headers, timeout=30, allow_redirects=False
+        )
+        assert answer.headers["Location"].endswith(bought.id)
+
+    # A `Host` reaches the shop, which shares no payment session between two of them.
+    answer = requests.post(
+        f"{proxied.url}/pay/checkout/A5",
+        headers={"Host": "evil.example"},
+        timeout=30,
+        allow_redirects=False,
+    )
+    assert not answer.headers["Location"].endswith(bought.id)
+    assert str(bought.creation.callback_url).startswith(f"{proxied.url}/")
+
+
+def test_the_limit_of_the_page_holds_for_pages_and_not_for_the_callback(
+    behind: tuple[int, Path], tmp_path: Path
+) -> None:
+    with nginx_with(printed("security.md"), behind[0], tmp_path) as url:
+        pages = [requests.get(f"{url}/pay/checkout/A6", timeout=30) for _ in range(30)]
+        callbacks = [requests.post(f"{url}/pay/callback", timeout=30) for _ in range(30)]
+
+    assert {each.status_code for each in pages} == {200, 503}
+    assert {each.status_code for each in callbacks} == {401}
 
 
 def test_a_purchase_through_nginx_ends_paid(proxied: Served) -> None:

@@ -1,7 +1,5 @@
 """A shop's own ways with `db.session`, while a report is recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -11,15 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy.orm
 from flask_sqlalchemy.session import Session
-from sqlalchemy import Connection
-from sqlalchemy import event
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.promises.helpers import statements
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.shop import Shop, make_shop
 
 
 @contextmanager
@@ -38,8 +33,7 @@ def listening(shop: Shop, name: str, listener: Any) -> Iterator[None]:
 def shop_with(session_class: type[Session], database_url: str, **config: Any) -> Iterator[Shop]:
     """Run a shop with a session class of its own."""
     shop = make_shop(database_url, session_class=session_class, **config)
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
 
     try:
         yield shop
@@ -51,8 +45,7 @@ def shop_with(session_class: type[Session], database_url: str, **config: Any) ->
 def test_what_a_session_says_at_its_beginning_is_said_ahead_of_our_statements(
     any_shop: Shop,
 ) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
+    any_shop.add_pending()
     # What is remembered of a session is remembered from here on.
     assert any_shop.deliver(report(status="pending")) == 200
 
@@ -67,8 +60,7 @@ def test_what_a_session_says_at_its_beginning_is_said_ahead_of_our_statements(
 
 
 def test_after_a_commit_everybody_sees_the_payment_paid(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
+    any_shop.add_pending()
     seen: list[str] = []
 
     def look(_: object) -> None:
@@ -82,8 +74,7 @@ def test_after_a_commit_everybody_sees_the_payment_paid(any_shop: Shop) -> None:
 
 
 def test_a_handler_works_on_the_connection_that_the_report_was_written_on(any_shop: Shop) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
+    any_shop.add_pending()
     seen: list[str] = []
 
     def look(_: str, __: object) -> None:
@@ -97,8 +88,7 @@ def test_a_handler_works_on_the_connection_that_the_report_was_written_on(any_sh
 def test_nobody_commits_the_connection_of_a_session_that_was_there_from_the_beginning(
     any_shop: Shop,
 ) -> None:
-    any_shop.add_order()
-    any_shop.add_payment()
+    any_shop.add_pending()
     any_shop.handle = lambda *_: any_shop.db.session.connection().commit()
 
     with listening(any_shop, "after_begin", lambda *_: None):
@@ -140,17 +130,6 @@ class TenantSession(Session):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, execution_options={"tenant": 7}, **options)
-
-
-class OuterSession(Session):
-    """A session inside somebody else's transaction, as tests of shops have it."""
-
-    outer: Connection | None = None
-
-    def get_bind(
-        self, mapper: Any = None, clause: Any = None, bind: Any = None, **more: Any
-    ) -> Any:
-        return self.outer or super().get_bind(mapper, clause, bind, **more)
 
 
 def test_a_session_that_chooses_its_database_gets_all_or_nothing(database_url: str) -> None:
@@ -228,24 +207,6 @@ def test_the_options_of_a_session_hold_for_our_statements(database_url: str) -> 
         assert shop.deliver(report()) == 200
         assert seen != []
         assert set(seen) == {7}
-
-
-def test_a_report_is_part_of_a_transaction_around_the_session(database_url: str) -> None:
-    with shop_with(OuterSession, database_url) as shop:
-        with shop.app.app_context(), shop.db.engine.connect() as outer:
-            outer.begin()
-            OuterSession.outer = outer
-
-            try:
-                assert shop.deliver(report()) == 200
-                assert shop.deliver(report()) == 200
-                assert shop.paid_times() == 1
-
-            finally:
-                OuterSession.outer = None
-                outer.rollback()
-
-        assert (shop.paid_times(), shop.payment().status, shop.callbacks()) == (0, "pending", [])
 
 
 def test_a_report_is_part_of_a_transaction_that_stands_in_for_the_engine(

@@ -1,37 +1,26 @@
 """Flask itself: factories, several apps, prefixes, and a shop's own ways with SQLAlchemy."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from flask import Blueprint
-from flask import Flask
+from flask import Blueprint, Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Enum
-from sqlalchemy import MetaData
-from sqlalchemy import String
-from sqlalchemy import TypeDecorator
-from sqlalchemy import func
+from sqlalchemy import Enum, MetaData, String, TypeDecorator, func
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm import DeclarativeBaseNoMeta
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import MappedAsDataclass
-from sqlalchemy.orm import declarative_base
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    DeclarativeBaseNoMeta,
+    Mapped,
+    MappedAsDataclass,
+    declarative_base,
+    mapped_column,
+)
 
-from spayon_flask import CallbackMixin
-from spayon_flask import PaymentMixin
-from spayon_flask import Spayon
-from tests.neighbours.shop import Gateway
-from tests.neighbours.shop import Parts
-from tests.neighbours.shop import make_app
-from tests.neighbours.shop import make_parts
-from tests.neighbours.shop import mount
+from spayon_flask import CallbackMixin, PaymentMixin, Spayon
+from tests.neighbours.shop import Gateway, Parts, make_app, make_parts, mount
 
 
 def buy(app: Flask, gateway: Gateway, order_id: str = "A1", at: str = "/pay") -> str:

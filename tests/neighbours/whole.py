@@ -1,7 +1,5 @@
 """The whole shop while it runs: gunicorn, a Celery worker, a Sentry that listens, the simulator."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import os
@@ -11,27 +9,21 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import redis
 import requests
-from sqlalchemy import create_engine
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
-from tests.crashes.server import ROOT
-from tests.crashes.server import Server
+from spayon_flask.simulator import PaymentSession, Simulator
+from tests.crashes.server import ROOT, Server
 from tests.listening import listening
 from tests.needs import missing
 from tests.neighbours.shop import csrf_token
-
 
 REDIS = os.environ.get("SPAYON_TESTS_REDIS", "redis://127.0.0.1:6379/15")
 HERE = Path(__file__).parent
@@ -140,7 +132,7 @@ class Customer:
         """Buy a product; return the address of the payment page at Spayon."""
         bought = self.submit(f"/{self.language}/buy/{product}", f"/{self.language}/")
         path = bought.headers["Location"]
-        assert re.fullmatch(rf"/{self.language}/pay/checkout/\d+", path)
+        assert re.fullmatch(rf"/{self.language}/pay/checkout/[\w-]{{16}}", path)
         assert self.language_of(self.get(path)) == self.language
         return str(self.submit(path).headers["Location"])
 
@@ -252,6 +244,10 @@ class Whole:
         """Return how many parcels there are of an order."""
         query = "SELECT count(*) FROM parcel WHERE order_id = :order"
         return int(self.rows(query, order=int(order_id))[0][0])
+
+    def code(self, order_id: str) -> str:
+        """Return the code by which the payment pages know an order."""
+        return str(self.rows("SELECT code FROM shop_order WHERE id = :o", o=int(order_id))[0][0])
 
     def state(self, order_id: str) -> str:
         """Return how the shop says that an order stands."""

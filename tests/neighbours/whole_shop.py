@@ -4,58 +4,36 @@ It is written as a customer would write it, by the pages of the documentation, a
 `test_whole_shop.py`. Its own tests are in `whole_shop_tests/`.
 """
 
+import secrets
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import sentry_sdk
-from celery import Celery
-from celery import Task
-from celery import shared_task
-from flask import Blueprint
-from flask import Flask
-from flask import abort
-from flask import g
-from flask import redirect
-from flask import render_template_string
-from flask import request
-from flask import url_for
-from flask_admin import Admin
-from flask_admin import AdminIndexView
+from celery import Celery, Task, shared_task
+from flask import Blueprint, Flask, abort, g, redirect, render_template_string, request, url_for
+from flask_admin import Admin, AdminIndexView
 from flask_admin.contrib.sqla import ModelView
+from flask_admin.menu import MenuLink
 from flask_babel import Babel
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from flask_login import LoginManager
-from flask_login import UserMixin
-from flask_login import current_user
-from flask_login import login_required
-from flask_login import login_user
+from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
-from flask_wtf import FlaskForm
+from flask_wtf import CSRFProtect, FlaskForm
 from opentelemetry import trace
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from sentry_sdk.scrubber import DEFAULT_DENYLIST
-from sentry_sdk.scrubber import EventScrubber
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
-from sqlalchemy.orm import relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash
-from wtforms import EmailField
-from wtforms import PasswordField
+from wtforms import EmailField, PasswordField
 
-from spayon_flask import Order
-from spayon_flask import Spayon
-from spayon_flask import signals
-from spayon_flask.admin import add_views
+from spayon_flask import Order, Spayon, signals
 
 
 class Base(DeclarativeBase):
@@ -93,6 +71,7 @@ class Product(db.Model):
 
 class ShopOrder(db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_urlsafe(12))
     user_id: Mapped[int] = mapped_column(db.ForeignKey("user.id"))
     product_id: Mapped[int] = mapped_column(db.ForeignKey("product.id"))
     language: Mapped[str]
@@ -111,17 +90,18 @@ class Parcel(db.Model):
 
 # -- Payments
 @spayon.order_loader
-def load_order(order_id):
+def load_order(key):
     if not current_user.is_authenticated:
         abort(logins.unauthorized())
 
-    row = db.session.get(ShopOrder, int(order_id))
+    row = db.session.scalar(db.select(ShopOrder).filter_by(code=key))
 
     if row is None or not (row.user == current_user or current_user.is_staff):
         return None
 
     return Order(
         order_id=str(row.id),
+        key=row.code,
         product_name=getattr(row.product, f"title_{row.language}"),
         price=Decimal(row.total),
         currency="AMD",
@@ -154,7 +134,9 @@ def enqueue(callback_id):
 @shared_task(ignore_result=True)
 def ship(callback_id):
     callback = db.session.get(spayon.Callback, callback_id)
-    query = db.select(spayon.Payment).filter_by(session_id=callback.session_id)
+    query = db.select(spayon.Payment).filter_by(
+        account=callback.account, session_id=callback.session_id
+    )
     payment = db.session.scalars(query).one()
 
     if payment.status != "paid":
@@ -257,7 +239,7 @@ def buy(product_id):
     order = ShopOrder(user=current_user, product=product, total=product.price, language=g.lang_code)
     db.session.add(order)
     db.session.commit()
-    return redirect(url_for("spayon.checkout", order_id=order.id))
+    return redirect(url_for("spayon.checkout", order_id=order.code))
 
 
 @pages.get("/orders/<int:order_id>")
@@ -282,6 +264,15 @@ class StaffIndex(AdminIndexView):
 
 
 class Products(ModelView):
+    def is_accessible(self):
+        return is_staff()
+
+
+class Payments(ModelView):
+    can_create = can_edit = can_delete = False
+    form_columns = ()
+    column_list = ("id", "order_id", "session_id", "status", "price", "currency", "paid_at")
+
     def is_accessible(self):
         return is_staff()
 
@@ -365,7 +356,8 @@ def create_app(config=None):
 
     admin = Admin(app, index_view=StaffIndex())
     admin.add_view(Products(Product, db))
-    add_views(admin, spayon, accessible=is_staff)
+    admin.add_view(Payments(spayon.Payment, db, endpoint="payments"))
+    admin.add_link(MenuLink("Payments desk", endpoint="spayon_staff.today"))
 
     @app.get("/")
     def home():

@@ -2,6 +2,5 @@
 
 from whole_shop import create_app
 
-
 flask_app = create_app()
 celery_app = flask_app.extensions["celery"]

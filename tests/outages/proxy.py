@@ -8,9 +8,7 @@ import struct
 import threading
 import time
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
-
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -45,12 +43,7 @@ class Proxy:
         self._start(self._accept)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closing = True
         self._listener.close()
         self._reset_all()

@@ -1,13 +1,10 @@
-"""Every outage of `docs/outages.md`, in front of real servers: what is seen, and how soon."""
-
-from __future__ import annotations
+"""Every outage of the table, in front of real servers: what is seen, and how soon."""
 
 import json
 import os
 import re
 import time
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
@@ -17,28 +14,24 @@ from uuid import uuid4
 
 import pytest
 import redis
-from cachelib import RedisCache
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import make_url
 
-from tests.conftest import dispose
+from tests.caches import JsonCache
 from tests.databases import Databases
-from tests.gateway import Gateway
-from tests.gateway import Says
+from tests.gateway import Gateway, Says
+from tests.kept import dispose
 from tests.needs import missing
-from tests.outages.proxy import SLOWNESS
-from tests.outages.proxy import Proxy
+from tests.outages.proxy import SLOWNESS, Proxy
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Shop, make_shop
 
 REDIS = os.environ.get("SPAYON_TESTS_REDIS", "redis://127.0.0.1:6379/15")
-PAGE = Path(__file__).parents[2] / "docs" / "outages.md"
+TABLE = Path(__file__).with_name("outages.md")
 PARTS = ("checkout", "callback", "return page", "reconcile", "doctor", "dispatcher")
 
-#: The letters of the page: the time-outs to connect to Spayon, to read from it, of Redis (all of
+#: The letters of the table: the time-outs to connect to Spayon, to read from it, of Redis (all of
 #: them shorter than the defaults), and what a slow server adds to each answer.
 SECONDS = {"C": 0.5, "R": 1.0, "Q": 0.8, "L": SLOWNESS}
 
@@ -85,7 +78,7 @@ class Outages:
             SPAYON_API_URL=f"http://127.0.0.1:{self.proxies['gateway'].port}",
             SPAYON_PUBLIC_URL=None,
             SPAYON_TIMEOUT=(SECONDS["C"], SECONDS["R"]),
-            SPAYON_TOKEN_CACHE=RedisCache(client, key_prefix=self.name),
+            SPAYON_TOKEN_CACHE=JsonCache(client, key_prefix=self.name),
             SQLALCHEMY_ENGINE_OPTIONS={"connect_args": {"connect_timeout": 2}},
         )
         self.tokens = shop.app.extensions["spayon"]["spayon"].client.tokens
@@ -121,14 +114,14 @@ class Outages:
         number = uuid4().hex[:12]
         self.direct.add_order(f"A{number}")
         self.direct.add_order(f"B{number}")
-        self.direct.add_payment(f"S{number}", f"A{number}")
+        self.direct.add_payment(f"S{number}", f"A{number}", gateway=self.shop.gateway)
 
         # A shop anew, for what a process remembers of an outage. Its connections are open.
         dispose(self.shop)
         self.shop = self._behind_proxies()
 
         with self.shop.app.app_context():
-            self.shop.spayon.state.storage.queries.ping()
+            self.shop.spayon.state.storage.inspection.ping()
 
         return number
 
@@ -194,13 +187,13 @@ def _created(gateway: Gateway) -> Says:
 
 
 def documented() -> list[tuple[str, str, str, str, float | None]]:
-    """Return each cell of the page: server, outage, part, what is seen, seconds at most.
+    """Return each cell of the table: server, outage, part, what is seen, seconds at most.
 
     None stands for as long as the outage lasts.
     """
     cells = []
 
-    for line in PAGE.read_text().splitlines():
+    for line in TABLE.read_text().splitlines():
         columns = [each.strip() for each in line.strip("|").split("|")]
 
         if line.startswith("|") and len(columns) == 8 and columns[0] in CHECKS:
@@ -223,15 +216,15 @@ def _seconds(bound: str) -> float | None:
     return float(found[3]) if found[3] else int(found[1] or 1) * SECONDS[found[2]]
 
 
-def test_every_outage_is_documented() -> None:
+def test_every_outage_stands_in_the_table() -> None:
     assert {(server, how) for server, how, *_ in documented()} == {
         (server, how) for server in CHECKS for how in ("refused", "hanging", "slow", "cut")
     }
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(("server", "how", "part", "seen", "seconds"), documented())
-def test_an_outage_is_as_documented(
+def test_an_outage_is_as_the_table_says(
     outages: Outages, server: str, how: str, part: str, seen: str, seconds: float | None
 ) -> None:
     number = outages.prepare()
@@ -276,7 +269,7 @@ NOT_AGAIN = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["refused", "cut"])
 def test_who_is_back_from_spayon_while_the_database_is_away_is_not_asked_to_pay(
     outages: Outages, how: str

@@ -3,22 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask_talisman import Talisman  # type: ignore[import-untyped]  # it has no types
-from playwright.sync_api import Browser
-from playwright.sync_api import ConsoleMessage
-from playwright.sync_api import Dialog
-from playwright.sync_api import Page
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    expect,
+    sync_playwright,
+)
 from werkzeug.serving import make_server
 
 from tests.listening import listening
 from tests.needs import missing
 
-
 CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+#: Milliseconds: a machine with other work beside it is slow, and nothing else is wrong.
+PATIENCE = 60_000
 
 #: The strictest policy that shops usually have; `form-action` also names the gateway's pages.
 POLICY = {
@@ -47,6 +54,15 @@ def chromium() -> Iterator[Browser]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        new_context = browser.new_context
+
+        def patient(**options: Any) -> BrowserContext:
+            context = new_context(**options)
+            context.set_default_timeout(PATIENCE)
+            return context
+
+        browser.new_context = patient  # type: ignore[method-assign]  # with more patience
+        expect.set_options(timeout=PATIENCE)
 
         try:
             yield browser

@@ -7,11 +7,8 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser
 
-from .browser import Visit
-from .browser import served
-from .shown import Show
-from .shown import make_app
-from .shown import shown_by
+from tests.pages.browser import Visit, served
+from tests.pages.shown import Show, make_app, shown_by
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import pytest
 
-
 #: Seconds for the registry; a machine without a network gives up sooner.
 PATIENCE = 120
 

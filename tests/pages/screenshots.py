@@ -6,15 +6,10 @@ from tempfile import TemporaryDirectory
 from flask import Flask
 from playwright.sync_api import Browser
 
-from .browser import chromium
-from .browser import served
-from .shown import make_app
-from .test_frameworks import with_bootstrap
-from .test_frameworks import with_tailwind
-from .test_theming import DOCS
-from .test_theming import LOOKS
-from .test_theming import receipt
-from .test_theming import themed
+from tests.pages.browser import chromium, served
+from tests.pages.shown import make_app
+from tests.pages.test_frameworks import with_bootstrap, with_tailwind
+from tests.pages.test_theming import DOCS, LOOKS, receipt, themed
 
 
 def take(browser: Browser, app: Flask, path: str, name: str, scheme: str = "light") -> None:

@@ -1,22 +1,16 @@
 """The four pages with made-up contexts: every state of each, without a payment behind it."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from datetime import timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
-from flask import Blueprint
-from flask import Flask
-from flask import render_template
-from flask import request
+from flask import Blueprint, Flask, render_template, request
 
-from spayon_flask.languages import Language
-from spayon_flask.languages import choose_language
-
+from spayon_flask.domain.languages import Language, choose_language
+from spayon_flask.views.pages import named
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 HALF_PAST_TWO = datetime(2026, 11, 22, 14, 35, tzinfo=timezone.utc)
@@ -26,56 +20,40 @@ STATES = [
     *(
         ("checkout", state)
         for state in (
-            *("payable", "wrong", "later", "lines", "closed", "resume", "resume-wrong"),
-            *("resume-unreached", "resume-unrecorded", "paid", "review"),
+            *("payable", "wrong", "stale", "declined", "later", "lines", "refused", "resume"),
+            *("resume-wrong", "paid", "review", "closed"),
         )
     ),
     *(
         ("return", state)
         for state in (
-            *("pending", "slow", "pending-unreached", "pending-unrecorded", "paid", "failed"),
-            *(
-                "failed-unsure",
-                "expired",
-                "expired-unsure",
-                "review",
-                "second",
-                "closed",
-                "elsewhere",
-                "begun",
-            ),
+            *("pending", "slow", "slower", "pending-unreached", "pending-unrecorded", "paid"),
+            *("paid-lines", "failed", "failed-unsure", "failed-closed", "expired"),
+            *("expired-unsure", "review", "second", "refused", "elsewhere", "begun"),
         )
     ),
     *(
         ("cancel", state)
         for state in (
             *("payable", "payable-unsure", "payable-unreached", "pending", "pending-unreached"),
-            *(
-                "pending-unrecorded",
-                "changed",
-                "changed-unsure",
-                "paid",
-                "failed",
-                "failed-unsure",
-                "expired",
-                "review",
-            ),
-            *("second", "closed", "elsewhere", "begun"),
+            *("pending-unrecorded", "changed", "changed-unsure", "closed", "paid", "failed"),
+            *("failed-unsure", "expired", "review", "second", "refused", "elsewhere", "begun"),
         )
     ),
     *(
-        ("error", reason)
-        for reason in (
+        ("error", state)
+        for state in (
             *("unknown_order", "unknown_payment", "gateway_unavailable"),
-            *("gateway_unexpected", "misconfigured", "unreadable"),
+            *("gateway_unavailable-typed", "gateway_unexpected", "still_creating"),
+            *("misconfigured", "unreadable"),
         )
     ),
 ]
 
 #: What the templates call those whose name says more than the state.
 WORDS = {
-    **dict.fromkeys(("wrong", "later", "lines"), "payable"),
-    "slow": "pending",
+    **dict.fromkeys(("wrong", "stale", "declined", "later", "lines"), "payable"),
+    **dict.fromkeys(("slow", "slower"), "pending"),
 }
 
 
@@ -131,48 +109,60 @@ def context_of(
         {"responseCode": "51", "responseReasonEn": title or "Velocity check 7"},
     ]
 
-    word, _, doubt = state.partition("-")
-    closed = page == "checkout" and word == "closed"
+    word, _, more = state.partition("-")
+    doubt = more if more in {"unsure", "unreached", "unrecorded"} else "sure"
+    refused = page == "checkout" and word == "refused"
     paid = page != "checkout" and word == "paid"
     known = not state.startswith("unknown")
     line = {"name": product, "price": price}
 
     return {
         "language": language,
-        "_": language.gettext,
+        "text": language.gettext,
         "shop_name": title or "Tsaghik Jewellery",
         "shop_url": "/",
         "simulated": state in {"payable", "slow"},
         "support": title or "+374 10 12-34-56",
         "support_url": None if title else "tel:+37410123456",
         "status_code": 404,
-        "state": "payable" if closed else WORDS.get(word, word),
-        "sure": page != "checkout" and doubt == "",
-        "reached": doubt != "unreached",
-        "recorded": doubt != "unrecorded",
-        "slow": state == "slow",
+        "state": "payable" if refused else WORDS.get(word, word),
+        "certainty": "unsure" if page == "checkout" else doubt,
+        "slow": {"slow": 1, "slower": 2}.get(state, 0),
         "asks": True,
-        "reason": state,
-        "reload_after": 30 if state == "unreadable" else None,
-        "closed": closed,
+        "reason": word,
+        "reload_after": {"unreadable": 30, "still_creating": 3}.get(state),
+        "refused": refused,
+        "looked_at": NOON,
+        "stale": state == "stale",
+        "again": "spayon_again",
+        "guarded": False,
+        "closed": title or "You have paid in cash." if "closed" in state else None,
+        "tells_shop": True,
+        "typed": {"email": title or "ani@example.am"} if more == "typed" else None,
         "order": order,
         "order_id": order.order_id if known else None,
-        "order_url": "/orders/A-1042" if word in {"paid", "closed"} else None,
+        "order_url": "/orders/A-1042" if word in {"paid", "refused"} else None,
         "lines": [
             *(line | {"quantity": "2"}, line | {"quantity": "1"}),
         ]
-        if state == "lines"
+        if "lines" in state
         else [],
         "payment": SimpleNamespace(
-            order_id=order.order_id, product_name=product, status=word, updated_at=NOON
+            order_id=order.order_id,
+            reference="R-1",
+            product_name=product,
+            status=word,
+            updated_at=NOON,
         ),
         "product_name": product,
         "price": None if later else price,
         "paid_at": NOON if paid else None,
         "fields": fields,
-        "declines": language.declines(declines),
+        "declines": []
+        if page == "checkout" and state != "declined"
+        else language.declines(declines),
         "expires_at": HALF_PAST_TWO,
-        "over": state == "pending",
+        "over": page == "cancel" and state == "pending",
         "minutes_left": 12,
         # Nothing has been begun yet: there is no payment to see.
         "return_url": None
@@ -197,7 +187,7 @@ def pages() -> Blueprint:
         static_folder="static",
         static_url_path="/static/spayon",
     )
-    blueprint.add_app_template_global(choose_language, "spayon_language")
+    blueprint.add_app_template_global(choose_language, "spayon_language_of")
 
     @blueprint.route("/show/<page>/<state>", methods=["GET", "POST"])
     def show(page: str, state: str) -> str:
@@ -207,7 +197,7 @@ def pages() -> Blueprint:
         price = request.args.get("price", "24900 AMD")
         context = context_of(page, state, language, title, price)
 
-        return render_template(f"spayon/{page}.html", **context)
+        return render_template(f"spayon/{page}.html", **named(context))
 
     @blueprint.get("/checkout/<path:order_id>")
     def checkout(order_id: str) -> str:

@@ -4,11 +4,8 @@ A payer decides by these sentences whether to pay again. So none may be untrue: 
 against the ledger of the simulator, which knows what was really paid.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -16,12 +13,10 @@ import pytest
 
 from spayon_flask import NeedsReview
 from spayon_flask.simulator import Simulator
+from spayon_flask.storage.ledger import Filter
+from tests.pages.test_templates import CLAIMS, words_of
 from tests.reports import report
 from tests.shop import Shop
-
-from .test_templates import CLAIMS
-from .test_templates import words_of
-
 
 STATUS_CALL = "GET /api/product/session/{session_id}"
 
@@ -85,7 +80,7 @@ class Scene:
         with self.shop.app.app_context():
             state = self.shop.spayon.state
             since = self.shop.clock() - state.settings.status_interval
-            failed = state.storage.queries.payments(order_id="A1", status="failed")
+            failed = list(state.storage.ledger.every(Filter("failed", "A1")))
             return any(each.updated_at > since for each in failed)
 
     def look(self, path: str) -> str:
@@ -106,7 +101,8 @@ class Scene:
     def pages(self) -> dict[str, list[str]]:
         """Return the paths of every page of the order: the newest payment first."""
         with self.shop.app.app_context():
-            payments = self.shop.spayon.state.storage.queries.payments(order_id="A1")
+            ledger = self.shop.spayon.state.storage.ledger
+            payments = list(ledger.every(Filter(order_id="A1")))
             return {
                 "checkout": ["/pay/checkout/A1"],
                 "return": [f"/pay/return?session_id={p.session_id}" for p in payments],
@@ -132,6 +128,36 @@ def begun(scene: Scene) -> None:
 def answer_lost(scene: Scene) -> None:
     scene.sim.fault("drop_after", on="sessions", times=None)
     scene.shop.app.test_client().post("/pay/checkout/A1")
+
+
+def paid_with_answer_lost(scene: Scene) -> None:
+    """Spayon has created the session and taken the money; its answer and its callbacks are lost."""
+    answer_lost(scene)
+    scene.sim.fault("callback_lost", times=9)
+    scene.sim.pay(next(iter(scene.sim.sessions)).id)
+
+
+def paid_with_answer_lost_long_ago(scene: Scene) -> None:
+    """As above; then the order is changed and the payment session is over."""
+    paid_with_answer_lost(scene)
+    scene.reprice("5000")
+    scene.pass_time(16 * 60)
+
+
+def given_up_with_answer_lost(scene: Scene) -> None:
+    """As above; then `reconcile` gives the payment up."""
+    paid_with_answer_lost(scene)
+    scene.pass_time(16 * 60)
+
+    with scene.shop.app.app_context():
+        scene.shop.spayon.reconcile(jobs=1)
+
+
+def failed_beside_answer_lost(scene: Scene) -> None:
+    """Of two attempts, that with the lost answer was paid; the payer knows of the other alone."""
+    given_up_with_answer_lost(scene)
+    scene.sim.faults.clear()
+    failed(scene)
 
 
 def failed(scene: Scene) -> None:
@@ -282,6 +308,7 @@ def unrecorded(make: Callable[[Scene], None]) -> Callable[[Scene], None]:
 
 
 NOT_CHARGED = "Nothing was charged"
+UNSURE = "If money was taken all the same, please do not pay again"
 CONFIRM = "Confirming your payment"
 WAITING = "We are waiting for the result"
 NOT_AGAIN = "If you have paid, please do not pay again"
@@ -293,9 +320,9 @@ REVIEW = "We are checking your payment"
 RECEIVED = "Payment received"
 FAILED = "The payment did not go through"
 REPORTED = "Spayon reported that the payment failed"
-ELSEWHERE = "Another payment has paid it. There is nothing left to pay"
+ELSEWHERE = "It was paid by another payment. There is nothing left to pay"
 CLOSED = "has closed this payment"
-SECOND = "Another payment has paid this order already, so there is nothing left to pay"
+SECOND = "This order was paid by another payment already, so there is nothing left to pay"
 OVER = "The time to pay has run out"
 
 REASONS: list[tuple[str, dict[str, Any]]] = [
@@ -316,20 +343,33 @@ Row = tuple[str, Callable[[Scene], None], str, list[str], list[str]]
 TABLE: list[Row] = [
     ("none", nothing, PAYABLE, [], []),
     ("pending", begun, RESUME, [WAITING], ["You have not paid yet"]),
-    ("pending, unreachable", unreachable(begun), UNREACHED, [UNREACHED], [UNREACHED]),
+    ("pending, unreachable", unreachable(begun), RESUME, [UNREACHED], [UNREACHED]),
     ("answer lost", answer_lost, PAYABLE, [""], [WAITING]),
+    ("paid, answer lost", paid_with_answer_lost, PAYABLE, [""], [WAITING]),
+    (
+        "paid, answer lost long ago, changed",
+        paid_with_answer_lost_long_ago,
+        *(PAYABLE, [""], [UNSURE]),
+    ),
+    ("paid, answer lost, given up", given_up_with_answer_lost, PAYABLE, [""], [UNSURE]),
+    (
+        "failed, other paid with answer lost",
+        failed_beside_answer_lost,
+        *(PAYABLE, [REPORTED, ""], [REPORTED, UNSURE]),
+    ),
     ("failed", failed, PAYABLE, [FAILED], [FAILED]),
     ("failed, unreachable", unreachable(failed), PAYABLE, [REPORTED], [REPORTED]),
     ("expired", expired, PAYABLE, [NOT_CHARGED], [NOT_CHARGED]),
     ("expired, unreachable", unreachable(expired), PAYABLE, [OVER], [OVER]),
     ("lapsed, unheard", lapsed_unheard, PAYABLE, [CONFIRM], [OVER]),
+    ("lapsed, unreachable", unreachable(lapsed_unheard), PAYABLE, [UNREACHED], [UNREACHED]),
     ("changed", changed, PAYABLE, [WAITING], ["Your order has changed"]),
     ("changed, unreachable", unreachable(changed), PAYABLE, [UNREACHED], ["has changed"]),
     ("superseded", superseded, RESUME, [WAITING] * 2, ["You have not paid", "has changed"]),
     ("paid", paid, "This order is paid", [RECEIVED], [RECEIVED]),
-    ("paid, unheard", paid_unheard, "This order is paid", [RECEIVED], [RECEIVED]),
-    ("paid, unreachable", unreachable(paid_unheard), UNREACHED, [UNREACHED], [UNREACHED]),
-    ("paid, unrecorded", unrecorded(paid_unheard), NOT_AGAIN, [NOT_AGAIN], [NOT_AGAIN]),
+    ("paid, unheard", paid_unheard, RESUME, [RECEIVED], [RECEIVED]),
+    ("paid, unreachable", unreachable(paid_unheard), RESUME, [UNREACHED], [UNREACHED]),
+    ("paid, unrecorded", unrecorded(paid_unheard), RESUME, [NOT_AGAIN], [NOT_AGAIN]),
     ("paid late", paid_late, "This order is paid", [RECEIVED], [RECEIVED]),
     ("paid late, unheard", paid_late_unheard, PAYABLE, [RECEIVED], [RECEIVED]),
     (
@@ -370,7 +410,8 @@ TABLE: list[Row] = [
     (
         "refused, failed",
         refused_and_failed,
-        "has closed an earlier payment",
+        # The callback is lost, and the checkout page asks nobody.
+        RESUME,
         *([CLOSED] * 2, [CLOSED] * 2),
     ),
 ]

@@ -10,28 +10,19 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from flask import Flask
 from playwright.sync_api import Browser
 
-from .browser import Visit
-from .browser import served
-from .npm import Folders
-from .npm import installed
-from .shown import STATES
-from .shown import make_app
-from .shown import shown_by
-from .test_in_browser import OUTSIDE
-from .test_layout import BROKEN
-from .test_theming import DOCS
-from .test_theming import TELLING
+from tests.pages.browser import Visit, served
+from tests.pages.npm import Folders, installed
+from tests.pages.shown import STATES, make_app, shown_by
+from tests.pages.test_in_browser import OUTSIDE
+from tests.pages.test_layout import BROKEN
+from tests.pages.test_theming import DOCS, TELLING
+
+BOOTSTRAP, TAILWIND = ("bootstrap@5.3.9",), ("tailwindcss@4.3.5", "@tailwindcss/cli@4.3.5")
 
 
-BOOTSTRAP, TAILWIND = ("bootstrap@5",), ("tailwindcss@4", "@tailwindcss/cli@4")
-
-
-def blocks(heading: str) -> list[str]:
-    """List the code blocks under *heading* of the theming page."""
-    text = (DOCS / "theming.md").read_text(encoding="utf-8")
-    section = text.partition(f"### {heading}\n")[2].partition("\n##")[0]
-
-    return re.findall(r"^```[\w+]+\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+def look(name: str, file: str) -> str:
+    """Return a file of a look that the theming page shows."""
+    return (DOCS / "themes" / name / file).read_text(encoding="utf-8")
 
 
 def write(path: Path, text: str) -> None:
@@ -42,28 +33,24 @@ def write(path: Path, text: str) -> None:
 
 def with_own_base(folder: Path) -> Flask:
     """Make a shop in *folder* with the plain base of the docs."""
-    [base] = blocks("A base of your own")
-
-    return make_app(folder, base=base)
+    return make_app(folder, base=look("plain", "base.html"))
 
 
 def with_bootstrap(folder: Path, cache: Folders) -> Flask:
     """Make a shop in *folder* that uses Bootstrap as the docs say."""
-    base, pay = blocks("Bootstrap 5")
     css = installed(cache, *BOOTSTRAP) / "bootstrap/dist/css/bootstrap.min.css"
-    write(folder / "static/pay.css", pay)
+    write(folder / "static/pay.css", look("bootstrap", "pay.css"))
     write(folder / "static/bootstrap.min.css", css.read_text(encoding="utf-8"))
 
-    return make_app(folder, base=base)
+    return make_app(folder, base=look("bootstrap", "base.html"))
 
 
 def with_tailwind(folder: Path, cache: Folders) -> Flask:
     """Make a shop in *folder* that uses Tailwind as the docs say."""
-    base, source, pay = blocks("Tailwind CSS 4")
     modules = installed(cache, *TAILWIND)
-    app = make_app(folder, base=base)
-    write(folder / "shop.css", source)
-    write(folder / "static/pay.css", pay)
+    app = make_app(folder, base=look("tailwind", "base.html"))
+    write(folder / "shop.css", look("tailwind", "shop.css"))
+    write(folder / "static/pay.css", look("tailwind", "pay.css"))
     (folder / "node_modules").symlink_to(modules)
     command = [str(modules / ".bin/tailwindcss"), "-i", "shop.css", "-o", "static/shop.css"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -103,7 +90,6 @@ def test_the_base_in_the_docs_has_all_that_ours_has(tmp_path: Path) -> None:
     assert "return.js" in show("return", "pending")
 
 
-@pytest.mark.browser
 def test_axe_finds_nothing_under_a_framework(visited: Visit) -> None:
     found = []
 
@@ -118,7 +104,6 @@ def test_axe_finds_nothing_under_a_framework(visited: Visit) -> None:
     assert visited.complaints == []
 
 
-@pytest.mark.browser
 def test_nothing_breaks_or_sticks_out_under_a_framework(visited: Visit) -> None:
     bad = []
 
@@ -138,7 +123,6 @@ def test_nothing_breaks_or_sticks_out_under_a_framework(visited: Visit) -> None:
     assert bad == []
 
 
-@pytest.mark.browser
 def test_a_framework_takes_nothing_from_our_look(visited: Visit) -> None:
     def style(selector: str, name: str) -> str:
         found = visited.page.evaluate(

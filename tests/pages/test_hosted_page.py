@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Browser
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from spayon_flask.languages import NAMES
+from spayon_flask.domain.languages import NAMES
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.creation import Creation
-
-
-pytestmark = pytest.mark.browser
 
 #: What reaches past the right edge, and the amounts that span two lines, with the text so large.
 WRONG = """size => {

@@ -4,20 +4,18 @@ from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
-from spayon_flask.languages import DEFAULT
-from spayon_flask.languages import NAMES
-
-from .browser import Visit
-from .shown import STATES
-from .test_templates import HOSTILE
-
-
-pytestmark = pytest.mark.browser
+from spayon_flask.domain.languages import DEFAULT, NAMES
+from tests.pages.browser import Visit
+from tests.pages.shown import STATES
+from tests.pages.test_templates import HOSTILE
 
 KILOBYTE = 1024
 LONG = "Աննկարագրելիերկարանուն" * 8
+
+#: Who has pressed "Continue to payment" waits for nothing else than that this page goes on.
+EXPECTED = {("error", "still_creating"): ["meta-refresh"]}
 
 #: Width in CSS pixels and size of the text: a small phone, 1280 pixels at 200 % zoom, large text.
 SPACES = [(320, "100%"), (640, "100%"), (320, "200%"), (1280, "200%")]
@@ -33,7 +31,7 @@ OUTSIDE = """size => {
 }"""
 
 
-@pytest.mark.parametrize("language", NAMES)
+@pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.always), "hy"])
 def test_axe_finds_nothing_to_complain_about(browser: Browser, home: str, language: str) -> None:
     context = browser.new_context(reduced_motion="reduce")
     visit = Visit(context.new_page(), home)
@@ -53,6 +51,7 @@ def test_axe_finds_nothing_to_complain_about(browser: Browser, home: str, langua
             (rule["id"], node["target"], node["failureSummary"])
             for results in looks
             for rule in results.response["violations"]
+            if rule["id"] not in EXPECTED.get((page, state), ())
             for node in rule["nodes"]
         ]
 
@@ -86,13 +85,13 @@ def test_a_page_is_light_and_stays_on_its_own_origin(visit: Visit) -> None:
         assert all(url.startswith(visit.home) for url in visit.requests)
         assert sum(url.endswith(".css") for url in visit.requests) == 1
         assert sum(url.endswith(".js") for url in visit.requests) <= 1
-        assert len(visit.requests) <= 3
+        # Chromium fetches an icon when it likes: that of the page before may come with this page.
+        assert sum(not url.endswith("/icon.svg") for url in visit.requests) <= 3
 
 
-@pytest.mark.parametrize("title", ["", HOSTILE, "javascript:alert(1)"])
-def test_a_strict_policy_has_nothing_to_refuse(visit: Visit, title: str) -> None:
+def test_a_strict_policy_has_nothing_to_refuse(visit: Visit) -> None:
     for page, state in STATES:
-        visit.open(f"/pay/show/{page}/{state}?{urlencode({'title': title})}")
+        visit.open(f"/pay/show/{page}/{state}?{urlencode({'title': HOSTILE})}")
 
         assert visit.complaints == []
         assert visit.page.locator("img, script:not([src])").count() == 0
@@ -109,6 +108,42 @@ def test_a_page_does_not_move_while_it_loads(visit: Visit) -> None:
         visit.open(f"/pay/show/{page}/{state}")
 
         assert visit.page.evaluate("window.shift") == 0
+
+
+#: What somebody reads out or writes down, if it takes more than one line.
+BROKEN = """() => [...document.querySelectorAll('time, .spayon-support :is(a, span)')]
+    .filter(part => part.offsetHeight > 1.7 * parseFloat(getComputedStyle(part).fontSize))
+    .map(part => part.textContent)"""
+
+
+def test_a_date_a_telephone_and_an_order_s_number_do_not_break_inside(visit: Visit) -> None:
+    broken = []
+
+    for width in (390, 1280):
+        visit.page.set_viewport_size({"width": width, "height": 640})
+
+        for page, state in (("return", "paid"), ("cancel", "payable"), ("return", "failed")):
+            for language in NAMES:
+                visit.open(f"/pay/show/{page}/{state}?language={language}")
+                broken += [(width, language, text) for text in visit.page.evaluate(BROKEN)]
+
+    assert broken == []
+
+
+def test_forced_colours_keep_the_decline_box_and_tell_the_buttons_apart(
+    browser: Browser, home: str
+) -> None:
+    context = browser.new_context(forced_colors="active")
+    visit = Visit(context.new_page(), home)
+
+    def edge(page: str, state: str, selector: str) -> str:
+        part = visit.open(f"/pay/show/{page}/{state}").locator(selector).first
+        return str(part.evaluate("it => getComputedStyle(it).borderTopStyle + it.clientTop"))
+
+    assert edge("return", "failed", ".spayon-declines") == "solid1"
+    assert edge("cancel", "payable-unsure", ".spayon-button-primary") == "solid3"
+    assert edge("cancel", "payable-unsure", ".spayon-button-secondary") == "solid1"
+    context.close()
 
 
 def test_the_tab_key_walks_the_checkout_page_in_reading_order(visit: Visit) -> None:
@@ -139,8 +174,8 @@ def test_what_has_the_focus_is_seen_to_have_it(visit: Visit) -> None:
 
 def test_what_is_wrong_has_the_focus_and_leads_to_the_field(visit: Visit) -> None:
     page = visit.open("/pay/show/checkout/wrong")
-    assert page.evaluate("document.activeElement.id") == "spayon-errors"
+    expect(page.locator("#spayon-errors")).to_be_focused()
 
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.name") == "email"
+    expect(page.locator("[name=email]")).to_be_focused()

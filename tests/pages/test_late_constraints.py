@@ -1,7 +1,5 @@
 """A constraint that PostgreSQL checks only at our COMMIT, in front of a payer who is back."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from spayon_flask.testing import Payer
-from spayon_flask.testing import connect
-from tests.conftest import dispose
+from spayon_flask.testing import Payer, connect
 from tests.databases import Databases
+from tests.kept import dispose
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Shop, make_shop
 
 TABLES = """
 DROP TABLE IF EXISTS parcel, address;
@@ -86,7 +81,7 @@ def test_a_payer_is_told_to_wait_if_the_commit_is_refused(
     assert "Payment received" not in page.text
     assert "Nothing was charged" not in page.text
     assert "do not pay again" in page.text
-    assert "the database refused the commit" in caplog.text
+    assert "what the handler wrote could not be committed (IntegrityError)" in caplog.text
     assert shop.payment(session_id).status == "pending"
     assert (parcels(shop), shop.paid_times()) == (0, 0)
 

@@ -3,13 +3,9 @@
 import pytest
 from playwright.sync_api import Browser
 
-from spayon_flask.languages import NAMES
-
-from .browser import Visit
-from .shown import STATES
-
-
-pytestmark = pytest.mark.browser
+from spayon_flask.domain.languages import NAMES
+from tests.pages.browser import Visit
+from tests.pages.shown import STATES
 
 #: From 832 px on a page has two columns: the narrowest of each kind, and some in between.
 WIDTHS = (320, 390, 640, 832, 1280)

@@ -1,7 +1,5 @@
 """An order in Armenian, in a shop whose database has no Armenian letters."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 import os
@@ -9,19 +7,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy import make_url
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from spayon_flask import Order
 from spayon_flask.testing import connect
-from tests.conftest import dispose
 from tests.databases import SERVERS
+from tests.kept import dispose
 from tests.needs import missing
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.shop import Shop, make_shop
 
 #: How a database without Armenian letters is made.
 LATIN = {
@@ -86,7 +80,8 @@ def test_the_order_is_kept_and_the_log_says_what_to_do(
     (record,) = caplog.records
     assert record.getMessage() == (
         "checkout failed: the character set of the database lacks a letter of what was to be "
-        "written: convert the tables to utf8mb4 (MariaDB), or make a database in UTF8 (PostgreSQL)"
+        "written: on MariaDB ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, "
+        "on PostgreSQL make a database in UTF8"
     )
     assert vars(record)["order_id"] == "A1"
 

@@ -13,10 +13,8 @@ from flask_babel import Babel  # type: ignore[import-untyped]  # it has no types
 from spayon_flask import Order
 from spayon_flask.simulator import Simulator
 from spayon_flask.testing import connect
-from tests.conftest import dispose
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.kept import dispose
+from tests.shop import Shop, make_shop
 
 ORDER = Order(order_id="A1", product_name="Tea", price=Decimal(1000), currency="AMD")
 

@@ -1,24 +1,21 @@
 """The whole purchase in a real browser: the real blueprint, the simulator, the strict policy."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
-from playwright.sync_api import Browser
-from playwright.sync_api import Page
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
+from werkzeug.serving import make_server
 
+from spayon_flask import Order
 from spayon_flask.simulator import Simulator
-from tests.conftest import dispose
-from tests.shop import Shop
-from tests.shop import make_shop
-
-from .browser import Visit
-from .browser import served
-
-
-pytestmark = pytest.mark.browser
+from tests.kept import dispose
+from tests.listening import listening
+from tests.pages.browser import Visit, served
+from tests.shop import Shop, make_shop
 
 CHECKOUT = "/pay/checkout/A1"
 
@@ -74,6 +71,7 @@ def test_an_order_is_paid_once(visit: Visit, selling: Shop) -> None:
     assert visit.complaints == []
 
 
+@pytest.mark.always
 def test_an_order_is_paid_with_nothing_but_the_keyboard(visit: Visit, selling: Shop) -> None:
     page = visit.open(CHECKOUT)
     tab_to(page, "email")
@@ -170,8 +168,13 @@ def test_a_mistyped_address_is_kept_and_explained(visit: Visit) -> None:
 
 
 def test_a_paid_order_says_so(visit: Visit, selling: Shop) -> None:
+    # By its number alone an order leads nobody on to its payment.
+    order = Order(
+        order_id="A1", key="k-3fQ", product_name="Tea", price=Decimal(1000), currency="AMD"
+    )
+    selling.spayon.order_loader(lambda key: order if key == order.key else None)
     selling.add_payment("S1", status="paid")
-    page = visit.open(CHECKOUT)
+    page = visit.open("/pay/checkout/k-3fQ")
 
     expect(page.locator("main")).to_contain_text("This order is paid")
     page.get_by_role("link", name="See the payment").click()
@@ -193,6 +196,7 @@ def test_a_gateway_that_is_away_is_no_dead_end(
     expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
+@pytest.mark.always
 def test_the_return_page_waits_for_the_news_by_itself(
     visit: Visit, simulator: Simulator, selling: Shop
 ) -> None:
@@ -204,4 +208,75 @@ def test_the_return_page_waits_for_the_news_by_itself(
     expect(page.get_by_role("heading")).to_have_text("Confirming your payment")
 
     simulator.pay(session_id)
-    expect(page.get_by_role("heading")).to_have_text("Payment received", timeout=15_000)
+    expect(page.get_by_role("heading")).to_have_text("Payment received")
+
+
+def test_a_gateway_that_takes_more_than_a_second_gives_a_sign(visit: Visit) -> None:
+    page = visit.page
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
+    visit.open(CHECKOUT)
+    sign = page.get_by_text("One moment, please: the payment page is being opened.")
+    # As long as Spayon has not answered, the browser stays on this page.
+    page.evaluate("document.forms[0].addEventListener('submit', it => it.preventDefault())")
+    page.get_by_role("button", name="Continue to payment").click()
+    page.clock.run_for(900)
+    expect(sign).to_be_hidden()
+
+    page.clock.run_for(200)
+    expect(sign).to_be_visible()
+
+    # The payer stops waiting, or comes back.
+    page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(sign).to_be_hidden()
+
+
+def test_a_page_of_another_site_cannot_fill_in_the_form_of_a_payer(
+    visit: Visit, simulator: Simulator
+) -> None:
+    evil = Flask("evil")
+    form = (
+        f'<form method="post" action="{visit.home}{CHECKOUT}">'
+        '<input name="email" value="evil@example.am"><button>Win</button></form>'
+    )
+    evil.add_url_rule("/", "win", lambda: form)
+    visit.open(CHECKOUT)
+
+    with listening(make_server("127.0.0.1", 0, evil)) as url:
+        page = visit.page
+        page.goto(url.replace("127.0.0.1", "localhost"))
+        page.get_by_role("button", name="Win").click()
+        expect(page.get_by_role("alert")).to_contain_text("press the button again")
+
+    expect(page.get_by_label("Email")).to_have_value("")
+    assert len(simulator.sessions) == 0
+
+    page.get_by_role("button", name="Continue to payment").click()
+    page.locator("button[name=pay]").click()
+    expect(page.get_by_role("heading")).to_have_text("Payment received")
+
+
+def test_a_form_that_lay_open_too_long_is_shown_again_filled(visit: Visit, selling: Shop) -> None:
+    page = visit.open(CHECKOUT)
+    page.get_by_label("Email").fill("ani@example.am")
+    selling.app.config["WTF_CSRF_TIME_LIMIT"] = -1
+    page.get_by_role("button", name="Continue to payment").click()
+    expect(page.get_by_role("alert")).to_contain_text("press the button again")
+    expect(page.get_by_label("Email")).to_have_value("ani@example.am")
+
+    selling.app.config["WTF_CSRF_TIME_LIMIT"] = 3600
+    page.get_by_role("button", name="Continue to payment").click()
+    expect(page.locator("button[name=pay]")).to_be_visible()
+
+
+def test_a_browser_without_cookies_pays_at_the_second_press(visit: Visit, selling: Shop) -> None:
+    page = visit.open(CHECKOUT)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Continue to payment").click()
+    expect(page.get_by_role("alert")).to_contain_text("press the button again")
+
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Continue to payment").click()
+    page.locator("button[name=pay]").click()
+    expect(page.get_by_role("heading")).to_have_text("Payment received")
+    assert selling.paid_times() == 1

@@ -4,32 +4,25 @@ The payer, the gateway, the clock, faults on the way and a person at the shop ta
 are held against the ledger of the simulator, which knows what was really paid.
 """
 
-from __future__ import annotations
-
-import os
-from contextlib import ExitStack
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck
-from hypothesis import Phase
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
-from hypothesis.stateful import initialize
-from hypothesis.stateful import invariant
-from hypothesis.stateful import precondition
-from hypothesis.stateful import rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.gateway import SessionOverError
-from tests.conftest import dispose
-from tests.live import shop_at
+from spayon_flask.storage.ledger import Filter
+from tests.kept import KeptShops, KeptSimulator, in_process
+from tests.pages.test_every_standing import Scene
 from tests.reports import report
-
-from .test_every_standing import Scene
-
 
 #: What a page says to a payer who should pay; none may, once the order is known to be paid.
 OFFERS = ("Continue to payment", "Try again")
@@ -40,23 +33,12 @@ ANY = st.integers(min_value=0, max_value=9)
 class OneOrder(RuleBasedStateMachine):
     """One order of one shop, which pays at one simulator."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.stack = ExitStack()
-        folder = Path(self.stack.enter_context(TemporaryDirectory()))
-        sim = self.stack.enter_context(Simulator(time_scale=0, seed=1))
-        shop = self.stack.enter_context(shop_at(sim, f"sqlite:///{folder / 'shop.db'}"))
-        self.stack.callback(dispose, shop)
-        self.scene = Scene(shop, sim)
+    make_scene: Callable[[], Scene]
 
     @initialize()
     def place(self) -> None:
         """The shop has an order."""
-        self.scene.shop.add_order()
-
-    def teardown(self) -> None:
-        """Close the shop and the gateway."""
-        self.stack.close()
+        self.scene = self.make_scene()
 
     def session(self, number: int) -> str:
         """Return one of the payment sessions that the payer was sent to."""
@@ -152,9 +134,9 @@ class OneOrder(RuleBasedStateMachine):
     def decide(self, accept: bool) -> None:
         """Accept or refuse what is under review, as far as that may be done."""
         with self.scene.shop.app.app_context():
-            queries = self.scene.shop.spayon.state.storage.queries
-            waiting = [each.session_id for each in queries.payments(status="review")]
-            paid = bool(queries.payments(status="paid"))
+            ledger = self.scene.shop.spayon.state.storage.ledger
+            waiting = [each.session_id for each in ledger.every(Filter(status="review"))]
+            paid = ledger.page(Filter(status="paid"), limit=1).payments != []
 
         for session_id in waiting[:1]:
             if not (accept and paid):
@@ -170,8 +152,9 @@ class OneOrder(RuleBasedStateMachine):
         cannot be known.
         """
         with self.scene.shop.app.app_context():
-            queries = self.scene.shop.spayon.state.storage.queries
-            known = {each.status for each in queries.payments(order_id="A1")} & {"paid", "review"}
+            ledger = self.scene.shop.spayon.state.storage.ledger
+            found = ledger.every(Filter(order_id="A1"))
+            known = {each.status for each in found} & {"paid", "review"}
 
         for paths in self.scene.pages().values():
             for path in paths:
@@ -180,12 +163,19 @@ class OneOrder(RuleBasedStateMachine):
                     assert not (known and any(offer in words for offer in OFFERS)), words
 
 
-TestOneOrder = OneOrder.TestCase
-TestOneOrder.settings = settings(
-    max_examples=int(os.environ.get("SPAYON_TESTS_WALKS", "20")),
-    stateful_step_count=15,
-    deadline=None,
-    # To explain a failure traces every line, which takes longer than all the rest.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
+def test_every_page_is_true_wherever_a_walk_leads(
+    kept: KeptShops, kept_simulator: KeptSimulator
+) -> None:
+    def make_scene() -> Scene:
+        shop = kept.shop("sqlite")
+        sim = kept_simulator.renew(time_scale=0, seed=1, transport=in_process(shop))
+        sim.clock.set(shop.clock())
+        shop.configure(SPAYON_API_URL=sim.url)
+        shop.add_order()
+        return Scene(shop, sim)
+
+    class Here(OneOrder):
+        pass
+
+    Here.make_scene = staticmethod(make_scene)
+    run_state_machine_as_test(Here, settings=settings(stateful_step_count=15))

@@ -1,26 +1,21 @@
 """The return page's script: it asks politely, says the news once, and never pushes."""
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from flask import Flask
-from flask import abort
-from flask import render_template
-from playwright.sync_api import Browser
-from playwright.sync_api import Page
-from playwright.sync_api import expect
+from flask import Flask, abort, render_template
+from playwright.sync_api import Browser, Page, expect
 
-from spayon_flask.languages import Language
-
-from .browser import served
-from .shown import context_of
-from .shown import make_app
-
-
-pytestmark = pytest.mark.browser
+from spayon_flask.domain.languages import Language
+from spayon_flask.views.pages import named
+from tests.pages.browser import served
+from tests.pages.shown import NOON, context_of, make_app
 
 MINUTE = 60_000
+THEMING = Path(__file__).parents[2] / "docs" / "theming.md"
 
 
 class Payment:
@@ -30,6 +25,7 @@ class Payment:
         self.state = "pending"
         self.broken = False
         self.asked = 0
+        self.looked_at = NOON
         app.add_url_rule("/pay/wait", "spayon.wait", self.show)
 
     def show(self) -> str:
@@ -38,9 +34,8 @@ class Payment:
         if self.broken:
             abort(503)
 
-        return render_template(
-            "spayon/return.html", **context_of("return", self.state, Language("en"))
-        )
+        context = context_of("return", self.state, Language("en")) | {"looked_at": self.looked_at}
+        return render_template("spayon/return.html", **named(context))
 
 
 @pytest.fixture
@@ -177,6 +172,34 @@ def test_a_network_that_is_away_is_no_news(page: Page, payment: Payment) -> None
     assert page.get_by_role("heading").inner_text() == "Confirming your payment"
 
 
+def test_a_payer_who_is_offline_is_told_until_the_network_is_back(
+    page: Page, payment: Payment
+) -> None:
+    told = page.locator("#spayon-offline")
+    expect(told).to_be_hidden()
+
+    page.context.set_offline(True)
+    expect(told).to_be_visible()
+
+    payment.state = "paid"
+    page.context.set_offline(False)
+    page.get_by_role("heading", name="Payment received").wait_for()
+
+
+def test_the_moment_of_the_last_look_is_told_and_nothing_else_moves(
+    page: Page, payment: Payment
+) -> None:
+    looked = page.locator("#spayon-looked")
+    expect(looked).to_have_text("Last checked at 12:00:00 UTC")
+    page.get_by_role("link", name="Check again").focus()
+
+    payment.looked_at += timedelta(seconds=20)
+    pass_time(page, 4000)
+
+    expect(looked).to_have_text("Last checked at 12:00:20 UTC")
+    expect(page.get_by_role("link", name="Check again")).to_be_focused()
+
+
 def test_a_hidden_page_waits_until_it_is_seen_again(page: Page, payment: Payment) -> None:
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     asked = payment.asked
@@ -205,9 +228,8 @@ def test_the_focus_stays_with_the_news(page: Page, payment: Payment) -> None:
     page.get_by_role("link", name="Check again").focus()
     payment.state = "paid"
     pass_time(page, 6000)
-    page.get_by_role("heading", name="Payment received").wait_for()
 
-    assert page.evaluate("document.activeElement.tagName") == "H1"
+    expect(page.get_by_role("heading", name="Payment received")).to_be_focused()
 
 
 def test_a_focus_elsewhere_stays_there(page: Page, payment: Payment) -> None:
@@ -216,7 +238,7 @@ def test_a_focus_elsewhere_stays_there(page: Page, payment: Payment) -> None:
     pass_time(page, 6000)
     page.get_by_role("heading", name="Payment received").wait_for()
 
-    assert page.evaluate("document.activeElement.innerText") == "Tsaghik Jewellery"
+    expect(page.get_by_role("link", name="Tsaghik Jewellery")).to_be_focused()
 
 
 def test_a_long_wait_is_explained_and_goes_on(page: Page, payment: Payment) -> None:
@@ -250,5 +272,35 @@ def test_without_scripts_the_page_loads_itself_again(
     page.goto(url)
     payment.state = "paid"
 
-    expect(page.get_by_role("heading")).to_have_text("Payment received", timeout=20_000)
+    expect(page.get_by_role("heading")).to_have_text("Payment received")
     context.close()
+
+
+def test_a_purchase_is_counted_once_by_the_recipe_of_the_documentation(
+    browser: Browser, tmp_path: Path
+) -> None:
+    recipe = THEMING.read_text("utf-8").partition("## A purchase counted once\n")[2]
+    block = re.compile(r"^```(?:html\+jinja|js)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    template, script = block.findall(recipe)[:2]
+    (tmp_path / "static").mkdir()
+    script = re.sub("// your statistic.*", "console.log(`counted ${reference}`);", script)
+    (tmp_path / "static" / "purchase.js").write_text(script)
+    app = make_app(tmp_path, **{"return": template})
+    payment = Payment(app)
+    counted: list[str] = []
+    context = browser.new_context()
+
+    with served(app) as url:
+        page = context.new_page()
+        page.on("console", lambda message: counted.append(message.text))
+        page.goto(f"{url}/pay/wait")
+
+        # The page's own script brings the news; then the payer loads the page again.
+        with page.expect_console_message():
+            payment.state = "paid"
+
+        page.reload()
+        page.get_by_role("heading", name="Payment received").wait_for()
+
+    context.close()
+    assert counted == ["counted R-1"]

@@ -1,14 +1,11 @@
 """Template folders: a shop's own file wins, wherever it is and whatever was registered first."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 from flask import Blueprint
 
-from tests.neighbours.shop import make_app
-from tests.neighbours.shop import make_parts
+from tests.neighbours.shop import make_app, make_parts
 
 
 @pytest.mark.parametrize("ours_first", [True, False])

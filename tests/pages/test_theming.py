@@ -8,19 +8,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
-from flask import Flask
-from flask import template_rendered
+from flask import Flask, template_rendered
 from playwright.sync_api import Browser
 
 import spayon_flask
+from tests.pages.browser import Visit, served
+from tests.pages.shown import STATES, make_app, shown_by
 from tests.shop import Shop
-
-from .browser import Visit
-from .browser import served
-from .shown import STATES
-from .shown import make_app
-from .shown import shown_by
-
 
 DOCS = Path(__file__).parents[2] / "docs"
 PACKAGE = Path(spayon_flask.__file__).parent
@@ -198,7 +192,6 @@ def test_the_stylesheet_leaves_the_elements_of_the_shop_alone() -> None:
     ] == []
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("look", [*LOOKS, "receipt"])
 def test_a_look_can_be_read_by_everybody(

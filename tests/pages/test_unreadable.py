@@ -1,27 +1,27 @@
 """The page of a payer whose payment cannot be looked at: a script asks until it can."""
 
-from __future__ import annotations
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from tests.pages.browser import served
 from tests.shop import Shop
-from tests.test_surviving import PAGES
-from tests.test_surviving import no_database
-
-from .browser import served
+from tests.test_surviving import PAGES, no_database
 
 
-pytestmark = pytest.mark.browser
+@pytest.fixture
+def shop(own_shop: Callable[..., Shop]) -> Shop:
+    """A shop of its own with one payment: `served` adds a policy to the app."""
+    shop = own_shop()
+    shop.add_pending()
+    return shop
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_once_the_database_is_back_the_page_is_there_by_itself(
     shop: Shop, browser: Browser, path: str
 ) -> None:
-    shop.add_order()
-    shop.add_payment()
     page = browser.new_page()
 
     with served(shop.app) as url:
@@ -29,13 +29,11 @@ def test_once_the_database_is_back_the_page_is_there_by_itself(
             page.goto(url + path)
             expect(page.locator("h1")).to_have_text("We cannot look at your payment just now")
 
-        expect(page.locator("h1")).not_to_contain_text("cannot look", timeout=20_000)
+        expect(page.locator("h1")).not_to_contain_text("cannot look")
         page.close()
 
 
 def test_a_page_that_tries_no_more_does_not_say_that_it_tries(shop: Shop, browser: Browser) -> None:
-    shop.add_order()
-    shop.add_payment()
     page = browser.new_page()
     page.clock.install(time=0)
 
@@ -46,7 +44,7 @@ def test_a_page_that_tries_no_more_does_not_say_that_it_tries(shop: Shop, browse
 
         page.clock.fast_forward(21 * 60_000)
 
-        expect(page.locator("#spayon-stopped")).to_be_visible(timeout=20_000)
+        expect(page.locator("#spayon-stopped")).to_be_visible()
         expect(page.get_by_text("This page tries again by itself.")).to_be_hidden()
         expect(page.locator("#spayon-announcement")).to_contain_text("stopped asking")
         page.close()

@@ -1,32 +1,19 @@
-"""What the promise tests share: clean shops, instances on other hosts, simultaneous calls."""
-
-from __future__ import annotations
+"""What the promise tests share: instances on other hosts, simultaneous calls."""
 
 import threading
-import time
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import TextClause
-from sqlalchemy import event
-from sqlalchemy import make_url
-from sqlalchemy import text
+from sqlalchemy import TextClause, make_url, text
 
-from spayon_flask import GatewayUnavailableError
-from spayon_flask import Order
+from spayon_flask import GatewayUnavailableError, Order
 from spayon_flask.simulator import Simulator
-from tests.conftest import dispose
-from tests.shop import Clock
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.kept import dispose
+from tests.shop import Shop, make_shop
 
 _T = TypeVar("_T")
 
@@ -36,32 +23,6 @@ _DEADLOCK = {
     "mysql": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
     "mariadb": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
 }
-
-
-class Clean:
-    """Empty one shop again and again: building one takes longer than most tests."""
-
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
-
-    def shop(self) -> Shop:
-        """Return the shop with empty tables, no handlers of a test, and its clock at noon."""
-        shop = self._shop
-        shop.clock.now = Clock().now
-        shop.handled.clear()
-        shop.handle = None
-        shop.spayon.handlers.dispatcher = None
-        state = shop.app.extensions["spayon"]["spayon"]
-        state.checkout._sleep = time.sleep
-        state.client.tokens._held = None
-
-        with shop.app.app_context():
-            for model in (shop.spayon.Callback, shop.spayon.Payment, shop.orders):
-                shop.db.session.execute(shop.db.delete(model))
-
-            shop.db.session.commit()
-
-        return shop
 
 
 class Fleet:
@@ -105,16 +66,8 @@ def statements(shop: Shop) -> Iterator[list[str]]:
     def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
         executed.append(statement)
 
-    with shop.app.app_context():
-        engine = shop.db.engine
-
-    event.listen(engine, "before_cursor_execute", note)
-
-    try:
+    with shop.ahead_of_statements(note):
         yield executed
-
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def order(order_id: str = "A1", price: str | None = "1000", **fields: Any) -> Order:
@@ -187,16 +140,8 @@ def just_before(shop: Shop, statement: str, act: Callable[[], object]) -> Iterat
         if acts and statement in executed:
             acts.pop()()
 
-    with shop.app.app_context():
-        engine = shop.db.engine
-
-    event.listen(engine, "before_cursor_execute", interfere)
-
-    try:
+    with shop.ahead_of_statements(interfere):
         yield
-
-    finally:
-        event.remove(engine, "before_cursor_execute", interfere)
 
 
 def deadlock_in(shop: Shop) -> TextClause:

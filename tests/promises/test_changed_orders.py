@@ -1,20 +1,23 @@
 """Promise 5 for an order that changes: nobody gets the goods at a price that holds no longer."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
 
+from spayon_flask import Order
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import at_once
-from tests.promises.helpers import just_before
-from tests.promises.helpers import lose_the_answer
-from tests.promises.helpers import order
-from tests.promises.helpers import pass_time
-from tests.promises.helpers import payments
-from tests.promises.helpers import start
+from tests.promises.helpers import (
+    Fleet,
+    at_once,
+    just_before,
+    lose_the_answer,
+    order,
+    pass_time,
+    payments,
+    start,
+)
 from tests.reports import report
 from tests.shop import Shop
 
@@ -29,6 +32,70 @@ def change_price(shop: Shop, price: str, order_id: str = "A1") -> None:
 def _standing(shop: Shop) -> list[tuple[str, str | None, int]]:
     """Return status, reason and price of each payment."""
     return [(each.status, each.review, int(each.price)) for each in payments(shop)]
+
+
+def each_load_writes(shop: Shop, prices: Iterator[int] | None = None) -> None:
+    """Let the order loader write each time, and ask for another of *prices* if there are any."""
+
+    @shop.spayon.order_loader
+    def load(order_id: str) -> Order | None:
+        row = shop.db.session.get_one(shop.orders, order_id)
+        row.currency = "USD" if row.currency == "AMD" else "AMD"
+        shop.db.session.flush()
+        price = row.price if prices is None else str(next(prices))
+        return order(order_id, price)
+
+
+@pytest.fixture
+def loading_shop(any_shop: Shop, gateway: Simulator, fleet: Fleet) -> Shop:
+    """A shop whose order loader a test may replace."""
+    any_shop.add_order()
+    return fleet.join(any_shop)
+
+
+class TestLoaders:
+    """An order loader may write, and it may say something else each time."""
+
+    def test_what_a_loader_writes_stops_no_checkout(
+        self, loading_shop: Shop, gateway: Simulator
+    ) -> None:
+        each_load_writes(loading_shop)
+        client = loading_shop.app.test_client()
+        answers = [client.post("/pay/checkout/A1").status_code]
+        change_price(loading_shop, "50000")
+        answers.append(client.post("/pay/checkout/A1").status_code)
+        pass_time(loading_shop, gateway, 15 * 60 + 1)
+        answers.append(client.post("/pay/checkout/A1").status_code)
+
+        assert answers == [303] * 3
+
+    def test_a_loader_that_writes_and_a_double_click_make_one_session(
+        self, loading_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        shops = [loading_shop, fleet.join(loading_shop)]
+
+        for shop in shops:
+            each_load_writes(shop)
+
+        posts = [lambda s=shop: s.app.test_client().post("/pay/checkout/A1") for shop in shops]
+
+        assert len({answer.location for answer in at_once(posts)}) == 1
+        assert gateway.sessions.created == 1
+
+    def test_a_price_that_differs_at_each_load_and_a_double_click_end_at_one_session(
+        self, loading_shop: Shop, gateway: Simulator, fleet: Fleet
+    ) -> None:
+        shops = [loading_shop, fleet.join(loading_shop), fleet.join(loading_shop)]
+        prices = count(1000)
+
+        for shop in shops:
+            each_load_writes(shop, prices)
+
+        posts = [lambda s=shop: s.app.test_client().post("/pay/checkout/A1") for shop in shops]
+
+        assert [answer.status_code for answer in at_once(posts)] == [303] * 3
+        held = [each for each in payments(loading_shop) if each.held_order_id is not None]
+        assert len(held) == 1
 
 
 class TestChangedOrders:
@@ -107,8 +174,7 @@ class TestChangedOrders:
     def test_a_request_that_waited_goes_on_with_the_order_as_it_is_by_then(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
+        any_shop.add_pending(None)
         state = any_shop.app.extensions["spayon"]["spayon"]
 
         def wait(_: float) -> None:
@@ -122,11 +188,11 @@ class TestChangedOrders:
         gateway.pay(payment.session_id)
         assert any_shop.paid_times() == 1
 
+    @pytest.mark.always
     def test_a_request_that_waited_does_not_displace_a_newer_session(
         self, any_shop: Shop, gateway: Simulator, fleet: Fleet
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
+        any_shop.add_pending(None)
         any_shop.clock.step(29)
         twin = fleet.join(any_shop)
         newer: list[Any] = []

@@ -1,20 +1,14 @@
 """Promise 3 for an order with several payments: one that ends does not undo one that is paid."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 
 import pytest
 
 from spayon_flask import signals
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import at_once
-from tests.promises.helpers import just_before
-from tests.promises.helpers import payments
+from tests.promises.helpers import Fleet, at_once, just_before, payments
 from tests.reports import report
 from tests.shop import Shop
-
 
 ENDINGS = ["failed", "expired"]
 
@@ -68,6 +62,7 @@ class TestEndedOrders:
         assert any_shop.handled == [("A1", ending)] * 2
 
     @pytest.mark.parametrize("ending", ENDINGS)
+    @pytest.mark.always
     def test_a_payment_that_loses_its_order_to_a_paid_one_at_that_moment_ends_in_silence(
         self, any_shop: Shop, fleet: Fleet, ending: str
     ) -> None:
@@ -148,8 +143,7 @@ class TestEndedOrders:
     def test_nobody_hears_that_a_payment_expired_for_which_there_never_was_a_session(
         self, any_shop: Shop
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
+        any_shop.add_pending(None)
         any_shop.clock.step(15 * 60)
         told: list[object] = []
 

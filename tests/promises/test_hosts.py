@@ -1,16 +1,15 @@
 """A stranger's address never gets onto the customer's payment."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from spayon_flask.simulator import Simulator
 from spayon_flask.testing import connect
-from tests.shop import Shop
-from tests.shop import make_shop
-
+from tests.promises.helpers import payments
+from tests.reports import report
+from tests.shop import Shop, make_shop
 
 STRANGER, OURS = "http://evil.example", "http://shop.test"
 
@@ -55,7 +54,7 @@ def test_a_stranger_s_payment_session_that_was_paid_is_not_paid_again(open_shop:
 
     answer = open_shop.app.test_client().post("/pay/checkout/A1", base_url=OURS)
 
-    assert (answer.status_code, answer.location) == (303, f"/pay/return?session_id={session.id}")
+    assert (answer.status_code, answer.location) == (303, "/pay/checkout/A1")
     assert open_shop.payment(session.id).status == "paid"
     assert open_shop.paid_times() == 1
 
@@ -70,6 +69,40 @@ def test_a_late_paid_of_a_stranger_s_payment_session_counts(open_shop: Shop) -> 
     assert open_shop.payment(first.id).status == "paid"
     assert open_shop.paid_times() == 1
     assert second.id != first.id
+
+
+def test_a_payment_session_belongs_to_the_whole_base_url(open_shop: Shop) -> None:
+    simulator = connect(open_shop.app)
+    bases = [OURS, f"{OURS}:8080", OURS.replace("http:", "https:"), f"{OURS}/evil"]
+    locations = [pay(open_shop, base) for base in bases]
+
+    assert len(set(locations)) == len(bases)
+    told = [each.creation.callback_url for each in simulator.sessions.of_order("A1")]
+    assert told == [f"{base}/pay/callback" for base in bases]
+    assert [each.base_url for each in payments(open_shop)] == bases
+    # None is superseded: whoever pays one of them has paid the order.
+    assert pay(open_shop, bases[-1].replace("shop", "SHOP")) == locations[-1]
+    simulator.pay(simulator.sessions.of_order("A1")[0].id)
+    assert open_shop.paid_times() == 1
+
+
+@pytest.mark.parametrize("prefix", ["//evil.example", "/\\evil.example", "evil.example"])
+def test_a_path_prefix_of_a_stranger_leads_to_no_other_host(open_shop: Shop, prefix: str) -> None:
+    connect(open_shop.app)
+    open_shop.app.wsgi_app = ProxyFix(open_shop.app.wsgi_app, x_host=1, x_prefix=1)  # type: ignore[method-assign]  # as Werkzeug's docs do
+    client = open_shop.app.test_client()
+    pay(open_shop, OURS)
+    session_id = payments(open_shop)[0].session_id
+    open_shop.deliver(report(session_id))
+
+    for method, path in [
+        ("POST", "/pay/checkout/A1"),
+        ("POST", f"/pay/return?session_id={session_id}"),
+        ("GET", "/pay/checkout/A1"),
+    ]:
+        answer = client.open(path, method=method, headers={"X-Forwarded-Prefix": prefix})
+        assert answer.status_code == 404
+        assert "evil" not in answer.text + str(answer.headers)
 
 
 def test_with_a_public_url_the_host_shows_nowhere(any_shop: Shop, gateway: Simulator) -> None:

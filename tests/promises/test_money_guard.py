@@ -1,20 +1,14 @@
 """Promise 4: no goods for a `paid` that is not what was asked for."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import order
-from tests.promises.helpers import payments
-from tests.promises.helpers import refresh
-from tests.promises.helpers import start
+from tests.promises.helpers import order, payments, refresh, start
 from tests.reports import report
 from tests.shop import Shop
-
 
 #: What is changed in a `paid` for order A1 at 1000 AMD (None: left out), and why it is doubted.
 DOUBTS: list[tuple[dict[str, Any], str]] = [
@@ -61,6 +55,7 @@ EXACT = [
 class TestMoneyGuard:
     """A `paid` whose price, currency or order is in doubt goes to a person."""
 
+    @pytest.mark.always
     def test_a_doubtful_paid_goes_to_review(self, any_shop: Shop) -> None:
         for number, (changes, reason) in enumerate(DOUBTS):
             order_id, session_id = f"A{number}", f"S{number}"
@@ -94,15 +89,6 @@ class TestMoneyGuard:
             assert any_shop.payment(session_id).status == "paid", price
             assert any_shop.paid_times(order_id) == 1
 
-    @pytest.mark.parametrize("status", ["failed", "expired"])
-    def test_the_guard_is_for_paid_alone(self, any_shop: Shop, status: str) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
-
-        any_shop.deliver(report(status=status, price="1", currency="RUB", orderId="B9"))
-
-        assert any_shop.payment().status == status
-
     def test_a_status_check_is_guarded_as_a_callback_is(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
@@ -128,6 +114,7 @@ class TestMoneyGuard:
             gateway.pay(payment.session_id)
             assert any_shop.payment(payment.session_id).status == "paid"
 
+    @pytest.mark.always
     def test_the_last_of_fifteen_digits_counts(self, any_shop: Shop) -> None:
         for price in EXACT:
             any_shop.add_order(price)
@@ -152,20 +139,10 @@ class TestMoneyGuard:
         paid = any_shop.payment(payment.session_id)
         assert (paid.status, paid.price, paid.currency) == ("paid", Decimal("1500.50"), "AMD")
 
-    def test_a_product_of_the_admin_panel_needs_a_price_all_the_same(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(product_id=2, product_name=None, price=None, currency=None)
-
-        any_shop.deliver(report(price="cheap"))
-
-        payment = any_shop.payment()
-        assert (payment.status, payment.review) == ("review", "price_unreadable")
-
     def test_a_product_of_the_admin_panel_keeps_the_price_it_was_paid_with_under_review(
         self, any_shop: Shop
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(product_id=2, product_name=None, price=None, currency=None)
+        any_shop.add_pending(product_id=2, product_name=None, price=None, currency=None)
 
         any_shop.deliver(report(price="1500.50", orderId="A2"))
 
@@ -186,12 +163,11 @@ class TestMoneyGuard:
         answer = any_shop.app.test_client().post("/pay/checkout/A1")
 
         assert answer.status_code == 303
-        assert payment.session_id in answer.location
+        assert answer.location == "/pay/checkout/A1"
         assert len(payments(any_shop)) == 1
 
     def test_a_review_handler_that_fails_leaves_nothing(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         def fail(*_: object) -> None:
             raise RuntimeError

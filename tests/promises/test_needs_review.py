@@ -1,17 +1,13 @@
 """Promise 2 for goods that cannot be given out: a person hears of it, and nothing else is kept."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from typing import Any
 
 import pytest
 
-from spayon_flask import NeedsReview
-from spayon_flask import ReviewError
-from tests.gateway import Gateway
-from tests.gateway import Says
+from spayon_flask import NeedsReview, ReviewError
+from tests.gateway import Gateway, Says
 from tests.promises.helpers import Fleet
 from tests.reports import report
 from tests.shop import Shop
@@ -50,8 +46,7 @@ class TestNeedsReview:
     """`raise NeedsReview("order cancelled")`."""
 
     def test_what_the_handler_wrote_is_undone_and_a_person_is_asked(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
         _refuse(any_shop)
 
         assert any_shop.deliver(report()) == 200
@@ -65,8 +60,7 @@ class TestNeedsReview:
         assert [row.verdict for row in any_shop.callbacks()] == ["review"]
 
     def test_the_next_delivery_asks_nobody_again(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
         _refuse(any_shop)
         any_shop.deliver(report())
         any_shop.handled.clear()
@@ -75,8 +69,7 @@ class TestNeedsReview:
         assert any_shop.handled == []
 
     def test_on_review_writes_in_the_same_transaction(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         def handle(status: str, _: object) -> None:
             if status == "paid":
@@ -90,7 +83,7 @@ class TestNeedsReview:
         assert _price(any_shop) == "5"
 
     @pytest.mark.parametrize(
-        ("reason", "kept"),
+        ("reason", "stored"),
         [
             ("x" * 300, "x" * 255),
             ("պատվերը չեղարկված է " * 30, ("պատվերը չեղարկված է " * 30)[:255].strip()),
@@ -101,71 +94,53 @@ class TestNeedsReview:
         ],
         ids=["long", "Armenian", "control characters", "surrogate", "empty", "blank"],
     )
-    def test_a_reason_is_any_text(self, any_shop: Shop, reason: str, kept: str) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+    def test_a_reason_is_any_text(self, any_shop: Shop, reason: str, stored: str) -> None:
+        any_shop.add_pending()
         _refuse(any_shop, reason)
 
         assert any_shop.deliver(report()) == 200
-        assert any_shop.payment().review == kept
+        assert any_shop.payment().review == stored
 
     @pytest.mark.parametrize("status", ["failed", "expired"])
-    def test_a_handler_of_an_end_may_ask_for_a_person_too(
-        self, any_shop: Shop, status: str
-    ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+    def test_elsewhere_it_is_an_error_like_any_other(self, any_shop: Shop, status: str) -> None:
+        any_shop.add_pending()
         _refuse(any_shop, on=status)
 
-        assert any_shop.deliver(report(status=status)) == 200
+        assert any_shop.deliver(report(status=status)) == 500
+        assert any_shop.payment().status == "pending"
+        assert any_shop.callbacks() == []
 
-        payment = any_shop.payment()
-        assert (payment.status, payment.review) == ("review", "order cancelled")
-        # Nobody has paid.
-        assert (payment.paid_at, payment.reported_price) == (None, None)
+        # Somebody who pays with another card gets the goods.
+        assert any_shop.deliver(report()) == 200
+        assert (any_shop.payment().status, any_shop.paid_times()) == ("paid", 1)
 
     def test_a_status_check_asks_for_a_person_too(self, any_shop: Shop, fleet: Fleet) -> None:
         with Gateway() as gateway:
             gateway.statuses = lambda each: Says(report(each))
             asking = fleet.join(any_shop, SPAYON_API_URL=gateway.url)
-            any_shop.add_order()
-            any_shop.add_payment()
+            any_shop.add_pending(gateway=asking.gateway)
             _refuse(asking)
 
             with asking.app.app_context():
                 assert asking.spayon.reconcile().changed == {"review": 1}
 
-    def test_a_handler_of_the_review_that_asks_for_a_review_has_it_already(
-        self, any_shop: Shop, caplog: pytest.LogCaptureFixture
+    def test_a_handler_of_the_review_that_asks_for_a_review_has_failed(
+        self, any_shop: Shop
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         # One function for both, as shops have it.
         def handle(*_: object) -> None:
-            any_shop.db.session.get_one(any_shop.orders, "A1").price = "9"
             raise NeedsReview("order cancelled")
 
         any_shop.handle = handle
+        assert _fail_for_days(any_shop) == [500, 500, 500, 500, 200]
 
-        assert any_shop.deliver(report()) == 200
+        # In the end a person hears of it all the same.
         assert any_shop.payment().review == "order cancelled"
-        assert _price(any_shop) == "1000"
-        assert "on_review" in caplog.text
-
-    def test_a_review_by_the_money_guard_stays_one_whatever_its_handler_asks_for(
-        self, any_shop: Shop
-    ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
-        _refuse(any_shop, on="review")
-
-        assert any_shop.deliver(report(price="1")) == 200
-        assert any_shop.payment().review == "price_differs"
 
     def test_a_failing_handler_of_the_review_undoes_all(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         any_shop.handle = _refuse_and_fail
         assert any_shop.deliver(report()) == 500
@@ -175,8 +150,7 @@ class TestNeedsReview:
     def test_a_handler_that_meddles_first_is_a_failed_one(
         self, any_shop: Shop, end: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         def handle(*_: object) -> None:
             with contextlib.suppress(Exception):
@@ -192,25 +166,21 @@ class TestNeedsReview:
         assert "must neither commit, roll back nor close" in caplog.text
         assert (any_shop.payment().status, any_shop.callbacks()) == ("pending", [])
 
-    @pytest.mark.parametrize("accept", [True, False], ids=["accepted", "refused"])
-    def test_a_person_is_told_if_the_goods_still_cannot_be_given_out(
-        self, any_shop: Shop, *, accept: bool
-    ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+    def test_a_person_is_told_if_the_goods_still_cannot_be_given_out(self, any_shop: Shop) -> None:
+        any_shop.add_pending()
         any_shop.deliver(report(price="1"))
-        _refuse(any_shop, on="paid" if accept else "failed")
+        _refuse(any_shop)
 
         with pytest.raises(ReviewError, match="order cancelled"):
-            _settle(any_shop, accept=accept)
+            _settle(any_shop, accept=True)
 
         payment = any_shop.payment()
         assert (payment.status, payment.review) == ("review", "price_differs")
         assert (payment.reviewed_by, _price(any_shop)) == (None, "1000")
 
         any_shop.handle = None
-        _settle(any_shop, accept=accept)
-        assert any_shop.payment().status == ("paid" if accept else "failed")
+        _settle(any_shop, accept=True)
+        assert any_shop.payment().status == "paid"
 
 
 class TestHandlersThatFailForDays:
@@ -223,65 +193,97 @@ class TestHandlersThatFailForDays:
 
         shop.handle = handle
 
-    def test_after_days_of_failures_the_payment_goes_to_review(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(attempts=5)
+    @pytest.mark.parametrize("session_id", ["S1", None], ids=["known", "answer lost"])
+    def test_after_days_of_failures_the_payment_goes_to_review(
+        self, any_shop: Shop, session_id: str | None
+    ) -> None:
+        any_shop.add_pending(session_id)
         self._fail(any_shop, "paid")
-        any_shop.clock.step(3 * 24 * 3600)
 
-        assert any_shop.deliver(report()) == 200
+        assert _fail_for_days(any_shop) == [500, 500, 500, 500, 200]
 
         payment = any_shop.payment()
         assert (payment.status, payment.review) == ("review", "handler_failed")
-        assert any_shop.handled == [("A1", "paid"), ("A1", "review")]
+        assert any_shop.handled[-2:] == [("A1", "paid"), ("A1", "review")]
         assert any_shop.paid_times() == 0
 
-    def test_a_payment_whose_answer_was_lost_goes_to_review_as_well(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None, attempts=5)
+    def test_how_often_and_with_what_it_failed_is_kept(self, any_shop: Shop) -> None:
+        any_shop.add_pending()
         self._fail(any_shop, "paid")
-        any_shop.clock.step(3 * 24 * 3600)
+        began = any_shop.clock()
 
-        assert any_shop.deliver(report()) == 200
+        for _ in range(2):
+            assert any_shop.deliver(report()) == 500
+            any_shop.clock.step(3600)
 
         payment = any_shop.payment()
-        assert (payment.status, payment.review) == ("review", "handler_failed")
-        assert any_shop.handled == [("A1", "paid"), ("A1", "review")]
+        assert (payment.handler_failures, payment.handler_failed_at) == (2, began)
+        assert payment.handler_error.startswith("RuntimeError, at test_needs_review.py:")
+        assert "no such order" not in payment.handler_error
 
-    def test_the_payment_of_another_account_does_not_count(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
-        any_shop.add_payment(
-            None, attempts=5, account="other", reference="of-another", held_order_id=None
-        )
+        any_shop.handle = None
+        assert any_shop.deliver(report()) == 200
+        payment = any_shop.payment()
+        assert (payment.handler_failures, payment.handler_error) == (0, None)
+
+    def test_an_old_payment_whose_handler_fails_for_the_first_time_is_tried_again(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_pending(attempts=50)
         self._fail(any_shop, "paid")
-        any_shop.clock.step(3 * 24 * 3600)
+        any_shop.clock.step(30 * 24 * 3600)
 
         assert any_shop.deliver(report()) == 500
+        assert any_shop.payment().status == "pending"
+
+    @pytest.mark.parametrize("status", ["failed", "expired"])
+    def test_an_end_whose_handler_fails_leaves_the_payment_as_it_was(
+        self, any_shop: Shop, status: str
+    ) -> None:
+        any_shop.add_pending()
+        self._fail(any_shop, status)
+
+        assert _fail_for_days(any_shop, status) == [500] * 5
+
+        payment = any_shop.payment()
+        assert (payment.status, payment.handler_failures) == ("pending", 5)
+        assert payment.due_at is not None
+
+    def test_the_payment_of_another_account_does_not_count(self, any_shop: Shop) -> None:
+        any_shop.add_pending(None)
+        any_shop.add_payment(
+            None, handler_failures=9, account="other", reference="of-another", held_order_id=None
+        )
+        self._fail(any_shop, "paid")
+
+        assert any_shop.deliver(report()) == 500
+        assert any_shop.payment().handler_failures == 1
 
     def test_a_failing_handler_of_the_review_keeps_nobody_from_hearing_of_it(
         self, any_shop: Shop
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(attempts=5)
+        any_shop.add_pending()
         self._fail(any_shop, "paid", "review")
-        any_shop.clock.step(3 * 24 * 3600)
 
-        assert any_shop.deliver(report()) == 200
+        assert _fail_for_days(any_shop)[-1] == 200
         assert any_shop.payment().review == "handler_failed"
 
-    def test_nor_if_the_handler_of_the_payment_asked_for_the_review(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(attempts=5)
-        any_shop.handle = _refuse_and_fail
-        any_shop.clock.step(3 * 24 * 3600)
+    def test_a_review_of_the_money_guard_keeps_its_reason(self, any_shop: Shop) -> None:
+        any_shop.add_pending(price="1001")
+        self._fail(any_shop, "review")
 
-        assert any_shop.deliver(report()) == 200
+        assert _fail_for_days(any_shop) == [500, 500, 500, 500, 200]
+        assert any_shop.payment().review == "price_differs"
+
+    def test_nor_if_the_handler_of_the_payment_asked_for_the_review(self, any_shop: Shop) -> None:
+        any_shop.add_pending()
+        any_shop.handle = _refuse_and_fail
+
+        assert _fail_for_days(any_shop)[-1] == 200
         assert any_shop.payment().review == "no stock"
 
     def test_until_then_reconcile_can_ask_even_if_the_answer_was_lost(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
+        any_shop.add_pending(None)
         any_shop.handle = _refuse_and_fail
         any_shop.clock.step(60)
 
@@ -292,15 +294,13 @@ class TestHandlersThatFailForDays:
         assert any_shop.callbacks() == []
 
     @pytest.mark.parametrize(
-        ("days", "attempts"), [(2.9, 50), (30, 4)], ids=["not for long", "not often"]
+        ("days", "times"), [(2.9, 9), (30, 4)], ids=["not for long", "not often"]
     )
-    def test_until_then_it_is_tried_again(self, any_shop: Shop, days: float, attempts: int) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(attempts=attempts)
+    def test_until_then_it_is_tried_again(self, any_shop: Shop, days: float, times: int) -> None:
+        any_shop.add_pending()
         self._fail(any_shop, "paid")
-        any_shop.clock.step(days * 24 * 3600)
 
-        assert any_shop.deliver(report()) == 500
+        assert set(_fail_for_days(any_shop, days=days, times=times)) == {500}
         assert any_shop.payment().status == "pending"
 
         any_shop.handle = None
@@ -308,11 +308,9 @@ class TestHandlersThatFailForDays:
         assert any_shop.paid_times() == 1
 
     def test_it_is_settled_like_any_other(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(attempts=5)
+        any_shop.add_pending()
         self._fail(any_shop, "paid")
-        any_shop.clock.step(3 * 24 * 3600)
-        any_shop.deliver(report())
+        _fail_for_days(any_shop)
         any_shop.handle = None
 
         _settle(any_shop, accept=True)
@@ -324,8 +322,7 @@ class TestHandlersThatFailForDays:
         with Gateway() as gateway:
             gateway.statuses = lambda each: Says(report(each))
             asking = fleet.join(any_shop, SPAYON_API_URL=gateway.url)
-            any_shop.add_order()
-            any_shop.add_payment()
+            any_shop.add_pending(gateway=asking.gateway)
             self._fail(asking, "paid")
 
             for _hour in range(4 * 24):
@@ -335,3 +332,12 @@ class TestHandlersThatFailForDays:
                     asking.spayon.reconcile(jobs=1)
 
             assert any_shop.payment().review == "handler_failed"
+
+
+def _fail_for_days(
+    shop: Shop, status: str = "paid", *, days: float = 3, times: int = 5
+) -> list[int]:
+    """Deliver a report so often, the last time after so many days; return the answers."""
+    answers = [shop.deliver(report(status=status)) for _ in range(times - 1)]
+    shop.clock.step(days * 24 * 3600)
+    return [*answers, shop.deliver(report(status=status))]

@@ -1,22 +1,13 @@
 """Promise 7: nothing forged gets in, and nothing secret gets out."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest
 
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import order
-from tests.promises.helpers import pass_time
-from tests.promises.helpers import refresh
-from tests.promises.helpers import start
-from tests.promises.helpers import statements
+from tests.promises.helpers import Fleet, order, pass_time, refresh, start, statements
 from tests.reports import report
-from tests.shop import SECRET
-from tests.shop import Shop
-
+from tests.shop import SECRET, Shop
 
 #: What is posted in place of a signed report, and what it is answered.
 REFUSED = [
@@ -32,7 +23,6 @@ REFUSED = [
     (b"{}", None, 400),
     (b"[" * 20_000, None, 400),
     (report(session_id=""), None, 400),
-    (report(status="x" * 65), None, 400),
     (b" " * (64 * 1024 + 1), None, 413),
     (b" " * (64 * 1024 + 1), "", 413),
 ]
@@ -41,6 +31,7 @@ REFUSED = [
 class TestNothingForged:
     """The signature is checked first, over the raw bytes; it alone opens the door."""
 
+    @pytest.mark.always
     def test_a_refused_callback_costs_no_statement(self, any_shop: Shop) -> None:
         any_shop.add_payment()
 

@@ -1,26 +1,26 @@
 """Promise 5: one payment session that can be paid for each order."""
 
-from __future__ import annotations
-
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from spayon_flask import GatewayUnavailableError
-from spayon_flask import OrderNotPayableError
+from spayon_flask import GatewayUnavailableError, OrderNotPayableError
+from spayon_flask.errors import StillCreatingError
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import at_once
-from tests.promises.helpers import fast_forward
-from tests.promises.helpers import order
-from tests.promises.helpers import pass_time
-from tests.promises.helpers import payments
-from tests.promises.helpers import refresh
-from tests.promises.helpers import start
+from tests.promises.helpers import (
+    Fleet,
+    at_once,
+    fast_forward,
+    order,
+    pass_time,
+    payments,
+    refresh,
+    start,
+)
 from tests.reports import report
 from tests.shop import Shop
 
@@ -28,9 +28,16 @@ from tests.shop import Shop
 class TestOneLiveSession:
     """However many tabs, an order has one payment session, and is paid once."""
 
+    @pytest.mark.always
     def test_twenty_simultaneous_checkouts_make_one_session(
-        self, any_shop: Shop, gateway: Simulator, fleet: Fleet
+        self,
+        any_shop: Shop,
+        gateway: Simulator,
+        fleet: Fleet,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        # However slow this machine is.
+        monkeypatch.setattr("spayon_flask.checkout.WAIT_SECONDS", 60.0)
         any_shop.add_order()
         shops = [any_shop, fleet.join(any_shop), fleet.join(any_shop), fleet.join(any_shop)]
         calls = [lambda s=shop: start(s, order()).session_url for shop in shops * 5]
@@ -51,8 +58,8 @@ class TestOneLiveSession:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"price": "900"}, {"currency": "USD"}, {"product_name": "Coffee"}],
-        ids=["price", "currency", "product"],
+        [{"price": "900"}, {"currency": "USD"}],
+        ids=["price", "currency"],
     )
     def test_a_changed_order_gets_a_new_session(
         self, any_shop: Shop, gateway: Simulator, changes: dict[str, Any]
@@ -67,6 +74,36 @@ class TestOneLiveSession:
         doubted = any_shop.payment(old.session_id)
         assert (doubted.status, doubted.review) == ("review", "superseded")
         assert any_shop.paid_times() == 0
+
+    def test_a_product_that_is_named_in_another_language_keeps_its_session(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        here = start(any_shop, order(product_name="Tea"))
+        there = start(any_shop, order(product_name="Թեյ"))
+
+        assert there.session_id == here.session_id
+        gateway.pay(here.session_id)
+        assert any_shop.paid_times() == 1
+
+    def test_a_closed_order_cannot_be_paid_and_counts_if_it_is_paid_all_the_same(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        session_id = start(any_shop, order()).session_id
+
+        with pytest.raises(OrderNotPayableError, match="closed") as caught:
+            start(any_shop, order(closed="Paid in cash"))
+
+        assert caught.value.payment is None
+        assert gateway.sessions.created == 1
+        gateway.pay(session_id)
+        assert any_shop.paid_times() == 1
+
+        with pytest.raises(OrderNotPayableError, match="paid already") as caught:
+            start(any_shop, order(closed="Paid in cash"))
+
+        assert caught.value.payment.session_id == session_id
 
     def test_a_paid_order_cannot_be_paid_again(self, any_shop: Shop, gateway: Simulator) -> None:
         any_shop.add_order()
@@ -92,6 +129,7 @@ class TestOneLiveSession:
         assert statuses == [("paid", None), ("review", "second_payment")]
         assert any_shop.paid_times() == 1
 
+    @pytest.mark.always
     def test_two_payments_of_an_order_at_once_make_one_paid(
         self, any_shop: Shop, gateway: Simulator, fleet: Fleet
     ) -> None:
@@ -137,12 +175,14 @@ class TestOneLiveSession:
         with pytest.raises(OrderNotPayableError):
             start(any_shop, order())
 
+    @pytest.mark.always
     def test_a_key_in_the_database_lets_no_order_be_held_twice(self, any_shop: Shop) -> None:
         any_shop.add_payment("S1", status="paid")
 
         with pytest.raises(IntegrityError):
             any_shop.add_payment("S2", status="paid")
 
+    @pytest.mark.always
     def test_keys_in_the_database_make_a_session_and_a_report_unique(self, any_shop: Shop) -> None:
         any_shop.add_payment("S1")
 
@@ -162,19 +202,34 @@ class TestOneLiveSession:
     def test_a_creation_that_never_finished_blocks_its_order_for_thirty_seconds(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
+        any_shop.add_pending(None)
         fast_forward(any_shop)
         began = any_shop.clock()
 
-        with pytest.raises(GatewayUnavailableError):
+        payment = None
+
+        # Each time the payer waits for two seconds, and gets a page that goes on by itself.
+        for _ in range(20):
+            with suppress(StillCreatingError):
+                payment = start(any_shop, order())
+                break
+
+        assert payment is not None
+        assert payment.session_id in gateway.sessions
+        assert timedelta(seconds=30) <= any_shop.clock() - began <= timedelta(seconds=32)
+
+    def test_a_creation_by_a_host_whose_clock_is_ahead_blocks_its_order_no_longer(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_order()
+        any_shop.add_payment(None, created_at=any_shop.clock() + timedelta(minutes=10))
+        fast_forward(any_shop)
+
+        with pytest.raises(StillCreatingError):
             start(any_shop, order())
 
-        assert gateway.sessions.created == 0
-        payment = start(any_shop, order())
-
-        assert payment.session_id in gateway.sessions
-        assert any_shop.clock() - began <= timedelta(seconds=30.2)
+        any_shop.clock.step(30)
+        assert start(any_shop, order()).session_id in gateway.sessions
 
     def test_a_refused_creation_blocks_nobody(self, any_shop: Shop, gateway: Simulator) -> None:
         any_shop.add_order()
@@ -200,6 +255,46 @@ class TestOneLiveSession:
 
         assert any_shop.paid_times() == 1
         assert gateway.sessions.created == 1
+
+    @pytest.mark.parametrize("ending", ["failed", "expired"])
+    def test_spayon_is_asked_once_more_about_an_attempt_that_ended(
+        self, any_shop: Shop, gateway: Simulator, ending: str
+    ) -> None:
+        any_shop.add_order()
+        payment = start(any_shop, order())
+        any_shop.deliver(report(payment.session_id, ending))
+        # The payer has paid all the same, and the callback of that is lost.
+        gateway.fault("callback_lost", times=None)
+        gateway.pay(payment.session_id)
+
+        with pytest.raises(OrderNotPayableError, match="paid already"):
+            start(any_shop, order())
+
+        assert any_shop.paid_times() == 1
+        assert gateway.sessions.created == 1
+
+    def test_a_payment_session_of_another_gateway_is_not_shared(
+        self, any_shop: Shop, gateway: Simulator
+    ) -> None:
+        any_shop.add_pending("live", gateway="api.spayon.io")
+
+        payment = start(any_shop, order())
+
+        assert payment.gateway == any_shop.gateway
+        assert (payment.session_id, gateway.requests.count("GET")) != ("live", 1)
+        # Only let go of: what was paid there still counts.
+        assert not any_shop.payment("live").superseded
+
+    @pytest.mark.parametrize("status", ["paid", "review"])
+    def test_an_order_that_was_paid_at_another_gateway_stays_paid(
+        self, any_shop: Shop, gateway: Simulator, status: str
+    ) -> None:
+        any_shop.add_pending("live", gateway="api.spayon.io", status=status)
+
+        with pytest.raises(OrderNotPayableError):
+            start(any_shop, order())
+
+        assert gateway.sessions.created == 0
 
     def test_an_order_can_be_paid_again_after_it_failed(
         self, any_shop: Shop, gateway: Simulator

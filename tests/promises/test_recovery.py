@@ -1,49 +1,27 @@
 """Promise 8: what no callback has told is found by reconcile, on each database."""
 
-from __future__ import annotations
-
 import threading
-from collections.abc import Callable
-from collections.abc import Iterator
-from datetime import timedelta
 from itertools import count
-from uuid import uuid4
 
 import pytest
 from flask import current_app
 
-from spayon_flask.reconcile import Step
-from spayon_flask.reconcile import Summary
+from spayon_flask.reconcile import Step, Summary
 from spayon_flask.reconcile.run import MAX_FAILURES
-from tests.gateway import Gateway
-from tests.gateway import Says
+from tests.gateway import Gateway, Says, paid
 from tests.many import add_many
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import at_once
+from tests.promises.helpers import Fleet, at_once, payments
 from tests.reports import report
 from tests.shop import Shop
-
 
 #: Half an hour: by then Spayon has given up telling of a payment that was paid after all.
 LAST_LOOK = 30 * 60
 
 
 @pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """A gateway that says "paid", each payment for its own order, unless told otherwise."""
-    with Gateway() as gateway:
-        gateway.statuses = _own_order
-        yield gateway
-
-
-@pytest.fixture
-def asking_shop(any_shop: Shop, fleet: Fleet, gateway: Gateway) -> Shop:
+def asking_shop(any_shop: Shop, fleet: Fleet, scripted: Gateway) -> Shop:
     """A shop on each of the three engines that asks this gateway."""
-    return fleet.join(any_shop, SPAYON_API_URL=gateway.url)
-
-
-def _own_order(session_id: str) -> Says:
-    return Says(report(session_id, orderId=f"A{session_id[1:]}"))
+    return fleet.join(any_shop, SPAYON_API_URL=scripted.url)
 
 
 def _reconcile(shop: Shop, jobs: int = 4) -> Summary:
@@ -52,86 +30,34 @@ def _reconcile(shop: Shop, jobs: int = 4) -> Summary:
 
 
 class TestThreads:
-    """Answers are recorded side by side if the database can do it."""
-
-    def test_two_handlers_run_at_once_on_a_database_server(
-        self, server_shop: Shop, fleet: Fleet, gateway: Gateway
-    ) -> None:
-        shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
-        # New ids each time: if InnoDB finds the remains of a deleted row with the same key, it
-        # locks the gap around it, and the neighbour waits.
-        orders = {uuid4().hex: "A1", uuid4().hex: "A2"}
-        gateway.statuses = lambda each: Says(report(each, orderId=orders[each]))
-
-        for session_id, order_id in orders.items():
-            shop.add_order(order_id)
-            shop.add_payment(session_id, order_id)
-
-        both = threading.Barrier(2)
-        shop.handle = lambda *_: both.wait(10)
-
-        assert _reconcile(shop).changed == {"paid": 2}
+    """The threads of a run ask and do nothing else; the caller records."""
 
     def test_an_error_of_the_caller_ends_the_run_and_loses_no_answer(
-        self, server_shop: Shop, fleet: Fleet, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
-        shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
-        add_many(shop, 6)
-        all_are_asked, go_on = threading.Event(), threading.Event()
-        handled = count()
-
-        def note(session_id: str) -> Says:
-            if len(gateway.asked) == 6:
-                all_are_asked.set()
-
-            return _own_order(session_id)
-
-        def handle(*_: object) -> None:
-            all_are_asked.wait(10)
-
-            if next(handled) > 0:
-                go_on.wait(10)
-
-        def fail(_: Step) -> None:
-            # By then the run has come to its end, but for what it waits for.
-            threading.Timer(0.3, go_on.set).start()
-            raise ZeroDivisionError
-
-        gateway.statuses = note
-        shop.handle = handle
-
-        with shop.app.app_context(), pytest.raises(ZeroDivisionError):
-            shop.spayon.reconcile(jobs=2, progress=fail)
-
-        assert sorted(row.session_id for row in shop.callbacks()) == sorted(gateway.asked)
-
-    def test_an_error_of_the_caller_loses_no_answer_if_there_is_one_writer(
-        self, clean_shop: Callable[[str], Shop], fleet: Fleet, gateway: Gateway
-    ) -> None:
-        shop = fleet.join(clean_shop("sqlite"), SPAYON_API_URL=gateway.url)
-        add_many(shop, 6)
+        add_many(asking_shop, 6)
         both = threading.Barrier(2)
 
         def together(session_id: str) -> Says:
             both.wait(10)
-            return _own_order(session_id)
+            return paid(session_id)
 
         def fail(_: Step) -> None:
             raise ZeroDivisionError
 
-        gateway.statuses = together
+        scripted.statuses = together
 
-        with shop.app.app_context(), pytest.raises(ZeroDivisionError):
-            shop.spayon.reconcile(jobs=2, progress=fail)
+        with asking_shop.app.app_context(), pytest.raises(ZeroDivisionError):
+            asking_shop.spayon.reconcile(jobs=2, progress=fail)
 
-        assert len(gateway.asked) >= 2
-        assert sorted(row.session_id for row in shop.callbacks()) == sorted(gateway.asked)
+        assert len(scripted.asked) == 2
+        assert sorted(row.session_id for row in asking_shop.callbacks()) == sorted(scripted.asked)
 
     @pytest.mark.timeout(30)  # a run that is not told of it waits for ever
     def test_a_handler_that_exits_ends_the_run(
-        self, server_shop: Shop, fleet: Fleet, gateway: Gateway
+        self, server_shop: Shop, fleet: Fleet, scripted: Gateway
     ) -> None:
-        shop = fleet.join(server_shop, SPAYON_API_URL=gateway.url)
+        shop = fleet.join(server_shop, SPAYON_API_URL=scripted.url)
         add_many(shop, 3)
 
         def leave(*_: object) -> None:
@@ -144,12 +70,14 @@ class TestThreads:
 
         assert shop.callbacks() == []
 
-    @pytest.mark.parametrize("any_shop", ["sqlite"], indirect=True)
-    def test_one_writer_records_in_the_callers_thread(self, asking_shop: Shop) -> None:
-        assert _threads(asking_shop, jobs=4) == {threading.current_thread().name}
+    def test_all_handlers_run_in_the_callers_thread(self, asking_shop: Shop) -> None:
+        add_many(asking_shop, 5)
+        names: set[str] = set()
+        asking_shop.handle = lambda *_: names.add(threading.current_thread().name)
 
-    def test_one_job_records_in_the_callers_thread(self, asking_shop: Shop) -> None:
-        assert _threads(asking_shop, jobs=1) == {threading.current_thread().name}
+        assert _reconcile(asking_shop).changed == {"paid": 5}
+
+        assert names == {threading.current_thread().name}
 
     def test_where_there_are_no_more_threads_the_run_ends_and_leaves_none_behind(
         self, asking_shop: Shop, monkeypatch: pytest.MonkeyPatch
@@ -181,35 +109,12 @@ class TestThreads:
         assert all(config is asking_shop.app.config for config in configs)
         assert [asking_shop.paid_times(f"A{number}") for number in range(1, 41)] == [1] * 40
 
-    def test_the_caller_sees_what_the_other_threads_have_written(
-        self, asking_shop: Shop, gateway: Gateway
-    ) -> None:
-        add_many(asking_shop, 2)
-        first_is_done = threading.Event()
-
-        def second_waits(session_id: str) -> Says:
-            assert session_id == "S1" or first_is_done.wait(10)
-            return _own_order(session_id)
-
-        gateway.statuses = second_waits
-
-        with asking_shop.app.app_context():
-            model = asking_shop.spayon.Payment
-            payments = asking_shop.db.session.scalars(asking_shop.db.select(model)).all()
-
-            def look(_: Step) -> None:
-                assert any(payment.status == "paid" for payment in payments)
-                first_is_done.set()
-
-            asking_shop.spayon.reconcile(progress=look)
-
-            assert [payment.status for payment in payments] == ["paid", "paid"]
-
+    @pytest.mark.always
     def test_several_reconcilers_and_the_callbacks_have_one_effect_each(
-        self, asking_shop: Shop, fleet: Fleet, gateway: Gateway
+        self, asking_shop: Shop, fleet: Fleet, scripted: Gateway
     ) -> None:
         add_many(asking_shop, 30)
-        twin = fleet.join(asking_shop, SPAYON_API_URL=gateway.url)
+        twin = fleet.join(asking_shop, SPAYON_API_URL=scripted.url)
 
         def deliver() -> None:
             for number in range(1, 31):
@@ -223,67 +128,100 @@ class TestThreads:
 class TestInterval:
     """Between two calls for one payment lies the interval, counted from the call itself."""
 
-    @pytest.fixture(autouse=True)
-    def far_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Payments are leased while others are asked about, however slow this machine is."""
-        monkeypatch.setattr("spayon_flask.reconcile.workers.LEAD", timedelta(hours=1))
-
     def test_a_page_asks_no_earlier_than_an_interval_after_reconcile_has(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
         def slow(session_id: str) -> Says:
             asking_shop.clock.step(4)
             return Says(report(session_id, "pending"))
 
-        gateway.statuses = slow
+        scripted.statuses = slow
         add_many(asking_shop, 2)
         assert _reconcile(asking_shop, jobs=1).asked == 2
-        first, second = gateway.asked
+        first, second = scripted.asked
 
-        # The second payment was asked about 4 seconds ago, and leased 8 seconds ago.
+        # The second payment was asked about 4 seconds ago, and the run began 8 seconds ago.
         _refresh(asking_shop, second)
-        assert gateway.asked[second] == 1
+        assert scripted.asked[second] == 1
 
         asking_shop.clock.step(1)
         _refresh(asking_shop, second)
-        assert gateway.asked == {first: 1, second: 2}
+        assert scripted.asked == {first: 1, second: 2}
 
     def test_reconcile_asks_no_more_about_what_a_page_has_asked_about_in_the_meantime(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
         def slow(session_id: str) -> Says:
-            if len(gateway.asked) == 1:
+            if len(scripted.asked) == 1:
                 asking_shop.clock.step(6)
                 _refresh(asking_shop, "S2" if session_id == "S1" else "S1")
 
             return Says(report(session_id, "pending"))
 
-        gateway.statuses = slow
+        scripted.statuses = slow
         add_many(asking_shop, 2)
         summary = _reconcile(asking_shop, jobs=1)
 
-        assert gateway.asked == {"S1": 1, "S2": 1}
+        assert scripted.asked == {"S1": 1, "S2": 1}
         assert (summary.asked, summary.exit_code) == (1, 0)
+
+    @pytest.mark.parametrize("ahead", [600, 4])
+    def test_a_host_whose_clock_is_ahead_keeps_nobody_from_asking(
+        self, asking_shop: Shop, scripted: Gateway, fleet: Fleet, ahead: int
+    ) -> None:
+        scripted.statuses = lambda each: Says(report(each, "pending"))
+        add_many(asking_shop, 1)
+        fast = fleet.join(asking_shop, SPAYON_API_URL=scripted.url)
+        fast.clock.step(ahead)
+        _refresh(fast, "S1")
+
+        # What is a moment ahead is waited for; what is far ahead, is a clock that goes wrong.
+        asking_shop.clock.step(1 if ahead > 5 else ahead + 5)
+        _refresh(asking_shop, "S1")
+        assert scripted.asked == {"S1": 2}
+
+        # From then on the interval counts again.
+        asking_shop.clock.step(4)
+        _refresh(asking_shop, "S1")
+        assert scripted.asked == {"S1": 2}
+
+
+class TestOtherGateways:
+    """What was begun with another gateway is its own: staging on a copy of the live database."""
+
+    def test_nobody_asks_about_a_payment_of_another_gateway(
+        self, asking_shop: Shop, scripted: Gateway
+    ) -> None:
+        add_many(asking_shop, 2, gateway="api.spayon.io")
+        asking_shop.clock.step(365 * 24 * 3600)
+
+        _refresh(asking_shop, "S1")
+        summary = _reconcile(asking_shop)
+
+        assert scripted.asked == {}
+        assert (summary.asked, summary.put_back, summary.exit_code) == (0, 0, 0)
+        assert [each.status for each in payments(asking_shop, "A1")] == ["pending"]
+        assert asking_shop.handled == []
 
 
 class TestEnd:
     """A run ends, whatever Spayon does."""
 
     def test_calls_that_fail_in_a_row_end_the_run_and_leave_the_rest_due(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
-        gateway.statuses = lambda _: Says(code=503)
+        scripted.statuses = lambda _: Says(code=503)
         add_many(asking_shop, 40)
 
         summary = _reconcile(asking_shop)
 
         # Five in a row, and those that were under way by then.
         assert MAX_FAILURES <= summary.asked <= MAX_FAILURES + 4
-        assert sum(gateway.asked.values()) == summary.asked == summary.unanswered
+        assert sum(scripted.asked.values()) == summary.asked == summary.unanswered
         assert (summary.put_back, summary.exit_code) == (40 - summary.asked, 2)
 
         # The next runs, on whatever host, leave Spayon alone for two minutes.
-        gateway.statuses = _own_order
+        scripted.statuses = paid
         asking_shop.clock.step(59)
         assert _reconcile(asking_shop).asked == 0
 
@@ -291,15 +229,15 @@ class TestEnd:
         assert _reconcile(asking_shop).asked == 40
 
     def test_a_long_retry_after_holds_for_the_runs_that_follow(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
-        gateway.statuses = lambda _: Says(code=503, headers={"Retry-After": "600"})
+        scripted.statuses = lambda _: Says(code=503, headers={"Retry-After": "600"})
         add_many(asking_shop, 20)
 
         summary = _reconcile(asking_shop, jobs=1)
         assert (summary.asked, summary.put_back) == (1, 19)
 
-        gateway.statuses = _own_order
+        scripted.statuses = paid
         asking_shop.clock.step(599)
         assert _reconcile(asking_shop).asked == 0
 
@@ -307,14 +245,14 @@ class TestEnd:
         assert _reconcile(asking_shop).changed == {"paid": 20}
 
     def test_a_usable_answer_in_between_lets_the_run_go_on(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
         numbers = count(1)
 
         def flicker(session_id: str) -> Says:
-            return _own_order(session_id) if next(numbers) % MAX_FAILURES == 0 else Says(code=500)
+            return paid(session_id) if next(numbers) % MAX_FAILURES == 0 else Says(code=500)
 
-        gateway.statuses = flicker
+        scripted.statuses = flicker
         add_many(asking_shop, 20)
 
         summary = _reconcile(asking_shop, jobs=1)
@@ -322,16 +260,16 @@ class TestEnd:
         assert (summary.asked, summary.unanswered, summary.put_back) == (20, 16, 0)
 
     def test_a_run_that_has_taken_too_long_leaves_the_rest_due(
-        self, asking_shop: Shop, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+        self, asking_shop: Shop, scripted: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("spayon_flask.reconcile.run.LONGEST_RUN", 0.2)
         late = threading.Event()
 
         def slow(session_id: str) -> Says:
             late.wait(0.3)
-            return _own_order(session_id)
+            return paid(session_id)
 
-        gateway.statuses = slow
+        scripted.statuses = slow
         add_many(asking_shop, 5)
 
         summary = _reconcile(asking_shop, jobs=1)
@@ -343,8 +281,9 @@ class TestLastLook:
     """A payment that has ended is asked about once more: Spayon may have changed its mind."""
 
     @pytest.mark.parametrize("ending", ["failed", "expired"])
+    @pytest.mark.always
     def test_a_late_paid_that_was_never_delivered_is_found(
-        self, asking_shop: Shop, gateway: Gateway, ending: str
+        self, asking_shop: Shop, scripted: Gateway, ending: str
     ) -> None:
         add_many(asking_shop, 1)
         asking_shop.deliver(report(status=ending))
@@ -355,7 +294,7 @@ class TestLastLook:
         assert asking_shop.paid_times() == 1
 
     def test_it_waits_until_spayon_has_given_up_telling(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
         add_many(asking_shop, 1)
         asking_shop.deliver(report(status="failed"))
@@ -366,9 +305,9 @@ class TestLastLook:
 
     @pytest.mark.parametrize("said", [Says(report(status="failed")), Says(code=404)])
     def test_after_an_answer_nobody_asks_again(
-        self, asking_shop: Shop, gateway: Gateway, said: Says
+        self, asking_shop: Shop, scripted: Gateway, said: Says
     ) -> None:
-        gateway.statuses = lambda _: said
+        scripted.statuses = lambda _: said
         add_many(asking_shop, 1)
         asking_shop.deliver(report(status="failed"))
         asking_shop.clock.step(LAST_LOOK)
@@ -377,21 +316,21 @@ class TestLastLook:
         assert asking_shop.payment().status == "failed"
 
     def test_without_an_answer_somebody_asks_again(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
-        gateway.statuses = lambda _: Says(code=500)
+        scripted.statuses = lambda _: Says(code=500)
         add_many(asking_shop, 1)
         asking_shop.deliver(report(status="failed"))
         asking_shop.clock.step(LAST_LOOK)
         assert _reconcile(asking_shop).unanswered == 1
 
-        gateway.statuses = _own_order
+        scripted.statuses = paid
         asking_shop.clock.now = asking_shop.payment().due_at
 
         assert _reconcile(asking_shop).changed == {"paid": 1}
 
     def test_a_payment_that_a_person_refused_is_not_asked_about(
-        self, asking_shop: Shop, gateway: Gateway
+        self, asking_shop: Shop, scripted: Gateway
     ) -> None:
         add_many(asking_shop, 1)
         asking_shop.deliver(report(price="1"))
@@ -409,61 +348,8 @@ class TestLastLook:
 
         assert _reconcile(asking_shop).asked == 0
 
-    def test_a_paid_payment_is_not_asked_about(self, asking_shop: Shop, gateway: Gateway) -> None:
-        add_many(asking_shop, 1)
-        asking_shop.deliver(report())
-
-        asking_shop.clock.step(365 * 24 * 3600)
-
-        assert _reconcile(asking_shop).asked == 0
-
 
 def _refresh(shop: Shop, session_id: str) -> None:
     """Ask about a payment as the return page does."""
     with shop.app.app_context():
         shop.spayon.refresh(shop.payment(session_id))
-
-
-def _threads(shop: Shop, jobs: int) -> set[str]:
-    """Return the names of the threads in which the handlers of five payments run."""
-    add_many(shop, 5)
-    names: set[str] = set()
-    shop.handle = lambda *_: names.add(threading.current_thread().name)
-    assert _reconcile(shop, jobs).changed == {"paid": 5}
-    return names
-
-
-class TestHandlersThatFailForDays:
-    """The money is there, the goods are not: after some days a person hears of it."""
-
-    def test_after_three_days_of_failures_the_payment_is_a_review_and_is_settled_like_any_other(
-        self, asking_shop: Shop, gateway: Gateway
-    ) -> None:
-        def fail(status: str, _: object) -> None:
-            if status == "paid":
-                raise RuntimeError("the order is gone")
-
-        asking_shop.handle = fail
-        add_many(asking_shop, 1)
-        began = asking_shop.clock()
-        days: list[float] = []
-
-        while asking_shop.payment().status == "pending":
-            assert _reconcile(asking_shop).asked == 1
-            days.append((asking_shop.clock() - began) / timedelta(days=1))
-            asking_shop.clock.now = asking_shop.payment().due_at or asking_shop.clock()
-
-        payment = asking_shop.payment()
-        assert (payment.status, payment.review) == ("review", "handler_failed")
-        assert 3 <= days[-1] < 3.5
-        assert asking_shop.paid_times() == 0
-
-        asking_shop.handle = None
-
-        with asking_shop.app.app_context():
-            asking_shop.spayon.state.storage.reviews.settle(
-                payment.id, accept=True, by="Ani", because="seen", now=asking_shop.clock()
-            )
-
-        assert asking_shop.payment().status == "paid"
-        assert asking_shop.paid_times() == 1

@@ -1,7 +1,5 @@
 """A shop with a replica: what we write, and what a payer is shown, is in the primary database."""
 
-from __future__ import annotations
-
 import gc
 import weakref
 from collections.abc import Iterator
@@ -11,18 +9,13 @@ from typing import Any
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import Delete
-from sqlalchemy import Insert
-from sqlalchemy import Update
-from sqlalchemy import insert
-from sqlalchemy import text
+from sqlalchemy import Delete, Insert, Update, insert, text
 
 from spayon_flask import Spayon
 from spayon_flask.simulator import Simulator
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.reports import report
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.shop import Shop, make_shop
 
 
 class RoutingSession(Session):
@@ -55,7 +48,7 @@ def routed(database_url: str, tmp_path: Path, sim: Simulator) -> Iterator[Shop]:
 
     shop.clock.now = sim.clock.now()
     # The shop's own query goes to the replica, which is its own affair.
-    shop.spayon.handlers.by_status["paid"].clear()
+    shop.spayon.handlers.functions["on_paid"].clear()
     yield shop
 
     with shop.app.app_context():
@@ -87,7 +80,8 @@ def test_all_that_is_written_and_shown_is_in_the_primary_database(
     assert routed.deliver(report(session_id)) == 200
 
     assert client.get(f"/pay/return?session_id={session_id}").status_code == 200
-    assert client.post("/pay/checkout/A1").location.endswith(session_id)
+    # An order's number proves nothing: its page says that the order is paid.
+    assert client.post("/pay/checkout/A1").location == "/pay/checkout/A1"
     assert [each[:2] for each in seen] == [("paid", location)]
     assert _statuses(routed, None) == ["paid"]
     assert _statuses(routed, "replica") == []
@@ -127,22 +121,9 @@ def _collect() -> None:
     gc.collect()
 
 
-def test_a_database_object_with_payments_can_be_freed() -> None:
-    db = SQLAlchemy()
-    spayon = Spayon(db)
-    spayon.on_paid(print)
-    freed: list[weakref.ref[Any]] = [weakref.ref(db), weakref.ref(spayon)]
-
-    del db, spayon
-    _collect()
-
-    assert [each() for each in freed] == [None, None]
-
-
 def test_a_shop_that_has_sold_something_can_be_freed() -> None:
     shop = make_shop()
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
     assert shop.deliver(report()) == 200
     dispose(shop)
     freed: list[weakref.ref[Any]] = [weakref.ref(shop.db), weakref.ref(shop.spayon)]

@@ -1,11 +1,8 @@
 """Promise 2 if transactions stand in each other's way: begun anew a few times, or a 500."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +10,8 @@ from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from spayon_flask.storage.transactions import MAX_TRIES
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import at_once
-from tests.promises.helpers import deadlock_in
+from tests.kept import KeptShops
+from tests.promises.helpers import Fleet, at_once, deadlock_in
 from tests.reports import report
 from tests.shop import Shop
 
@@ -52,15 +48,14 @@ class TestRetries:
         assert [row.verdict for row in server_shop.callbacks()] == ["applied"] * 2
 
     def test_a_serialization_failure_is_tried_again_from_a_clean_session(
-        self, clean_shop: Callable[[str], Shop], fleet: Fleet
+        self, kept: KeptShops, fleet: Fleet
     ) -> None:
         # MariaDB waits for the lock; PostgreSQL fails.
-        server_shop = clean_shop("postgresql")
+        server_shop = kept.shop("postgresql")
         careful = fleet.join(
             server_shop, SQLALCHEMY_ENGINE_OPTIONS={"isolation_level": "SERIALIZABLE"}
         )
-        server_shop.add_order()
-        server_shop.add_payment()
+        server_shop.add_pending()
 
         def somebody_else_was_faster(*_: object) -> None:
             if len(careful.handled) == 1:
@@ -81,8 +76,7 @@ class TestRetries:
     ) -> None:
         options = {"isolation_level": level}
         shops = [fleet.join(server_shop, SQLALCHEMY_ENGINE_OPTIONS=options) for _ in range(2)]
-        server_shop.add_order()
-        server_shop.add_payment()
+        server_shop.add_pending()
         calls = [lambda s=shop: s.deliver(report()) for shop in shops * 4]
 
         assert set(at_once(calls)) <= {200, 500}
@@ -91,9 +85,9 @@ class TestRetries:
         assert server_shop.paid_times() == 1
         assert [row.verdict for row in server_shop.callbacks()] == ["applied"]
 
+    @pytest.mark.always
     def test_a_transaction_that_always_loses_ends_in_a_500(self, server_shop: Shop) -> None:
-        server_shop.add_order()
-        server_shop.add_payment()
+        server_shop.add_pending()
         deadlock = deadlock_in(server_shop)
         server_shop.handle = lambda *_: server_shop.db.session.execute(deadlock)
 
@@ -108,8 +102,7 @@ class TestRetries:
         assert server_shop.paid_times() == 1
 
     def test_an_error_that_the_handler_wraps_is_still_tried_again(self, server_shop: Shop) -> None:
-        server_shop.add_order()
-        server_shop.add_payment()
+        server_shop.add_pending()
         deadlock = deadlock_in(server_shop)
 
         def wrap(*_: object) -> None:
@@ -128,8 +121,7 @@ class TestRetries:
         assert server_shop.paid_times() == 1
 
     def test_an_error_of_the_handlers_own_is_not_tried_again(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         def fail(*_: object) -> None:
             raise RuntimeError

@@ -1,15 +1,11 @@
 """A shop's own test suite: what we commit inside its outer transaction goes with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
-from sqlalchemy import update
-from sqlalchemy.orm import scoped_session
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy import Connection, update
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from spayon_flask.simulator import Simulator
 from tests.promises.helpers import payments

@@ -1,23 +1,15 @@
 """Promise 2 for the caller: nothing that the shop has written is dropped, or committed along."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy import literal
-from sqlalchemy import select
-from sqlalchemy import text
-from sqlalchemy import update
+from sqlalchemy import insert, literal, select, text, update
 
 from spayon_flask import UncommittedChangesError
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import dialect
-from tests.promises.helpers import order
+from tests.promises.helpers import dialect, order
 from tests.shop import Shop
-
 
 Acting = Callable[[Shop], object]
 
@@ -158,7 +150,7 @@ def _start_checkout(shop: Shop, _: int) -> object:
 
 def _refresh(shop: Shop, payment_id: int) -> object:
     payment = shop.spayon.Payment()
-    payment.id = payment_id
+    payment.id, payment.account = payment_id, "spayon"
     return shop.spayon.refresh(payment)
 
 

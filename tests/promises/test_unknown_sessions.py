@@ -1,22 +1,21 @@
 """Promise 6: reports about sessions that we do not know, or do not know yet."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 
-from spayon_flask import GatewayUnavailableError
-from spayon_flask import OrderNotPayableError
+from spayon_flask import GatewayUnavailableError, OrderNotPayableError
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import at_once
-from tests.promises.helpers import lose_the_answer
-from tests.promises.helpers import order
-from tests.promises.helpers import pass_time
-from tests.promises.helpers import payments
-from tests.promises.helpers import refresh
-from tests.promises.helpers import start
+from tests.promises.helpers import (
+    Fleet,
+    at_once,
+    lose_the_answer,
+    order,
+    pass_time,
+    payments,
+    refresh,
+    start,
+)
 from tests.reports import report
 from tests.shop import Shop
 
@@ -51,6 +50,7 @@ class TestUnknownSessions:
         assert gateway.sessions[payment.session_id].status == "pending"
 
     @pytest.mark.parametrize("fault", ["drop_after", "truncated"])
+    @pytest.mark.always
     def test_a_lost_answer_does_not_lose_the_payment(
         self, any_shop: Shop, gateway: Simulator, fault: str
     ) -> None:
@@ -124,6 +124,7 @@ class TestUnknownSessions:
         pass_time(any_shop, gateway, 60)
         assert refresh(any_shop, lost.id) == "expired"
 
+    @pytest.mark.always
     def test_an_unknown_session_is_recorded_acknowledged_and_visible(self, any_shop: Shop) -> None:
         assert any_shop.deliver(report("S9", orderId="nobody")) == 200
         assert any_shop.deliver(report("S9", orderId="nobody")) == 200
@@ -134,12 +135,12 @@ class TestUnknownSessions:
         assert any_shop.handled == []
 
     @pytest.mark.parametrize("status", ["paid", "failed", "expired"])
+    @pytest.mark.always
     def test_an_unknown_report_applies_once_its_payment_is_known(
         self, any_shop: Shop, status: str
     ) -> None:
         any_shop.deliver(report(status=status))
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         assert any_shop.deliver(report(status=status)) == 200
         assert any_shop.deliver(report(status=status)) == 200
@@ -197,8 +198,7 @@ class TestUnknownSessions:
     def test_simultaneous_reports_of_a_lost_session_have_one_effect(
         self, any_shop: Shop, fleet: Fleet
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
+        any_shop.add_pending(None)
         shops = [any_shop, fleet.join(any_shop)]
 
         calls = [lambda s=shop: s.deliver(report()) for shop in shops * 4]
@@ -209,8 +209,7 @@ class TestUnknownSessions:
         assert any_shop.paid_times() == 1
 
     def test_two_sessions_for_one_lost_answer_are_both_recorded(self, any_shop: Shop) -> None:
-        any_shop.add_order()
-        any_shop.add_payment(None)
+        any_shop.add_pending(None)
 
         assert any_shop.deliver(report("S1")) == 200
         assert any_shop.deliver(report("S2")) == 200
@@ -224,8 +223,7 @@ class TestUnknownSessions:
     def test_a_session_that_spayon_does_not_know_is_pending_for_its_fifteen_minutes(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         for minute in (1, 7, 14):
             pass_time(any_shop, gateway, minute * 60 - _age(any_shop))
@@ -238,8 +236,7 @@ class TestUnknownSessions:
     def test_a_session_that_spayon_forgot_and_remembers_is_paid_after_all(
         self, any_shop: Shop, gateway: Simulator
     ) -> None:
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
         pass_time(any_shop, gateway, 15 * 60)
         assert refresh(any_shop) == "expired"
 

@@ -1,13 +1,10 @@
 """Promise 10: the dispatcher is given each row that changed something, after the commit."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest
 
-from tests.promises.helpers import Fleet
-from tests.promises.helpers import at_once
+from tests.promises.helpers import Fleet, at_once
 from tests.reports import report
 from tests.shop import Shop
 
@@ -15,11 +12,11 @@ from tests.shop import Shop
 class TestWorkOutside:
     """At least once, never lost, and never in the way of the answer."""
 
+    @pytest.mark.always
     def test_each_change_of_status_is_handed_over_once(self, any_shop: Shop) -> None:
         given: list[int] = []
         any_shop.spayon.dispatcher(given.append)
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         for status in ("pending", "failed", "failed", "expired", "paid", "paid", "refunded"):
             assert any_shop.deliver(report(status=status)) == 200
@@ -32,8 +29,7 @@ class TestWorkOutside:
     def test_a_review_is_handed_over_too(self, any_shop: Shop) -> None:
         given: list[int] = []
         any_shop.spayon.dispatcher(given.append)
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         any_shop.deliver(report(price="1"))
 
@@ -48,8 +44,7 @@ class TestWorkOutside:
             assert [row.id for row in elsewhere.callbacks()] == [callback_id]
             seen.append((elsewhere.payment().status, elsewhere.paid_times()))
 
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
         any_shop.deliver(report())
 
         assert seen == [("paid", 1)]
@@ -66,8 +61,7 @@ class TestWorkOutside:
             if len(calls) == 1:
                 raise ConnectionError("no queue")
 
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         with caplog.at_level(logging.ERROR):
             assert any_shop.deliver(report()) == 200
@@ -83,6 +77,7 @@ class TestWorkOutside:
         any_shop.clock.step(3600)
         assert _reconcile(any_shop) == 0
 
+    @pytest.mark.always
     def test_reconcilers_on_several_hosts_share_the_rows(
         self, any_shop: Shop, fleet: Fleet
     ) -> None:
@@ -116,8 +111,7 @@ class TestWorkOutside:
             any_shop.db.session.get_one(any_shop.orders, "A1").paid_times = 99
             any_shop.db.session.flush()
 
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         assert any_shop.deliver(report()) == 200
         assert any_shop.paid_times() == 1
@@ -143,19 +137,27 @@ class TestWorkOutside:
                         twin.payment().id, accept=True, by="Ani", because="seen", now=twin.clock()
                     )
 
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
         any_shop.deliver(report(price="1"))
 
         any_shop.clock.step(61)
         assert _reconcile(any_shop) == 1
         assert given == [any_shop.callbacks()[0].id] * 2
 
+    def test_what_happened_before_there_was_a_dispatcher_is_not_handed_over(
+        self, any_shop: Shop
+    ) -> None:
+        any_shop.add_pending()
+        any_shop.deliver(report())
+        any_shop.spayon.dispatcher(lambda _: pytest.fail("it is handed over"))
+        any_shop.clock.step(3600)
+
+        assert _reconcile(any_shop) == 0
+
     def test_a_failed_handler_hands_nothing_over(self, any_shop: Shop) -> None:
         given: list[int] = []
         any_shop.spayon.dispatcher(given.append)
-        any_shop.add_order()
-        any_shop.add_payment()
+        any_shop.add_pending()
 
         def fail(*_: object) -> None:
             raise RuntimeError

@@ -1,45 +1,59 @@
-"""A shop on a real port, the simulator, and a person at the terminal who does as told."""
-
-from __future__ import annotations
+"""A rehearsal with the simulator, and a person at the terminal who does as told."""
 
 import re
-from collections.abc import Callable
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from spayon_flask.cli.rehearse import report as reports
-from spayon_flask.cli.rehearse.gateway import StoppedError
-from spayon_flask.cli.rehearse.rehearsal import Rehearsal
-from spayon_flask.cli.rehearse.rehearsal import environment_of
-from spayon_flask.rehearsals import Rehearsals
+from spayon_flask.rehearsal import Options, rehearse
+from spayon_flask.settings import Settings
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.sessions import CARDS
-from spayon_flask.state import AppState
-from tests.conftest import dispose
-from tests.live import shop_at
-from tests.shop import Shop
-
 
 APPROVED = next(card.number for card in CARDS if card.key == "approved")
 DECLINED = next(card.number for card in CARDS if card.declines)
 
+Report = dict[str, Any]
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def settings_for(url: str, **config: Any) -> Settings:
+    """Return the settings of a shop that pays through the gateway at *url*."""
+    return Settings.from_config(
+        {
+            "SPAYON_API_URL": url,
+            "SPAYON_CLIENT_ID": "simulator-client",
+            "SPAYON_CLIENT_SECRET": "simulator-secret",
+            "SPAYON_CALLBACK_SECRET": "simulator-callback-secret",
+            "SPAYON_PUBLIC_URL": "http://shop.test",
+            **config,
+        }
+    )
+
 
 class Person:
-    """Do at the simulator's hosted page what the terminal asks for."""
+    """Do at the simulator's hosted page what the terminal asks for, but for what is *left_out*."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: str = "nothing") -> None:
         self.asked: list[str] = []
+        self.left_out = left_out
 
-    def do(self, what: str, url: str) -> None:
+    def do(self, what: str, url: str) -> bool:
         """Do it, as a browser would."""
         self.asked.append(what)
+
+        if self.left_out in what:
+            return False
 
         if "card that works" in what:
             requests.post(url, data={"number": APPROVED, "pay": "1"}, timeout=10)
@@ -57,104 +71,57 @@ class Person:
             target = link.group(1).replace("&amp;", "&")
             requests.get(requests.compat.urljoin(url, target), timeout=10)
 
+        return True
+
 
 class Stage:
-    """A shop and a simulator; `rehearse` walks through the steps and returns the report."""
+    """A simulator, and a rehearsal with it."""
 
-    def __init__(self, shop: Shop, sim: Simulator) -> None:
-        self.shop = shop
+    def __init__(self, sim: Simulator) -> None:
         self.sim = sim
         self.person = Person()
         self.told: list[str] = []
-        self.stopped: StoppedError | None = None
-        self.exit_code = -1
         self.slept = 0.0
-
-    @property
-    def state(self) -> AppState:
-        """What belongs to the shop's app."""
-        state: AppState = self.shop.app.extensions["spayon"]["spayon"]
-        return state
 
     def sleep(self, seconds: float) -> None:
         """Let time pass: what is due at the gateway happens on the way."""
         self.slept += seconds
         self.sim.clock.step(seconds)
 
-    def rehearse(
-        self,
-        *,
-        pay: bool = False,
-        redelivery: bool = False,
-        resume: bool = False,
-        hang: float = 0.2,
-        each: Callable[[str], object] = lambda _: None,
-    ) -> dict[str, Any]:
-        """Rehearse; *each* is told what is done."""
-
-        def tell(says: str) -> None:
-            self.told.append(says)
-            each(says)
-
-        with self.shop.app.app_context():
-            rehearsal = Rehearsal(self.state, self.person, tell, sleep=self.sleep, hang=hang)
-            rehearsal.begin(resume=resume)
-            self.stopped = None
-
-            try:
-                rehearsal.alone()
-
-                if pay:
-                    rehearsal.with_payer(redelivery=redelivery)
-
-                if redelivery:
-                    rehearsal.redelivery()
-
-            except StoppedError as error:
-                self.stopped = error
-
-            else:
-                rehearsal.end()
-
-            found = reports.lines(rehearsal.facts)
-            self.exit_code = reports.exit_code(found)
-            environment = environment_of(self.state)
-            return reports.as_json(found, rehearsal.facts, environment, self.state.clock())
+    def rehearse(self, settings: Settings | None = None, **options: Any) -> Report:
+        """Rehearse, and return the report."""
+        port = free_port()
+        given = {"url": f"http://127.0.0.1:{port}", "port": port, "hang": 0.2}
+        return rehearse(
+            settings or settings_for(self.sim.url),
+            Options(**{**given, **options}),
+            person=self.person,
+            tell=self.told.append,
+            clock=self.sim.clock.now,
+            sleep=self.sleep,
+        )
 
 
-def outcomes(report: dict[str, Any], outcome: str) -> set[str]:
+def outcomes(report: Report, outcome: str) -> set[str]:
     """Return the ids of the lines with *outcome*."""
     return {line["id"] for line in report["lines"] if line["outcome"] == outcome}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spayon_flask.rehearsal.wire.PAUSE", 0)
 
 
 Staged = Callable[..., Stage]
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Staged]:
+def stage() -> Iterator[Staged]:
     """Make a stage; what is named are switches of the simulator."""
-    stack = ExitStack()
-    made: list[Stage] = []
+    with ExitStack() as stack:
 
-    def make(like: Any = None, **switches: Any) -> Stage:
-        sim = stack.enter_context(
-            Simulator(time_scale=0, seed=len(made), shape=switches, like=like)
-        )
-        folder = tmp_path / str(len(made))
-        folder.mkdir()
-        shop = stack.enter_context(shop_at(sim, f"sqlite:///{folder / 'shop.db'}"))
-        stack.callback(dispose, shop)
-        apart(shop, folder, sim.clock.now)
-        made.append(Stage(shop, sim))
-        return made[-1]
+        def make(like: Any = None, **switches: Any) -> Stage:
+            sim = Simulator(time_scale=0, seed=1, shape=switches, like=like)
+            return Stage(stack.enter_context(sim))
 
-    with stack:
         yield make
-
-
-def apart(shop: Shop, folder: Path, clock: Callable[[], datetime] | None = None) -> None:
-    """Give *shop* a folder of its own for rehearsals, and *clock*."""
-    states = shop.app.extensions["spayon"]
-    state: AppState = states["spayon"]
-    rehearsals = Rehearsals(str(folder / "rehearsal"))
-    states["spayon"] = replace(state, clock=clock or state.clock, rehearsals=rehearsals)

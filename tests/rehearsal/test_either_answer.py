@@ -1,22 +1,21 @@
 """Whatever Spayon does that its documentation does not say: a shop still works."""
 
-from __future__ import annotations
-
 import re
-from typing import Any
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
 
 import pytest
 
-from spayon_flask.assumptions import REGISTER
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
+from spayon_flask.rehearsal.assumptions import REGISTER
+from spayon_flask.rehearsal.assumptions import UNKNOWN as NOT_DOCUMENTED
+from spayon_flask.simulator import PaymentSession, Shape, Simulator
 from spayon_flask.simulator.shape import SWITCHES
 from tests.shop import Shop
 
-
 TYPED = {"email": "ani@example.com", "full_name": "Ani"}
 
-UNKNOWN = [each for each in REGISTER if not each.documented and each.switch]
+UNKNOWN = [each for each in REGISTER if each.source == NOT_DOCUMENTED and each.switch]
 
 #: Numbers and names have no list of values.
 PLAUSIBLE: dict[str, list[Any]] = {
@@ -31,104 +30,126 @@ def values(switch: str) -> list[Any]:
     return PLAUSIBLE.get(switch) or [*SWITCHES[switch].values[1:]]
 
 
-SHAPES = [
-    pytest.param({each.switch: value}, id=f"{each.id}-{value}")
-    for each in UNKNOWN
-    if not each.item
-    for value in values(each.switch)
-] + [pytest.param({"refused": [each.item]}, id=each.id) for each in UNKNOWN if each.item]
+SHAPES: list[dict[str, Any]] = [
+    {each.switch: value} for each in UNKNOWN if not each.item for value in values(each.switch)
+] + [{"refused": [each.item]} for each in UNKNOWN if each.item]
 
-pytestmark = pytest.mark.parametrize("shape", SHAPES)
+pytestmark = pytest.mark.thorough
+
+
+class Visit(NamedTuple):
+    """A payer with an order at *shop*, while the gateway *sim* has one of the shapes."""
+
+    shop: Shop
+    sim: Simulator
+    order: str
+
+    def check_out(self) -> PaymentSession:
+        """Go to Spayon as a payer with an Armenian browser does."""
+        browser = self.shop.app.test_client()
+        page = browser.post(
+            f"/pay/checkout/{self.order}",
+            data=TYPED,
+            headers={"Accept-Language": "hy-AM,hy;q=0.9"},
+        )
+        assert page.status_code == 303, page.text
+        return self.sim.sessions[page.location.rsplit("/", 1)[1]]
+
+    def state_shown(self, session: PaymentSession) -> str:
+        """Return the state that the return page tells."""
+        page = self.shop.app.test_client().get(f"/pay/return?session_id={session.id}")
+        found = re.search('data-state="([a-z_]+)"', page.text)
+        assert page.status_code == 200
+        return found.group(1) if found else ""
+
+    def paid_times(self) -> int:
+        """Return how often the goods were given out."""
+        return self.shop.paid_times(self.order)
 
 
 @pytest.fixture
-def selling(live_shop: Shop, sim: Simulator, shape: dict[str, Any]) -> Shop:
-    """A shop with an order, and a gateway of that shape."""
-    live_shop.add_order()
-    sim.shape.change(**shape)
-    return live_shop
+def visit(live_shop: Shop, sim: Simulator) -> Callable[[dict[str, Any]], Visit]:
+    """Give the gateway a shape, and the shop one more order."""
+
+    def visit(shape: dict[str, Any]) -> Visit:
+        sim.shape.change(**vars(Shape()) | shape)
+        order = f"A{len(sim.sessions)}"
+        return Visit(live_shop, sim, live_shop.add_order(order))
+
+    return visit
 
 
-def check_out(shop: Shop, sim: Simulator) -> PaymentSession:
-    """Go to Spayon as a payer with an Armenian browser does."""
-    browser = shop.app.test_client()
-    page = browser.post(
-        "/pay/checkout/A1", data=TYPED, headers={"Accept-Language": "hy-AM,hy;q=0.9"}
-    )
-    assert page.status_code == 303, page.text
-    return sim.sessions[page.location.rsplit("/", 1)[1]]
+Visits = Callable[[dict[str, Any]], Visit]
 
 
-def state_shown(shop: Shop, path: str) -> str:
-    page = shop.app.test_client().get(path)
-    found = re.search('data-state="([a-z_]+)"', page.text)
-    assert page.status_code == 200
-    return found.group(1) if found else ""
+def test_a_purchase(visit: Visits) -> None:
+    for shape in SHAPES:
+        payer = visit(shape)
+        session = payer.check_out()
+        payer.sim.pay(session.id)
+
+        assert payer.state_shown(session) == "paid", shape
+        assert payer.paid_times() == 1, shape
+        assert payer.shop.handled[-1] == (payer.order, "paid"), shape
 
 
-def test_a_purchase(selling: Shop, sim: Simulator) -> None:
-    session = check_out(selling, sim)
-    sim.pay(session.id)
+def test_a_decline(visit: Visits) -> None:
+    for shape in SHAPES:
+        payer = visit(shape)
+        session = payer.check_out()
+        payer.sim.decline(session.id)
 
-    assert state_shown(selling, f"/pay/return?session_id={session.id}") == "paid"
-    assert selling.paid_times() == 1
-    assert selling.handled == [("A1", "paid")]
-
-
-def test_a_decline(selling: Shop, sim: Simulator) -> None:
-    session = check_out(selling, sim)
-    sim.decline(session.id)
-
-    assert state_shown(selling, f"/pay/return?session_id={session.id}") == "failed"
-    assert selling.handled == [("A1", "failed")]
+        assert payer.state_shown(session) == "failed", shape
+        assert payer.shop.handled[-1] == (payer.order, "failed"), shape
 
 
-@pytest.mark.parametrize("ending", ["declined", "given up", "expired"])
-def test_a_purchase_at_the_second_attempt(selling: Shop, sim: Simulator, ending: str) -> None:
-    first = check_out(selling, sim)
-    end = {"declined": sim.decline, "given up": sim.abandon, "expired": sim.expire}[ending]
-    end(first.id)
-    second = check_out(selling, sim)
-    sim.pay(second.id)
+def test_a_purchase_at_the_second_attempt(visit: Visits) -> None:
+    for shape, ending in product(SHAPES, ["decline", "abandon", "expire"]):
+        payer = visit(shape)
+        first = payer.check_out()
+        getattr(payer.sim, ending)(first.id)
+        second = payer.check_out()
+        payer.sim.pay(second.id)
 
-    assert second.id != first.id
-    assert state_shown(selling, f"/pay/return?session_id={second.id}") == "paid"
-    assert selling.paid_times() == 1
-
-
-def test_a_payer_who_clicks_back_goes_on_and_pays(selling: Shop, sim: Simulator) -> None:
-    session = check_out(selling, sim)
-    cancel_url = session.creation.cancel_url
-    assert cancel_url is not None
-    path = cancel_url.partition("/pay/cancel/")[2]
-    parameter = sim.shape.cancel_parameter
-    query = f"?{parameter}={session.id}" if parameter else ""
-    page = selling.app.test_client().get(f"/pay/cancel/{path}{query}")
-
-    assert page.status_code == 200
-    assert session.id in page.text
-
-    sim.pay(session.id)
-    assert selling.paid_times() == 1
+        assert second.id != first.id, (shape, ending)
+        assert payer.state_shown(second) == "paid", (shape, ending)
+        assert payer.paid_times() == 1, (shape, ending)
 
 
-def test_a_callback_that_never_comes(selling: Shop, sim: Simulator) -> None:
-    session = check_out(selling, sim)
-    sim.fault("callback_lost", times=None)
-    sim.pay(session.id)
-    selling.clock.step(20 * 60)
-    sim.clock.step(20 * 60)
+def test_a_payer_who_clicks_back_goes_on_and_pays(visit: Visits) -> None:
+    for shape in SHAPES:
+        payer = visit(shape)
+        session = payer.check_out()
+        path = str(session.creation.cancel_url).partition("/pay/cancel/")[2]
+        parameter = payer.sim.shape.cancel_parameter
+        query = f"?{parameter}={session.id}" if parameter else ""
+        page = payer.shop.app.test_client().get(f"/pay/cancel/{path}{query}")
 
-    with selling.app.app_context():
-        selling.spayon.reconcile()
+        assert page.status_code == 200, shape
+        assert session.id in page.text, shape
 
-    assert selling.paid_times() == 1
+        payer.sim.pay(session.id)
+        assert payer.paid_times() == 1, shape
 
 
-def test_a_token_that_is_over(selling: Shop, sim: Simulator) -> None:
-    check_out(selling, sim)
-    sim.tokens.revoke_all()
-    selling.add_order("A2")
-    browser = selling.app.test_client()
+def test_a_callback_that_never_comes(visit: Visits) -> None:
+    for shape in SHAPES:
+        payer = visit(shape)
+        session = payer.check_out()
+        payer.sim.fault("callback_lost", times=None)
+        payer.sim.pay(session.id)
+        payer.shop.clock.step(20 * 60)
+        payer.sim.clock.step(20 * 60)
 
-    assert browser.post("/pay/checkout/A2", data=TYPED).status_code == 303
+        with payer.shop.app.app_context():
+            payer.shop.spayon.reconcile()
+
+        assert payer.paid_times() == 1, shape
+
+
+def test_a_token_that_is_over(visit: Visits) -> None:
+    for shape in SHAPES:
+        payer = visit(shape)
+        payer.check_out()
+        payer.sim.tokens.revoke_all()
+        visit(shape).check_out()

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
-
-from .bare import Bare
-from .shop import Shop
+from spayon_flask.simulator import PaymentSession, Simulator
+from tests.simulator.bare import Bare
+from tests.simulator.shop import Shop
 
 
 @pytest.fixture

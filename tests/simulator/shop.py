@@ -2,14 +2,10 @@
 
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
-from types import TracebackType
-from typing import TYPE_CHECKING
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
 from tests.listening import listening
-
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -71,11 +67,6 @@ class Shop:
         self._listening.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.gate.set()
-        self._listening.__exit__(kind, error, traceback)
+        self._listening.__exit__(None, None, None)

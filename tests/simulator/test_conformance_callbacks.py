@@ -7,13 +7,9 @@ import re
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import SessionOverError
-from spayon_flask.simulator import Simulator
-
-from .bare import Bare
-from .shop import Shop
-
+from spayon_flask.simulator import PaymentSession, SessionOverError, Simulator
+from tests.simulator.bare import Bare
+from tests.simulator.shop import Shop
 
 EXAMPLE_ORDER = "sessionId status productName price currency createdAt updatedAt orderId"
 OTHER_ORDER = "status price orderId currency sessionId createdAt updatedAt productName"
@@ -46,24 +42,6 @@ def test_times_are_in_utc_with_milliseconds(api: Bare, session: PaymentSession) 
     form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
     assert re.fullmatch(form, report["createdAt"])
     assert re.fullmatch(form, report["updatedAt"])
-
-
-def test_a_price_can_be_written_with_cents(
-    sim: Simulator, api: Bare, session: PaymentSession
-) -> None:
-    """Both forms are in the documented examples."""
-    sim.shape.change(price="padded")
-
-    assert api.status(session.id).json["price"] == "1000.00"
-
-
-def test_the_other_documented_key_order_can_be_had(
-    sim: Simulator, api: Bare, session: PaymentSession
-) -> None:
-    """It begins with the status."""
-    sim.shape.change(key_order="status")
-
-    assert " ".join(api.status(session.id).json) == OTHER_ORDER
 
 
 def test_an_unknown_session_is_answered_with_404(api: Bare) -> None:

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from spayon_flask.simulator import Simulator
-
-from .bare import Bare
-
+from tests.simulator.bare import Bare
 
 CUSTOM = {
     "product_name": "Custom Product",
@@ -110,20 +108,6 @@ def test_a_price_keeps_every_digit(api: Bare) -> None:
     assert api.status(created["session_id"]).json["price"] == "90071992547409.93"
 
 
-def test_the_code_of_the_answer_can_be_201(sim: Simulator, api: Bare) -> None:
-    """Which of the two Spayon uses is not documented."""
-    sim.shape.change(creation_code=201)
-
-    assert api.create().code == 201
-
-
-def test_the_keys_of_the_answer_can_be_in_camel_case(sim: Simulator, api: Bare) -> None:
-    """Which of the two Spayon uses is not certain."""
-    sim.shape.change(creation_keys="camel")
-
-    assert set(api.create().json) == {"sessionId", "sessionUrl"}
-
-
 def test_the_urls_of_the_panel_stand_in_for_missing_ones(sim: Simulator, api: Bare) -> None:
     """They can be configured there as defaults."""
     sim.panel.callback_url = "https://shop.example/callback"
@@ -131,11 +115,6 @@ def test_the_urls_of_the_panel_stand_in_for_missing_ones(sim: Simulator, api: Ba
 
     session = sim.sessions[created["session_id"]]
     assert session.creation.callback_url == "https://shop.example/callback"
-
-
-def test_a_body_that_is_far_too_long_is_refused(api: Bare) -> None:
-    """With 413, and without reading it."""
-    assert api.ask("POST", "/api/product/session", b"x" * (1024 * 1024 + 1)).code == 413
 
 
 def test_a_chunked_body_is_read(api: Bare) -> None:

@@ -3,8 +3,7 @@
 import pytest
 
 from spayon_flask.simulator import Simulator
-
-from .bare import Bare
+from tests.simulator.bare import Bare
 
 
 def test_a_token_is_sold_for_the_client_id_and_secret(stranger: Bare) -> None:

@@ -5,18 +5,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
-from playwright.sync_api import Browser
-from playwright.sync_api import Page
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
-
-from .bare import Bare
-from .shop import Shop
-
-
-pytestmark = pytest.mark.browser
+from spayon_flask.simulator import PaymentSession, Simulator
+from tests.simulator.bare import Bare
+from tests.simulator.shop import Shop
 
 LONG = "Աննկարագրելիերկարանուն" * 8
 PAGES = ["", "sessions/{}", "requests", "requests/2", "deliveries", "deliveries/1"]
@@ -145,23 +138,6 @@ def test_the_inspector_shows_by_itself_what_happens(
     assert page.evaluate("window.sameDocument")
 
 
-def test_the_inspector_leaves_a_person_alone_who_is_typing(
-    sim: Simulator, api: Bare, session: PaymentSession, page: Page
-) -> None:
-    """And goes on once they have left the field."""
-    page.clock.install()
-    page.goto(f"{sim.url}/_simulator/")
-    page.get_by_role("searchbox").fill("A-")
-    sim.pay(session.id)
-    page.clock.run_for(5000)
-    assert page.locator(".badge.paid").count() == 0
-    assert page.get_by_role("searchbox").input_value() == "A-"
-
-    page.get_by_role("searchbox").blur()
-    page.clock.run_for(2000)
-    page.locator(".badge.paid").wait_for()
-
-
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_every_button_works(
     sim: Simulator, shop: Shop, session: PaymentSession, browser: Browser, *, scripts: bool
@@ -231,44 +207,63 @@ def test_a_form_that_makes_no_sense_keeps_what_was_typed(sim: Simulator, page: P
     assert [(fault.code, fault.order) for fault in sim.faults] == [(429, "A-1")]
 
 
-def test_a_preset_is_armed_for_one_order(sim: Simulator, page: Page) -> None:
-    """By one button."""
-    page.goto(f"{sim.url}/_simulator/faults")
-    page.locator("#preset-order").fill("A-7")
-    page.get_by_role("button", name="Spayon is down").click()
-    page.get_by_text("Armed for good").wait_for()
-
-    assert [(fault.kind, fault.order, fault.times) for fault in sim.faults] == [
-        ("error", "A-7", None)
-    ]
-
-
-def test_the_shape_of_answers_is_chosen_on_the_page(sim: Simulator, page: Page) -> None:
-    """And the page shows the choice afterwards."""
-    page.goto(f"{sim.url}/_simulator/setup")
-    page.get_by_label("Price in reports").select_option('"10.00"')
-    page.get_by_role("button", name="Behave so").click()
-    page.get_by_role("status").wait_for()
-
-    assert sim.shape.price == "padded"
-    assert page.get_by_label("Price in reports").input_value() == "padded"
-
-
-def test_a_callback_is_edited_and_sent_from_its_page(
-    sim: Simulator, shop: Shop, session: PaymentSession, page: Page
+def test_what_is_half_filled_in_stays_while_the_page_goes_on(
+    sim: Simulator, session: PaymentSession, page: Page
 ) -> None:
-    """What is being edited is not replaced by a fresher page."""
+    """Whatever the form: the page shows what is new, and what was typed."""
     sim.pay(session.id)
-    page.goto(f"{sim.url}/_simulator/deliveries/1")
-    body = page.get_by_label("Exact bytes")
-    body.fill(body.input_value().replace('"1000"', '"7"'))
-    page.get_by_role("heading", name="By curl").click()
-    sim.deliver(session.id)
-    page.wait_for_timeout(1500)
-    page.get_by_role("button", name="Send as edited").click()
-    page.get_by_text("Callback: 200.").wait_for()
+    for path, field, value in (
+        ("faults?kind=error", "order", "A-9"),
+        ("faults?kind=error", "times", "10"),
+        ("setup", "spacing", "7"),
+        ("setup", "price", "padded"),
+        (f"sessions/{session.id}", "to", "http://127.0.0.1:8000"),
+        ("requests", "scale", "60"),
+        ("?status=paid", "q", "tea"),
+        ("deliveries/1", "signature", "old"),
+        ("deliveries/1", "body", "{}"),
+    ):
+        page.goto(f"{sim.url}/_simulator/{path}")
+        typed = page.locator(f"#{field}")
+        if typed.evaluate("field => field.tagName") == "SELECT":
+            typed.select_option(value)
+        else:
+            typed.fill(value)
 
-    assert b'"price":"7"' in shop.received[-1].body
+        page.locator("h1").click()
+        shown = page.locator("#live").get_attribute("data-version")
+        sim.deliver(session.id)
+        expect(page.locator("#live")).not_to_have_attribute("data-version", str(shown))
+        assert typed.input_value() == value, path
+
+
+def test_a_tab_in_the_background_counts_what_is_new(
+    sim: Simulator, api: Bare, session: PaymentSession, page: Page
+) -> None:
+    """In its title, until somebody looks."""
+    page.add_init_script(
+        "Object.defineProperty(document, 'hidden', {get: () => window.away === true})"
+    )
+    with page.expect_response("**/_simulator/version"):
+        page.goto(f"{sim.url}/_simulator/")
+
+    page.evaluate("window.away = true")
+    api.status(session.id)
+    sim.pay(session.id)
+    expect(page).to_have_title("(2) Sessions · Spayon simulator")
+    page.evaluate("window.away = false")
+    expect(page).to_have_title("Sessions · Spayon simulator")
+
+
+def test_the_time_to_pay_counts_down(sim: Simulator, session: PaymentSession, page: Page) -> None:
+    """By the simulator's clock; once it is over, the page says so."""
+    page.goto(f"{sim.url}/pay/{session.id}")
+    left = page.locator(".bill-time time")
+    assert left.inner_text() == "15:00"
+
+    sim.clock.scale = 60
+    page.reload()
+    page.get_by_role("heading", name="The time to pay has run out").wait_for()
 
 
 def test_times_are_shown_in_the_zone_of_the_viewer(

@@ -7,13 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
-
-from .bare import Answer
-from .bare import Bare
-from .shop import Shop
-
+from spayon_flask.simulator import PaymentSession, Simulator
+from tests.simulator.bare import Answer, Bare
+from tests.simulator.shop import Shop
 
 Press = Callable[..., Answer]
 
@@ -80,18 +76,38 @@ def test_a_report_can_be_delivered_in_each_way(
     assert len(shop.received) == count
 
 
-def test_an_unknown_way_is_refused(api: Bare, session: PaymentSession) -> None:
-    """The answer lists the ways there are."""
-    answer = api.post(f"/_simulator/sessions/{session.id}/deliver", {"way": "upside down"})
+def test_what_is_unknown_or_senseless_does_nothing(api: Bare, session: PaymentSession) -> None:
+    """The answer lists what there is."""
+    deliver = f"sessions/{session.id}/deliver"
+    times: list[dict[str, Any]] = [
+        {"step": step} for step in ("soon", None, -1, 1e12, float("inf"), float("nan"))
+    ]
+    wrong: list[tuple[str, dict[str, Any], int, str]] = [
+        (deliver, {"way": "upside down"}, 400, "old_secret"),
+        ("callbacks/release", {"order": "best"}, 400, "shuffled"),
+        ("sessions/none/deliver", {}, 404, ""),
+        ("sessions/none/pay", {}, 404, ""),
+        *(("clock", fields, 400, "") for fields in [*times, {"scale": -1}, {"scale": 1e308}]),
+    ]
+    for path, fields, code, words in wrong:
+        answer = api.post(f"/_simulator/{path}", fields)
+        assert answer.code == code, (path, fields)
+        assert words in answer.json.get("notice", ""), (path, fields)
 
-    assert answer.code == 400
-    assert "old_secret" in answer.json["notice"]
 
+def test_clock_faults_and_tokens_are_commanded(sim: Simulator, api: Bare) -> None:
+    """The clock at any speed, a fault by its kind and number, tokens as if Spayon forgot them."""
+    api.post("/_simulator/clock", {"scale": 60})
+    assert sim.clock.scale == 60
 
-def test_an_unknown_session_is_not_found(api: Bare) -> None:
-    """With 404, as in the API."""
-    assert api.post("/_simulator/sessions/none/deliver", {}).code == 404
-    assert api.post("/_simulator/sessions/none/pay", {}).code == 404
+    number = api.post("/_simulator/faults", {"kind": "html", "times": "all"}).json["number"]
+    assert [fault.kind for fault in sim.faults] == ["html"]
+
+    api.post("/_simulator/faults/clear", {"number": number})
+    assert list(sim.faults) == []
+
+    api.post("/_simulator/tokens/revoke", {})
+    assert api.create().code == 401
 
 
 def test_held_callbacks_are_released(
@@ -107,14 +123,6 @@ def test_held_callbacks_are_released(
     assert answer.json["codes"] == [200]
 
 
-def test_an_unknown_order_releases_nothing(api: Bare) -> None:
-    """The answer lists the orders there are."""
-    answer = api.post("/_simulator/callbacks/release", {"order": "best"})
-
-    assert answer.code == 400
-    assert "shuffled" in answer.json["notice"]
-
-
 def test_the_clock_can_be_stepped(api: Bare, shop: Shop, session: PaymentSession) -> None:
     """What falls due on the way has happened when the command is answered."""
     api.post("/_simulator/clock", {"step": 900})
@@ -123,85 +131,13 @@ def test_the_clock_can_be_stepped(api: Bare, shop: Shop, session: PaymentSession
     assert len(shop.received) == 1
 
 
-def test_the_clock_can_be_scaled(sim: Simulator, api: Bare) -> None:
-    """At any time."""
-    api.post("/_simulator/clock", {"scale": 60})
-
-    assert sim.clock.scale == 60
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"step": step} for step in ("soon", None, -1, 1e12, float("inf"), float("nan"))]
-    + [{"scale": -1}, {"scale": 1e308}],
-)
-def test_a_senseless_time_is_refused(api: Bare, fields: dict[str, Any]) -> None:
-    """With 400."""
-    assert api.post("/_simulator/clock", fields).code == 400
-
-
-def test_a_fault_can_be_armed_and_disarmed(sim: Simulator, api: Bare) -> None:
-    """By its kind and its number."""
-    number = api.post("/_simulator/faults", {"kind": "html", "times": "all"}).json["number"]
-    assert [fault.kind for fault in sim.faults] == ["html"]
-
-    api.post("/_simulator/faults/clear", {"number": number})
-    assert list(sim.faults) == []
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"kind": "gremlin"},
-        {"kind": "html", "on": "moon"},
-        {"kind": "html", "times": 0},
-        {"kind": "html", "times": "inf"},
-        {"kind": "html", "on": ["tokens"]},
-        {"kind": "latency", "seconds": 1e30},
-    ],
-)
-def test_a_senseless_fault_is_refused(api: Bare, fields: dict[str, Any]) -> None:
-    """With 400."""
-    assert api.post("/_simulator/faults", fields).code == 400
-
-
-def test_the_shape_of_answers_can_be_chosen(api: Bare) -> None:
-    """As a form sends it, numbers are text."""
-    api.post("/_simulator/shape", {"creation_code": "201", "creation_keys": "camel"})
-
-    answer = api.create()
-    assert answer.code == 201
-    assert "sessionId" in answer.json
-
-
-def test_a_senseless_shape_changes_nothing(sim: Simulator, api: Bare) -> None:
-    """Not even the part of it that makes sense."""
-    answer = api.post("/_simulator/shape", {"price": "padded", "key_order": "random"})
-
-    assert answer.code == 400
-    assert sim.shape.price == "short"
-
-
-def test_tokens_can_be_revoked(api: Bare) -> None:
-    """As if Spayon had forgotten them."""
-    api.post("/_simulator/tokens/revoke", {})
-
-    assert api.create().code == 401
-
-
-def test_a_button_leads_back_to_its_page(press: Press) -> None:
-    """By a hidden field of the form."""
+def test_a_button_leads_back_to_its_page_and_nowhere_else(press: Press) -> None:
+    """By a hidden field of the form, whatever that says."""
     answer = press("callbacks/hold", page="/_simulator/faults")
+    assert (answer.code, answer.headers["Location"]) == (303, "/_simulator/faults")
 
-    assert answer.code == 303
-    assert answer.headers["Location"] == "/_simulator/faults"
-
-
-@pytest.mark.parametrize("page", ["https://evil.example/", "//evil.example", "/pay/x"])
-def test_a_button_leads_nowhere_else(press: Press, page: str) -> None:
-    """Whatever the hidden field says."""
-    assert press("callbacks/hold", page=page).headers["Location"] == "/_simulator/"
+    for page in ("https://evil.example/", "//evil.example", "/pay/x"):
+        assert press("callbacks/hold", page=page).headers["Location"] == "/_simulator/"
 
 
 def test_the_next_page_says_what_came_of_a_button(press: Press, api: Bare) -> None:
@@ -212,10 +148,13 @@ def test_the_next_page_says_what_came_of_a_button(press: Press, api: Bare) -> No
     assert "The clock shows" not in api.get("/_simulator/").text
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1"])
-def test_another_web_site_commands_nothing(sim: Simulator, press: Press, origin: str) -> None:
-    """The browser names it in the Origin header."""
-    assert press("callbacks/hold", origin=origin).code == 403
+def test_another_web_site_commands_nothing(sim: Simulator, api: Bare, press: Press) -> None:
+    """The browser names it in the Origin header, or in another one."""
+    for origin in ("https://evil.example", "null", "http://127.0.0.1"):
+        assert press("callbacks/hold", origin=origin).code == 403
+
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert api.ask("POST", "/_simulator/callbacks/hold", headers=foreign).code == 403
     assert not sim.courier.holding
 
 
@@ -235,20 +174,6 @@ def test_a_simulator_behind_a_proxy_takes_commands_under_its_public_name() -> No
 def test_a_host_that_makes_no_sense_opens_nothing(api: Bare, host: str) -> None:
     """And is no error of the simulator's."""
     assert api.ask("GET", "/_simulator/", headers={"Host": host}).code == 403
-
-
-def test_another_web_site_without_an_origin_commands_nothing(sim: Simulator, api: Bare) -> None:
-    """The browser says so in another header."""
-    headers = {"Sec-Fetch-Site": "cross-site"}
-
-    assert api.ask("POST", "/_simulator/callbacks/hold", headers=headers).code == 403
-    assert not sim.courier.holding
-
-
-@pytest.mark.parametrize("path", ["/", "/_simulator/", "/_simulator/version", "/pay/x"])
-def test_a_name_that_was_rebound_opens_nothing(api: Bare, path: str) -> None:
-    """A web site whose name leads to this machine all of a sudden is still a stranger."""
-    assert api.ask("GET", path, headers={"Host": f"evil.example:{api.host[-5:]}"}).code == 403
 
 
 def test_the_version_is_another_one_after_anything_has_happened(

@@ -8,23 +8,16 @@ from collections.abc import Mapping
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
+from spayon_flask.simulator import PaymentSession, Simulator
 from spayon_flask.simulator.deliveries import damage
 from spayon_flask.simulator.transport import Answer
-
-from .bare import Bare
-from .shop import Shop
+from tests.simulator.bare import Bare
+from tests.simulator.shop import Shop
 
 
 def signature(body: bytes, secret: str = "simulator-callback-secret") -> str:
     """Sign as Spayon's documentation says."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def statuses(shop: Shop) -> list[str]:
-    """Return what the shop was told, in order."""
-    return [json.loads(received.body)["status"] for received in shop.received]
 
 
 def orders(shop: Shop) -> list[str]:
@@ -59,75 +52,34 @@ def test_reports_delivered_concurrently_are_under_way_together(
     assert [delivery.status_code for delivery in deliveries] == [200] * 10
 
 
-@pytest.mark.parametrize("concurrently", [True, False])
-def test_a_report_without_callback_url_is_delivered_to_nobody(
-    sim: Simulator, api: Bare, *, concurrently: bool
-) -> None:
-    """And that is no error."""
-    session_id = api.create().json["session_id"]
-
-    assert sim.deliver(session_id, times=2, concurrently=concurrently) == []
-
-
-def test_a_report_can_tell_another_status(
+def test_a_report_can_be_what_a_shop_has_to_notice(
     sim: Simulator, shop: Shop, session: PaymentSession
 ) -> None:
-    """Correctly signed: a late `failed` after `paid`, for one."""
+    """Late, about another price, damaged, signed by the old secret, or not signed at all."""
     sim.pay(session.id)
     sim.deliver(session.id, status="failed")
-
-    assert statuses(shop) == ["paid", "failed"]
-    assert session.status == "paid"
-
-
-def test_a_report_can_tell_another_price(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """Correctly signed: only the shop's own guard can notice."""
     sim.deliver(session.id, price="1", currency="USD")
-
-    (received,) = shop.received
-    assert json.loads(received.body)["price"] == "1"
-    assert json.loads(received.body)["currency"] == "USD"
-    assert received.headers["X-Signature"] == signature(received.body)
-
-
-def test_a_damaged_report_differs_in_one_byte(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """And carries the signature of what it was."""
-    sim.deliver(session.id)
     sim.deliver(session.id, damaged=True)
+    sim.deliver(session.id, secret=sim.old_callback_secret)
+    sim.deliver(session.id, signed=False)
+    true, late, priced, damaged, old, unsigned = shop.received
+    told = json.loads(priced.body)
 
-    true, damaged = shop.received
+    assert (json.loads(late.body)["status"], session.status) == ("failed", "paid")
+    assert (told["price"], told["currency"]) == ("1", "USD")
     assert sum(a != b for a, b in zip(true.body, damaged.body, strict=True)) == 1
-    assert damaged.headers["X-Signature"] == signature(true.body)
+    assert [each.headers.get("X-Signature") for each in shop.received] == [
+        *(signature(each.body) for each in (true, late, priced, true)),
+        signature(old.body, "simulator-old-callback-secret"),
+        None,
+    ]
+    assert unsigned.body == true.body
 
 
 @pytest.mark.parametrize("body", [b'{"price":"1"}', b'{"price":"9"}', b'{"a":"1"}', b"{}", b"x"])
 def test_damage_is_always_one_byte(body: bytes) -> None:
     """Whatever the body is."""
     assert sum(a != b for a, b in zip(body, damage(body), strict=True)) == 1
-
-
-def test_a_report_can_be_signed_with_the_old_secret(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """As it is while secrets are being rotated."""
-    sim.deliver(session.id, secret=sim.old_callback_secret)
-
-    (received,) = shop.received
-    expected = signature(received.body, "simulator-old-callback-secret")
-    assert received.headers["X-Signature"] == expected
-
-
-def test_a_report_can_go_without_a_signature(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """The header is not there at all."""
-    sim.deliver(session.id, signed=False)
-
-    assert "X-Signature" not in shop.received[0].headers
 
 
 @pytest.mark.parametrize(

@@ -5,24 +5,17 @@ import http.client
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
-from datetime import timezone
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
-from spayon_flask.simulator.faults import PRESETS
-from spayon_flask.simulator.faults import UNKNOWN_STATUS
-from spayon_flask.simulator.faults import Faults
+from spayon_flask.simulator import PaymentSession, Simulator
+from spayon_flask.simulator.faults import PRESETS, UNKNOWN_STATUS, Faults
 from spayon_flask.simulator.story import outcome
-
-from .bare import Answer
-from .bare import Bare
-from .shop import Shop
-
+from tests.simulator.bare import Answer, Bare
+from tests.simulator.shop import Shop
 
 SESSIONS = "POST /api/product/session"
 
@@ -52,28 +45,18 @@ def test_any_call_can_be_refused(sim: Simulator, api: Bare, code: int) -> None:
     assert api.post("/api/tokens", {}).code == code
 
 
-def test_retry_after_is_a_number_of_seconds(sim: Simulator, api: Bare) -> None:
-    """One second unless more are asked for."""
-    sim.fault("error", code=429)
-    assert api.create().headers["Retry-After"] == "1"
+def test_retry_after_is_seconds_or_a_date_or_missing(sim: Simulator, api: Bare) -> None:
+    """One second unless more are asked for; a date is by real time, as the shop's own clock is."""
+    for seconds, told in ((None, "1"), (7, "7")):
+        sim.fault("error", code=429, **({"seconds": seconds} if seconds else {}))
+        assert api.create().headers["Retry-After"] == told
 
-    sim.fault("error", code=429, seconds=7)
-    assert api.create().headers["Retry-After"] == "7"
-
-
-def test_retry_after_can_be_a_date(sim: Simulator, api: Bare) -> None:
-    """By real time, which the shop's own clock has as well."""
     sim.fault("error", code=503, retry_after="date", seconds=60)
     asked = datetime.now(timezone.utc)
     until = parsedate_to_datetime(api.create().headers["Retry-After"])
-
     assert 58 <= (until - asked).total_seconds() <= 65
 
-
-def test_retry_after_can_be_missing(sim: Simulator, api: Bare) -> None:
-    """A proxy's own 503 often has none."""
     sim.fault("error", retry_after="none")
-
     assert "Retry-After" not in api.create().headers
 
 
@@ -91,31 +74,47 @@ def test_a_kept_connection_is_reset_on_its_second_request(sim: Simulator, api: B
     assert api.create().code == 200
 
 
-def test_an_answer_can_trickle(sim: Simulator, api: Bare) -> None:
-    """All of it arrives, over so many seconds."""
-    sim.fault("trickle", on="sessions", seconds=0.2)
+@pytest.mark.parametrize(
+    ("kind", "options", "begins", "made"),
+    [
+        ("bom", {}, b"\xef\xbb\xbf{", 1),
+        ("odd_json", {"form": "list"}, b"[{", 1),
+        ("odd_json", {"form": "nulls"}, b'{"session_id": null', 1),
+        ("odd_json", {"form": "nested"}, b'{"a":{"', 1),
+        ("html", {}, b"<", 0),
+        ("drop_before", {}, http.client.RemoteDisconnected, 0),
+        ("drop_after", {}, http.client.RemoteDisconnected, 1),
+        ("truncated", {}, http.client.IncompleteRead, 1),
+    ],
+)
+def test_what_a_client_gets_says_nothing_of_what_was_done(
+    sim: Simulator, api: Bare, kind: str, options: dict[str, Any], begins: Any, made: int
+) -> None:
+    """An odd answer or none, and a session or none."""
+    sim.fault(kind, on="sessions", **options)
+
+    if isinstance(begins, bytes):
+        answer = api.create()
+        assert answer.code == 200
+        assert answer.body.startswith(begins)
+        assert (kind == "html") == answer.headers["Content-Type"].startswith("text/html")
+
+    else:
+        with pytest.raises(begins):
+            api.create()
+
+    assert sim.sessions.created == made
+
+
+@pytest.mark.parametrize("kind", ["latency", "trickle"])
+def test_a_slow_answer_takes_real_time(sim: Simulator, api: Bare, kind: str) -> None:
+    """As the client's own clock tells it; all of it arrives."""
+    sim.fault(kind, on="sessions", seconds=0.2)
     start = time.monotonic()
 
     assert "session_id" in api.create().json
     assert time.monotonic() - start >= 0.2
-
-
-def test_a_byte_order_mark_stands_before_the_answer(sim: Simulator, api: Bare) -> None:
-    """And the work is done."""
-    sim.fault("bom", on="sessions")
-
-    assert api.create().body.startswith(b"\xef\xbb\xbf{")
-    assert sim.sessions.created == 1
-
-
-@pytest.mark.parametrize(
-    ("form", "begin"), [("list", b"[{"), ("nulls", b'{"session_id": null'), ("nested", b'{"a":{"')]
-)
-def test_json_can_be_odd(sim: Simulator, api: Bare, form: str, begin: bytes) -> None:
-    """And is JSON all the same."""
-    sim.fault("odd_json", on="sessions", form=form)
-
-    assert api.create().body.startswith(begin)
+    assert kind == "trickle" or list(sim.requests)[-1].seconds >= 0.2
 
 
 def test_expires_in_can_be_text(sim: Simulator, stranger: Bare) -> None:
@@ -155,31 +154,37 @@ def test_a_callback_with_an_unknown_status_comes_before_the_true_one(
     assert told == [UNKNOWN_STATUS, "paid"]
 
 
-def test_a_lost_answer_is_followed_by_another_attempt(
-    sim: Simulator, shop: Shop, session: PaymentSession
+@pytest.mark.parametrize(
+    ("kind", "options", "at_once", "says", "seconds", "later"),
+    [
+        ("callback_lost", {}, 0, "lost on the way", 300, 1),
+        ("callback_answer_lost", {}, 1, "answer lost", 300, 2),
+        ("callback_late", {"seconds": 60}, 0, "", 60, 1),
+        ("callback_reordered", {}, 0, "", 60, 1),
+    ],
+)
+def test_a_callback_that_goes_astray_comes_in_its_time(
+    sim: Simulator,
+    shop: Shop,
+    session: PaymentSession,
+    kind: str,
+    options: dict[str, Any],
+    at_once: int,
+    says: str,
+    seconds: int,
+    later: int,
 ) -> None:
-    """And it is not shown as an answer of the shop."""
-    sim.fault("callback_answer_lost")
+    """With the next attempt or after its minute, and what was lost is no answer of the shop."""
+    sim.fault(kind, **options)
     delivery = sim.pay(session.id)
     assert delivery is not None
-    assert (len(shop.received), delivery.status_code) == (1, None)
-    assert outcome(delivery).startswith("answer lost")
-    assert delivery.good is None
+    sim.clock.step(seconds - 1)
+    assert (len(shop.received), delivery.status_code) == (at_once, None)
+    assert outcome(delivery).startswith(says)
+    assert not says or delivery.good is None
 
-    sim.clock.step(300)
-    assert (len(shop.received), delivery.status_code) == (2, 200)
-
-
-def test_a_lost_callback_is_not_shown_as_an_answer_of_the_shop(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """Nobody has asked the shop."""
-    sim.fault("callback_lost")
-    delivery = sim.pay(session.id)
-
-    assert delivery is not None
-    assert outcome(delivery).startswith("lost on the way")
-    assert delivery.good is None
+    sim.clock.step(1)
+    assert (len(shop.received), delivery.status_code) == (later, 200)
 
 
 def test_a_fault_can_strike_one_order_only(sim: Simulator, api: Bare, shop: Shop) -> None:
@@ -229,53 +234,6 @@ def test_every_callback_comes_twice_and_reversed(sim: Simulator, api: Bare, shop
     assert told == "BBAADDCC"
 
 
-def test_latency_makes_an_answer_late(sim: Simulator, api: Bare) -> None:
-    """By real time, as the client's own clock tells it."""
-    sim.fault("latency", seconds=0.05)
-    api.create()
-
-    assert list(sim.requests)[-1].seconds >= 0.05
-
-
-def test_a_connection_dropped_before_the_work_leaves_nothing(sim: Simulator, api: Bare) -> None:
-    """The client gets no answer."""
-    sim.fault("drop_before", on="sessions")
-
-    with pytest.raises(http.client.RemoteDisconnected):
-        api.create()
-
-    assert sim.sessions.created == 0
-
-
-def test_a_connection_dropped_after_the_work_leaves_a_session(sim: Simulator, api: Bare) -> None:
-    """Of which the client does not know the id."""
-    sim.fault("drop_after", on="sessions")
-
-    with pytest.raises(http.client.RemoteDisconnected):
-        api.create()
-
-    assert sim.sessions.created == 1
-
-
-def test_a_truncated_answer_ends_in_the_middle(sim: Simulator, api: Bare) -> None:
-    """The work is done all the same."""
-    sim.fault("truncated", on="sessions")
-
-    with pytest.raises(http.client.IncompleteRead):
-        api.create()
-
-    assert sim.sessions.created == 1
-
-
-def test_an_html_answer_is_a_200_that_means_nothing(sim: Simulator, api: Bare) -> None:
-    """As a proxy's maintenance page is."""
-    sim.fault("html", on="status")
-    answer = api.status("any")
-
-    assert answer.code == 200
-    assert answer.headers["Content-Type"].startswith("text/html")
-
-
 def test_a_token_can_die_early(sim: Simulator, stranger: Bare) -> None:
     """Whatever its expires_in says."""
     sim.fault("token_dies_early", seconds=10)
@@ -284,31 +242,6 @@ def test_a_token_can_die_early(sim: Simulator, stranger: Bare) -> None:
 
     sim.clock.step(10)
     assert stranger.create().code == 401
-
-
-def test_a_lost_callback_comes_with_the_next_attempt(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """Five minutes later."""
-    sim.fault("callback_lost")
-    sim.pay(session.id)
-    assert shop.received == []
-
-    sim.clock.step(300)
-    assert len(shop.received) == 1
-
-
-def test_a_late_callback_sets_out_later(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """When the payer has been back for long."""
-    sim.fault("callback_late", seconds=60)
-    sim.pay(session.id)
-    sim.clock.step(59)
-    assert shop.received == []
-
-    sim.clock.step(1)
-    assert len(shop.received) == 1
 
 
 def test_a_duplicated_callback_arrives_twice_at_once(
@@ -348,17 +281,6 @@ def test_a_reordered_callback_comes_after_the_next_one(
     assert [json.loads(one.body)["orderId"] for one in shop.received] == ["B", "A-1"]
 
 
-def test_a_reordered_callback_does_not_wait_for_ever(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """If no other comes within a minute it sets out."""
-    sim.fault("callback_reordered")
-    sim.pay(session.id)
-    sim.clock.step(60)
-
-    assert len(shop.received) == 1
-
-
 @pytest.mark.parametrize("status", ["paid", "failed", "expired"])
 def test_a_callback_can_come_before_the_create_answer(
     sim: Simulator, api: Bare, shop: Shop, status: str
@@ -373,25 +295,17 @@ def test_a_callback_can_come_before_the_create_answer(
 
 
 def test_a_fault_strikes_as_often_as_asked(sim: Simulator, api: Bare) -> None:
-    """After so many calls that it lets pass."""
+    """After so many calls that it lets pass, or for ever; only at its endpoint; and it is shown."""
+    sim.fault("error", on="tokens")
     sim.fault("error", on="sessions", skip=1, times=2)
-
     assert [api.create().code for _ in range(5)] == [200, 503, 503, 200, 200]
+    assert [call.fault for call in sim.requests][-3:] == ["error", None, None]
+    assert list(sim.requests)[-1].endpoint == SESSIONS
 
-
-def test_a_fault_strikes_for_ever_if_asked(sim: Simulator, api: Bare) -> None:
-    """Until it is disarmed."""
     sim.fault("error", times=None)
     assert [api.create().code for _ in range(3)] == [503] * 3
 
     sim.faults.clear()
-    assert api.create().code == 200
-
-
-def test_a_fault_leaves_other_endpoints_alone(sim: Simulator, api: Bare) -> None:
-    """It is on the one that was named."""
-    sim.fault("error", on="tokens")
-
     assert api.create().code == 200
 
 
@@ -430,13 +344,3 @@ def test_a_senseless_fault_is_refused(options: dict[str, Any]) -> None:
     """When it is armed, not when it should strike."""
     with pytest.raises(ValueError, match=r"must be|no fault"):
         Faults().arm(**{"kind": "error", **options})
-
-
-def test_a_struck_call_says_so_in_the_history(sim: Simulator, api: Bare) -> None:
-    """So that nobody looks for a mistake that was asked for."""
-    sim.fault("error", on="sessions")
-    api.create()
-
-    call = list(sim.requests)[-1]
-    assert call.endpoint == SESSIONS
-    assert call.fault == "error"

@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 from werkzeug.test import Client
 
-from spayon_flask.simulator import ConnectionCutError
-from spayon_flask.simulator import Simulator
+from spayon_flask.simulator import ConnectionCutError, Simulator
 from spayon_flask.testing import connect
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.shop import make_shop
-
 
 CUTS = ("drop_before", "drop_after", "truncated")
 CREDENTIALS = {"client_id": "simulator-client", "client_secret": "simulator-secret"}

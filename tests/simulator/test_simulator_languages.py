@@ -7,10 +7,7 @@ from decimal import Decimal
 import pytest
 
 from spayon_flask.simulator import CARDS
-from spayon_flask.simulator.payment_page import CODES
-from spayon_flask.simulator.payment_page import FOLDER
-from spayon_flask.simulator.payment_page import choose_words
-from spayon_flask.simulator.payment_page import words_in
+from spayon_flask.simulator.payment_page import CODES, FOLDER, choose_words, words_in
 
 
 def words(code: str) -> dict[str, str]:

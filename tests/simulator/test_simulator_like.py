@@ -11,7 +11,6 @@ import pytest
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.__main__ import main
 
-
 REPORT: dict[str, Any] = {
     "report": 1,
     "like": {"creation_code": 201, "price": "padded", "required": ["email"]},

@@ -3,11 +3,8 @@
 import pytest
 
 from spayon_flask.simulator import Simulator
-from spayon_flask.simulator.log import TEXT_KEPT
-from spayon_flask.simulator.log import RequestLog
-
-from .bare import Bare
-
+from spayon_flask.simulator.log import TEXT_KEPT, RequestLog
+from tests.simulator.bare import Bare
 
 TOKENS = "POST /api/tokens"
 SESSIONS = "POST /api/product/session"
@@ -19,25 +16,39 @@ def requests() -> RequestLog:
     return RequestLog(lambda: ("hush-hush",))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_a_secret_is_hidden_whatever_it_is_written_in(requests: RequestLog) -> None:
+    """JSON, a form, a query, headers, and a token that stands alone."""
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
+    for text in (
         '{"client_secret": "hush-hush"}',
         '{"client_secret":"another"}',
+        '{"secret": "another"}',
+        '{"clientSecret": "another", "accessToken": "another"}',
         '{"client_secret": "with \\"hush\\" inside"}',
         '{"client_secret": "cut off',
         '{"access_token": "a.b.c"}',
         "Bearer a.b.c",
         "bearer   a.b.c",
+        "Basic YW5vdGhlcg==",
         "secret=hush-hush",
-    ],
-)
-def test_a_secret_is_hidden(requests: RequestLog, text: str) -> None:
-    """Whatever it is written in."""
-    hidden = requests.hide(text)
+        "client_id=shop&client_secret=another&x=1",
+        "/api/tokens?client_secret=another",
+        f"token {jwt}",
+    ):
+        hidden = requests.hide(text)
+        assert "(hidden)" in hidden, text
+        for secret in ("hush", "another", "a.b.c", "cut off", jwt, "YW5v"):
+            assert secret not in hidden
 
-    assert "(hidden)" in hidden
-    assert not any(secret in hidden for secret in ("hush", "another", "a.b.c", "cut off"))
+    sent = {"Authorization": "Basic YW5v", "Cookie": "a=YW5v", "X-Api-Key": "YW5v", "Accept": "x"}
+    shown = dict(requests.hide_headers(sent.items()))
+    assert shown == {
+        "Authorization": "Basic (hidden)",
+        "Cookie": "(hidden)",
+        "X-Api-Key": "(hidden)",
+        "Accept": "x",
+    }
+    assert dict(requests.hide_headers([("Authorization", jwt)])) == {"Authorization": "(hidden)"}
 
 
 def test_the_rest_is_shown(requests: RequestLog) -> None:

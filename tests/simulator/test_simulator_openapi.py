@@ -6,34 +6,17 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import settings
+from hypothesis import given, settings
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Shape
-from spayon_flask.simulator import Simulator
+from spayon_flask.simulator import PaymentSession, Shape, Simulator
 from spayon_flask.simulator.commands import DOCUMENT
-from spayon_flask.simulator.faults import CHOICES
-from spayon_flask.simulator.faults import ENDPOINTS
-from spayon_flask.simulator.faults import KINDS
-from spayon_flask.simulator.faults import PRESETS
+from spayon_flask.simulator.faults import CHOICES, ENDPOINTS, KINDS, PRESETS
 from spayon_flask.simulator.shape import SWITCHES
 
-
 document: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
-# It has no types that mypy can read.
-schemathesis: Any = importlib.import_module("schemathesis")
-checks: Any = importlib.import_module("schemathesis.specs.openapi.checks")
-schema: Any = schemathesis.openapi.from_dict(document)
-
-CHECKS = [
-    importlib.import_module("schemathesis.checks").not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-]
+OPERATIONS = [(path, method) for path, item in document["paths"].items() for method in item]
 
 
 @pytest.fixture
@@ -43,31 +26,43 @@ def known(sim: Simulator, session: PaymentSession) -> dict[str, Any]:
     return {"session_id": session.id, "number": 1}
 
 
-@schema.parametrize()  # type: ignore[untyped-decorator]  # as above
-@settings(
-    max_examples=8,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_the_running_simulator_is_as_the_document_says(
-    case: Any, sim: Simulator, known: dict[str, Any]
+    path: str, method: str, sim: Simulator, known: dict[str, Any]
 ) -> None:
     """Route by route, with what makes sense and with what does not."""
-    for name in known.keys() & case.path_parameters.keys():
-        case.path_parameters[name] = known[name]
+    # It has no types that mypy can read, and takes a second to import.
+    schemathesis: Any = importlib.import_module("schemathesis")
+    checks: Any = importlib.import_module("schemathesis.specs.openapi.checks")
+    operation = schemathesis.openapi.from_dict(document)[path][method.upper()]
 
-    case.call_and_validate(base_url=sim.url, checks=CHECKS)
+    @settings(max_examples=settings().max_examples // 2)
+    @given(case=operation.as_strategy())
+    def call(case: Any) -> None:
+        for name in known.keys() & case.path_parameters.keys():
+            case.path_parameters[name] = known[name]
+
+        case.call_and_validate(
+            base_url=sim.url,
+            checks=[
+                importlib.import_module("schemathesis.checks").not_a_server_error,
+                checks.status_code_conformance,
+                checks.content_type_conformance,
+                checks.response_schema_conformance,
+            ],
+        )
+
+    call()
 
 
-def test_every_route_of_the_inspector_is_in_the_document(sim: Simulator) -> None:
-    """A page counts by its JSON."""
+def test_every_route_is_in_the_document(sim: Simulator) -> None:
+    """Those of the imitated API as well; a page counts by its JSON."""
     pages = {"inspector.root", "inspector.session", "commands.openapi", "static"}
     rules = {
         (re.sub(r"\.?<any\(json\):form>", ".json", rule.rule), method)
         for rule in sim.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.endpoint.partition(".")[0] in {"inspector", "commands"}
+        if rule.endpoint.partition(".")[0] in {"inspector", "commands", "api"}
         if rule.endpoint not in pages and "form" not in (rule.defaults or {})
     }
     expanded = set()

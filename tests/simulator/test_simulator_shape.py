@@ -4,19 +4,15 @@ import base64
 import hmac
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Shape
-from spayon_flask.simulator import Simulator
+from spayon_flask.simulator import PaymentSession, Shape, Simulator
 from spayon_flask.simulator.shape import SWITCHES
-
-from .bare import Bare
-from .shop import Shop
+from tests.simulator.bare import Bare
+from tests.simulator.shop import Shop
 
 
 def test_every_field_has_its_switch_and_its_default_is_allowed() -> None:
@@ -25,17 +21,6 @@ def test_every_field_has_its_switch_and_its_default_is_allowed() -> None:
 
     assert list(SWITCHES) == list(fields)
     assert {name: SWITCHES[name].read(name, value) for name, value in fields.items()} == fields
-
-
-def test_the_documentation_lists_every_switch_with_its_default() -> None:
-    """In the order of the page."""
-    text = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
-    table = text.partition("## How the gateway behaves")[2]
-    cells = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
-    listed = {row[0].strip("| `"): row[1].strip("`") for row in cells}
-    defaults = {name: str(value or "none") for name, value in asdict(Shape()).items()}
-
-    assert listed == {**defaults, "required": "none", "refused": "none"}
 
 
 def test_a_simulator_can_be_started_with_its_shape() -> None:
@@ -72,11 +57,12 @@ def test_a_senseless_value_is_refused(name: str, value: Any) -> None:
     assert shape.differences() == {}
 
 
-def test_a_token_answer_takes_its_form(sim: Simulator, stranger: Bare) -> None:
-    """Code, lifetime and the type of expires_in."""
-    sim.shape.change(token_code=201, token_lifetime=60, expires_in="text")
+def test_tokens_take_their_form(sim: Simulator, stranger: Bare) -> None:
+    """Code, lifetime, type of expires_in, the answer to a wrong secret; an old one may die."""
+    sim.shape.change(token_code=201, token_lifetime=60, expires_in="text", wrong_secret_code=403)
     answer = stranger.log_in()
     assert (answer.code, answer.json["expires_in"]) == (201, "60")
+    assert stranger.log_in(client_secret="no").code == 403
 
     sim.clock.step(60)
     assert stranger.create().code == 401
@@ -84,42 +70,26 @@ def test_a_token_answer_takes_its_form(sim: Simulator, stranger: Bare) -> None:
     sim.shape.change(expires_in="missing")
     assert "expires_in" not in stranger.log_in().json
 
-
-def test_an_old_token_can_die_with_the_purchase_of_a_new_one(sim: Simulator, api: Bare) -> None:
-    """By default the old one lives on."""
-    old = api.token
-    api.log_in()
-    assert api.get("/api/product/session/x", Authorization=f"Bearer {old}").code == 404
-
-    sim.shape.change(old_tokens="die")
-    old = api.token
-    api.log_in()
-    assert api.get("/api/product/session/x", Authorization=f"Bearer {old}").code == 401
+    for old_tokens, code in (("live on", 404), ("die", 401)):
+        sim.shape.change(old_tokens=old_tokens)
+        old = stranger.token
+        stranger.log_in()
+        answer = stranger.get("/api/product/session/x", Authorization=f"Bearer {old}")
+        assert answer.code == code
 
 
-def test_wrong_credentials_get_their_code(sim: Simulator, stranger: Bare) -> None:
-    """401 is the documented one."""
-    sim.shape.change(wrong_secret_code=403)
-
-    assert stranger.log_in(client_secret="no").code == 403
-
-
-def test_a_creation_can_lack_what_is_required(sim: Simulator, api: Bare) -> None:
-    """The answer names the field."""
-    sim.shape.change(required=["email", "return_url"])
-    answer = api.create(email="a@example.com")
-
-    assert answer.code == 400
-    assert answer.json["error"] == "return_url missing"
-    assert api.create(email="a@example.com", return_url="https://a.example").code == 200
-
-
-def test_an_order_id_can_be_refused_the_second_time(sim: Simulator, api: Bare) -> None:
-    """By default it is accepted."""
+def test_creations_and_questions_can_be_refused(sim: Simulator, api: Bare) -> None:
+    """What is required and lacks, an order id of the second time, an unknown session."""
     assert [api.create(order_id="A").code for _ in range(2)] == [200, 200]
 
-    sim.shape.change(used_order="refused")
+    sim.shape.change(used_order="refused", unknown_session_code=400)
     assert [api.create(order_id=order).code for order in ("A", "B", "B")] == [400, 200, 400]
+    assert (api.status(str(uuid4())).code, api.status("x").code) == (400, 404)
+
+    sim.shape.change(required=["email", "return_url"])
+    answer = api.create(email="a@example.com")
+    assert (answer.code, answer.json["error"]) == (400, "return_url missing")
+    assert api.create(email="a@example.com", return_url="https://a.example").code == 200
 
 
 def test_a_session_lives_as_long_as_chosen(sim: Simulator, api: Bare) -> None:
@@ -130,14 +100,6 @@ def test_a_session_lives_as_long_as_chosen(sim: Simulator, api: Bare) -> None:
     sim.clock.step(60)
 
     assert (first.status, second.status) == ("pending", "expired")
-
-
-def test_an_unknown_session_gets_its_code(sim: Simulator, api: Bare) -> None:
-    """404 is the documented one."""
-    sim.shape.change(unknown_session_code=400)
-
-    assert api.status(str(uuid4())).code == 400
-    assert api.status("x").code == 404
 
 
 @pytest.mark.parametrize(
@@ -204,40 +166,31 @@ def test_a_callback_is_signed_as_chosen(
     assert "X-Signature" not in received.headers
 
 
-def test_redelivery_has_its_number_and_spacing(
-    sim: Simulator, shop: Shop, session: PaymentSession
+@pytest.mark.parametrize(
+    ("shape", "code", "seconds", "deliveries"),
+    [
+        ({"attempts": 5, "spacing": 10}, 500, 39, 4),
+        ({"attempts": 5, "spacing": 10}, 500, 1039, 5),
+        ({"delivered_by": "any 2xx"}, 204, 900, 1),
+        ({}, 204, 900, 3),
+    ],
+)
+def test_redelivery_has_its_number_and_spacing_and_end(
+    sim: Simulator,
+    shop: Shop,
+    session: PaymentSession,
+    shape: dict[str, Any],
+    code: int,
+    seconds: int,
+    deliveries: int,
 ) -> None:
-    """Of what is documented both may turn out otherwise."""
-    shop.code = 500
-    sim.shape.change(attempts=5, spacing=10)
+    """What is documented may turn out otherwise; by default only 200 ends it."""
+    shop.code = code
+    sim.shape.change(**shape)
     sim.pay(session.id)
-    sim.clock.step(39)
-    assert len(shop.received) == 4
+    sim.clock.step(seconds)
 
-    sim.clock.step(1000)
-    assert len(shop.received) == 5
-
-
-def test_another_success_can_end_redelivery(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """By default only 200 does."""
-    shop.code = 204
-    sim.shape.change(delivered_by="any 2xx")
-    sim.pay(session.id)
-    sim.clock.step(900)
-
-    assert len(shop.received) == 1
-
-
-def test_patience_has_an_end(sim: Simulator, shop: Shop, session: PaymentSession) -> None:
-    """A shop that takes longer counts as one that gave no answer."""
-    shop.hold_until(2)
-    sim.shape.change(patience=0.1)
-    delivery = sim.pay(session.id)
-
-    assert delivery is not None
-    assert delivery.attempts[0].answer == "timeout"
+    assert len(shop.received) == deliveries
 
 
 def test_the_shape_is_chosen_by_a_form(sim: Simulator, api: Bare) -> None:

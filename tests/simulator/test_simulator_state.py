@@ -1,20 +1,18 @@
 """The state file: everything survives a restart."""
 
+import errno
 import json
 import time
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spayon_flask.simulator import Simulator
-from spayon_flask.simulator import state
-
-from .bare import Bare
-from .shop import Shop
+from spayon_flask.simulator import Simulator, state
+from tests.simulator.bare import Bare
+from tests.simulator.shop import Shop
 
 
 @contextmanager
@@ -133,7 +131,7 @@ def test_saving_leaves_nothing_beside_the_file(path: Path) -> None:
     with running(path) as (_, api):
         api.log_in()
 
-    assert list(path.parent.iterdir()) == [path]
+    assert {each.name for each in path.parent.iterdir()} == {path.name, f"{path.name}.lock"}
     assert json.loads(path.read_text().splitlines()[0])["tokens"]
 
 
@@ -179,6 +177,7 @@ def test_what_was_cleared_stays_away(path: Path) -> None:
         api.create(order_id="A")
         wait_until(lambda: bool(list(saved(path).sessions)))
         sim.clear()
+        api.log_in()
         api.create(order_id="B")
         wait_until(lambda: [each.order_id for each in saved(path).sessions] == ["B"])
 
@@ -199,17 +198,6 @@ def test_the_file_is_written_anew_before_it_grows_too_long(
     assert len(lines) < 10
 
 
-def test_a_file_of_an_earlier_release_is_read(path: Path) -> None:
-    """It was one object."""
-    with running(path) as (sim, api):
-        api.log_in()
-        api.create(order_id="A")
-        whole = snapshot(sim)
-
-    path.write_text(json.dumps(whole))
-    assert [session.order_id for session in saved(path).sessions] == ["A"]
-
-
 def test_secrets_are_not_in_the_file(path: Path) -> None:
     """Neither the client's nor the one for callbacks."""
     with running(path) as (_, api):
@@ -220,21 +208,69 @@ def test_secrets_are_not_in_the_file(path: Path) -> None:
     assert "simulator-callback-secret" not in text
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"now": "soon"}'])
-def test_a_file_that_holds_something_else_is_left_alone(path: Path, text: str) -> None:
-    """The error names it."""
-    path.write_text(text)
+def test_a_file_that_cannot_be_the_state_is_left_alone_and_said_at_once(path: Path) -> None:
+    """Not when the simulator ends and everything is lost. A file without content is a new one."""
+    for text in ("nonsense", "[]", "{}", '{"now": "soon"}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"simulator\.json holds no state"):
+            Simulator(state=path).start()
 
-    with pytest.raises(ValueError, match=r"simulator\.json holds no state"):
+        assert path.read_text() == text
+
+    path.write_text("")
+    with running(path), pytest.raises(ValueError, match="in use by another simulator"):
         Simulator(state=path).start()
 
-    assert path.read_text() == text
+    for wrong, said in (
+        (path.parent, "is a folder"),
+        (path / "x" / "state.json", "cannot be written"),
+        (Path("/proc/simulator.json"), "cannot be written"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            Simulator(state=wrong).start()
 
 
-def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
-    """Not when the simulator ends and everything is lost."""
-    with pytest.raises(ValueError, match="no such folder"):
-        Simulator(state=tmp_path / "nowhere" / "state.json").start()
+def test_a_file_that_is_mounted_is_written_in_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's file cannot be replaced by another."""
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, "busy")
+
+    path.touch()
+    monkeypatch.setattr(Path, "replace", busy)
+    with running(path) as (_, api):
+        api.log_in()
+        api.create(order_id="A")
+
+    assert [session.order_id for session in saved(path).sessions] == ["A"]
+    assert sorted(each.name for each in path.parent.iterdir() if each != path) == [
+        "copy.json",
+        "simulator.json.lock",
+    ]
+
+
+def test_nobody_else_on_the_machine_reads_the_file(path: Path) -> None:
+    """Names and addresses of whoever tries the shop are in it."""
+    with running(path) as (_, api):
+        api.log_in()
+
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_simulator_that_was_stopped_can_be_started_again(path: Path, shop: Shop) -> None:
+    """It knows what it knew, tells shops of payments, and saves."""
+    sim = Simulator(state=path)
+    for number in (1, 2):
+        with sim:
+            api = Bare(sim.url)
+            api.log_in()
+            sim.pay(api.create(callback_url=shop.url).json["session_id"])
+            api.close()
+            assert (len(sim.sessions), len(shop.received)) == (number, number)
+
+    assert len(saved(path).sessions) == 2
 
 
 def test_a_disk_that_fails_stops_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:

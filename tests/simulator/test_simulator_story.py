@@ -9,19 +9,10 @@ from typing import Any
 
 import pytest
 
-from spayon_flask.simulator import Delivery
-from spayon_flask.simulator import PaymentSession
-from spayon_flask.simulator import Simulator
-from spayon_flask.simulator.story import as_har
-from spayon_flask.simulator.story import as_json
-from spayon_flask.simulator.story import curl_of
-from spayon_flask.simulator.story import expected
-from spayon_flask.simulator.story import grouped
-from spayon_flask.simulator.story import load
-from spayon_flask.simulator.story import origin
-
-from .bare import Bare
-from .shop import Shop
+from spayon_flask.simulator import Delivery, PaymentSession, Simulator
+from spayon_flask.simulator.story import as_har, as_json, curl_of, expected, grouped, load, origin
+from tests.simulator.bare import Bare
+from tests.simulator.shop import Shop
 
 
 def right(sim: Simulator, body: bytes) -> str:
@@ -225,19 +216,6 @@ def test_a_replay_keeps_order_and_delays(
     assert {sim.deliveries.find(number).origin for number in made} == {"replayed"}  # type: ignore[union-attr]  # just made
 
 
-def test_a_replay_can_go_to_another_shop(
-    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
-) -> None:
-    """At the same path."""
-    sim.pay(session.id)
-    with Shop() as other:
-        api.post(f"/_simulator/sessions/{session.id}/replay", {"to": other.url})
-        sim.settle()
-        assert [received.path for received in other.received] == ["/pay/callback"]
-
-    assert api.post(f"/_simulator/sessions/{session.id}/replay", {"to": "ftp://x"}).code == 400
-
-
 def test_a_story_is_played_back_by_another_simulator(
     sim: Simulator, shop: Shop, session: PaymentSession
 ) -> None:
@@ -274,12 +252,6 @@ def test_a_session_that_was_not_over_keeps_the_time_it_had_left(
     assert left == timedelta(seconds=300)
 
 
-@pytest.mark.parametrize("story", [None, [], {}, {"now": "soon"}, {"now": 1, "sessions": 2}])
-def test_what_is_no_story_is_refused(api: Bare, story: Any) -> None:
-    """With 400."""
-    assert api.post("/_simulator/load", {"story": story}).code == 400
-
-
 def test_a_story_comes_as_a_file(sim: Simulator, api: Bare, session: PaymentSession) -> None:
     """Under a name that says what is in it."""
     sim.pay(session.id)
@@ -300,23 +272,38 @@ def test_the_http_archive_holds_every_exchange_in_its_order(
     assert [entry["response"]["status"] for entry in entries] == [200, 500, 500, 200, 200]
     assert entries[1]["request"]["postData"]["text"].encode() == shop.received[0].body
     assert "retry 3 of 3" in entries[1]["comment"]
-    assert entries[0]["request"]["headers"][0]["value"] == "Bearer (hidden)"
+    headers = entries[0]["request"]["headers"]
+    assert {"name": "Authorization", "value": "Bearer (hidden)"} in headers
+    assert "X-Signature" in [each["name"] for each in entries[1]["request"]["headers"]]
+    assert "Content-Length" in [each["name"] for each in entries[3]["response"]["headers"]]
 
 
-def test_everything_can_be_forgotten(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
-    """Also what was to come: retries, expiry, what is held."""
-    shop.code = 500
-    sim.pay(session.id)
-    api.create(callback_url=shop.url)
-    sim.fault("html")
-    api.post("/_simulator/clear", {})
-    sim.clock.step(3600)
+def test_clear_is_a_fresh_start(sim: Simulator, api: Bare, shop: Shop) -> None:
+    """Also what was to come; what was chosen; what is held; and the ids of the seed."""
+    told = []
+    for _ in range(2):
+        api.log_in()
+        shop.code = 500
+        created = api.create(callback_url=shop.url, order_id="A")
+        sim.pay(created.json["session_id"])
+        sim.hold_callbacks()
+        sim.fault("html", chance=0.5)
+        sim.shape.change(attempts=1, price="padded")
+        sim.clock.scale = 60
+        sim.clock.step(100)
+        token = api.token
+        answer = api.post("/_simulator/clear", {})
+        told.append((answer.code, created.json["session_id"], token, len(shop.received)))
+        left = [*sim.sessions, *sim.requests, *sim.deliveries, *sim.faults, *sim.courier.held]
 
-    left = [*sim.sessions, *sim.requests, *sim.deliveries, *sim.faults]
-    assert left == []
-    assert len(shop.received) == 1
+        assert left == []
+        assert (sim.clock.scale, sim.courier.holding, sim.shape.differences()) == (0, False, {})
+        assert abs(sim.clock.ahead.total_seconds()) < 60
+        assert api.create().code == 401
+        sim.clock.step(3600)
+
+    assert [(code, number) for code, _, _, number in told] == [(200, 1), (200, 2)]
+    assert told[0][1] == told[1][1]
 
 
 def test_the_clock_goes_back_to_now(sim: Simulator, api: Bare) -> None:

@@ -1,20 +1,17 @@
 """A shop with its desk, and a person in front of it."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.conftest import dispose
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.databases import ENGINES
+from tests.kept import KeptShops
+from tests.shop import Shop, make_shop
 
 
 @dataclass
@@ -32,9 +29,12 @@ class Desk:
 
     shop: Shop
     person: Person = field(default_factory=Person)
+    mounted: bool = False
 
     def __post_init__(self) -> None:
-        mount(self.shop, self.person)
+        if not self.mounted:
+            mount(self.shop, self.person)
+
         self.client: FlaskClient = self.shop.app.test_client()
 
     def get(self, path: str = "", **options: Any) -> TestResponse:
@@ -82,15 +82,36 @@ def mount(shop: Shop, person: Person) -> None:
     )
 
 
+def make_desk_shop(database_url: str) -> Shop:
+    """Return a shop with a desk, to be kept."""
+    shop = make_shop(database_url)
+    person = Person()
+    mount(shop, person)
+    shop.app.extensions["person"] = person
+    return shop
+
+
+def kept_desk(kept: KeptShops, engine: str) -> Desk:
+    """Return the kept desk of an engine, with the usual person in front of it."""
+    shop = kept.shop(engine, make_desk_shop)
+    person = shop.app.extensions["person"]
+    vars(person).update(vars(Person()))
+    return Desk(shop, person, mounted=True)
+
+
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def desk(kept: KeptShops) -> Desk:
     """A desk of a shop on SQLite."""
-    desk = Desk(make_shop())
-    yield desk
-    dispose(desk.shop)
+    return kept_desk(kept, "memory")
+
+
+@pytest.fixture(params=ENGINES)
+def any_desk(request: pytest.FixtureRequest, kept: KeptShops) -> Desk:
+    """A desk of a shop on each of the three engines."""
+    return kept_desk(kept, request.param)
 
 
 @pytest.fixture
-def any_desk(any_shop: Shop) -> Desk:
-    """A desk of a shop on each of the three engines."""
-    return Desk(any_shop)
+def own_desk(own_shop: Callable[..., Shop]) -> Callable[..., Desk]:
+    """Return a function that makes a desk of a shop with other settings, for this test alone."""
+    return lambda *arguments, **config: Desk(own_shop(*arguments, **config))

@@ -3,13 +3,10 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Browser
-from playwright.sync_api import ViewportSize
+from playwright.sync_api import Browser, ViewportSize
 
-from tests.pages.browser import chromium
-from tests.pages.browser import served
+from tests.pages.browser import chromium, served
 from tests.staff.shown import make_shown_shop
-
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 

@@ -1,21 +1,13 @@
 """A desk with something on each of its pages, for the browser and for pictures."""
 
-from __future__ import annotations
-
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from spayon_flask import Order
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.reports import report
-from tests.shop import Clock
-from tests.shop import Shop
-from tests.shop import make_shop
-from tests.staff.conftest import Person
-from tests.staff.conftest import mount
-
+from tests.shop import Clock, Shop, make_shop
+from tests.staff.conftest import Person, mount
 
 NOON = datetime(2026, 12, 3, 8, 5, tzinfo=timezone.utc)
 

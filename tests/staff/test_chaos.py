@@ -1,7 +1,5 @@
 """After a chaos run the sums of the export are those of the gateway's own ledger."""
 
-from __future__ import annotations
-
 import csv
 import io
 import logging
@@ -9,26 +7,24 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 import tests.chaos.run
 from spayon_flask.simulator import Simulator
-from tests.chaos.ledger import Ledger
-from tests.chaos.ledger import compare
+from tests.chaos.ledger import Ledger, compare
 from tests.chaos.run import Chaos
-from tests.conftest import dispose
-from tests.shop import Shop
-from tests.shop import make_shop
+from tests.kept import dispose
+from tests.shop import Shop, make_shop
 from tests.staff.conftest import Desk
-
 
 PAYMENTS = 150
 
 
 @pytest.fixture
 def books(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """What the gateway has in its books at the end of a run: payment session and price."""
+    """The gateway at the end of a run: its address, and its books: payment session and price."""
     kept: dict[str, Any] = {}
 
     def note(gateway: Simulator, shop: Shop, *more: Any) -> Ledger:
@@ -37,6 +33,7 @@ def books(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
             for session in gateway.sessions
             if session.status == "paid"
         }
+        kept["gateway"] = urlsplit(gateway.url).netloc
         return compare(gateway, shop, *more)
 
     monkeypatch.setattr(tests.chaos.run, "compare", note)
@@ -45,7 +42,7 @@ def books(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_export_of_a_chaos_run_is_the_gateway_s_ledger(
     database_url: str, books: dict[str, Any], tmp_path: Path
@@ -60,10 +57,11 @@ def test_the_export_of_a_chaos_run_is_the_gateway_s_ledger(
         if session_id not in ledger.told
     }
     desk = Desk(make_shop(database_url, fresh=False))
-    text = desk.get("/export.csv?from=2020-01-01&to=2099-12-31").text
-    rows = list(csv.reader(io.StringIO(text[1:])))[1:]
-    exported = {row[8]: Decimal(row[4]) for row in rows}
-    page = desk.get("/export?from=2020-01-01&to=2099-12-31").text
+    period = f"from=2020-01-01&to=2099-12-31&gateway={books['gateway']}"
+    text = desk.get(f"/export.csv?{period}").text
+    rows = list(csv.DictReader(io.StringIO(text[1:])))
+    exported = {row["Payment session"]: Decimal(row["Amount"]) for row in rows}
+    page = desk.get(f"/export?{period}").text
 
     assert len(rows) == len(exported)
     assert exported == paid

@@ -1,28 +1,26 @@
 """What people decide and note at the desk: once, with a name and a reason, on each database."""
 
-from __future__ import annotations
-
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spayon_flask.simulator import Simulator
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.live import shop_at
 from tests.reports import report
 from tests.shop import Shop
 from tests.staff.conftest import Desk
-from tests.staff.test_pages import pay
-from tests.staff.test_pages import words
+from tests.staff.test_pages import pay, words
 
 
 def held_back(shop: Shop) -> None:
     """Let a payment come under review."""
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
     shop.deliver(report(price="7"))
     shop.handled.clear()
 
@@ -31,7 +29,7 @@ def held_back(shop: Shop) -> None:
     ("decision", "consequence", "status"),
     [
         ("accept", "the goods may go out", "paid"),
-        ("refuse", "This does not return the money: do that in Spayon’s panel.", "failed"),
+        ("refuse", "This does not refund the buyer: do that in Spayon’s panel.", "failed"),
     ],
 )
 def test_a_decision_is_made_on_a_page_that_repeats_what_it_is_about(
@@ -70,16 +68,13 @@ def test_who_comes_too_late_is_told_who_decided_and_when(desk: Desk) -> None:
     desk.shop.clock.step(60)
     desk.person.name = "Aram"
 
-    answers = [
-        desk.get("/1/decide?decision=refuse"),
-        desk.post("/1/decide", decision="refuse", reason="wrong"),
-    ]
+    looked = desk.get("/1/decide?decision=refuse", follow_redirects=True)
+    tried = desk.post("/1/decide", decision="refuse", reason="wrong")
 
-    for answer in answers:
-        assert answer.status_code == 409
-        assert "Ani decided on 22 November 2026, 12:00 UTC: the payment was accepted." in words(
-            answer.text
-        )
+    assert (looked.status_code, tried.status_code) == (200, 409)
+    said = "Ani decided on 22 November 2026, 12:00 UTC: the payment was accepted."
+    assert said in words(looked.text)
+    assert f"{said} Your decision was not recorded." in words(tried.text)
 
     assert desk.shop.payment().status == "paid"
     assert desk.shop.paid_times() == 1
@@ -90,19 +85,19 @@ def test_two_people_settle_at_the_same_moment_and_one_decision_stands(any_desk: 
     held_back(shop)
     names = threading.local()
     any_desk.person.name = lambda: names.value
-    names.value = "Ani"
-    token = any_desk.token()
-    cookie = any_desk.client.get_cookie("spayon_staff", path="/staff/payments/")
-    assert cookie is not None
+    tokens = {}
+
+    for name in ("Ani", "Aram"):
+        names.value = name
+        tokens[name] = any_desk.token()
+
     ready = threading.Barrier(2, timeout=30)
 
     def decide(name: str, decision: str) -> Any:
         names.value = name
-        client = shop.app.test_client()
-        client.set_cookie("spayon_staff", cookie.value, path="/staff/payments/")
-        data = {"csrf_token": token, "decision": decision, "reason": f"{name} says so"}
+        data = {"csrf_token": tokens[name], "decision": decision, "reason": f"{name} says so"}
         ready.wait()
-        return client.post("/staff/payments/1/decide", data=data)
+        return shop.app.test_client().post("/staff/payments/1/decide", data=data)
 
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(decide, ("Ani", "Aram"), ("accept", "refuse")))
@@ -138,10 +133,15 @@ def test_a_second_payment_of_a_paid_order_can_only_be_refused(desk: Desk) -> Non
     desk.shop.add_payment("S2", "A1", held_order_id=None)
     desk.shop.deliver(report("S2"))
 
+    page = desk.get("/2").text
     accepted = desk.post("/2/decide", decision="accept", reason="x")
 
-    assert accepted.status_code == 409
-    assert "The order is paid already by another payment" in accepted.text
+    assert "Refuse …" in page
+    assert "Accept …" not in page
+    assert (
+        "The order stays paid by the other payment." in desk.get("/2/decide?decision=refuse").text
+    )
+    assert (accepted.status_code, desk.shop.payment("S2").status) == (303, "review")
     assert desk.post("/2/decide", decision="refuse", reason="x").status_code == 303
     assert desk.shop.paid_times() == 1
 
@@ -185,24 +185,102 @@ def test_a_refund_is_noted_once_and_moves_nothing(any_desk: Desk) -> None:
     assert (payment.status, payment.refunded_by) == ("paid", "Ani")
     assert payment.refunded_because == "broken in the mail"
     assert any_desk.shop.handled == []
-    assert "Ani noted that the money was given back" in words(any_desk.get("/1").text)
+    assert payment.refunded_price == 1000
+    assert "Ani noted that 1,000 AMD was given back" in words(any_desk.get("/1").text)
+
+
+def test_a_refund_comes_in_parts_until_the_whole_is_reached(any_desk: Desk) -> None:
+    pay(any_desk.shop, "A1", "S1")
+    left = [Decimal(0), Decimal("250.5"), Decimal(1000)]
+
+    for amount, seen, code in (
+        ("250,50", "0", 303),
+        ("750", "250.5", 422),
+        ("0", "250.5", 422),
+        ("much", "250.5", 422),
+        ("10", "0", 409),
+        ("", "250.5", 303),
+        ("1", "1000", 422),
+    ):
+        answer = any_desk.post("/1/refund", reason="broken", amount=amount, seen=seen)
+        assert answer.status_code == code, amount
+        assert (any_desk.shop.payment().refunded_price or 0) in left
+
+    text = words(any_desk.get("/1").text)
+    assert "Ani noted that 250.50 AMD was given back in Spayon’s panel: “broken”." in text
+    assert "Ani noted that 749.50 AMD was given back in Spayon’s panel: “broken”." in text
+    assert "Given back 1,000 AMD Left 0 AMD" in text
+    assert any_desk.shop.payment().refunded_price == 1000
+
+
+def test_the_note_of_an_amount_that_cannot_be_read_has_no_amount(desk: Desk) -> None:
+    pay(desk.shop, "A1", "S1", price="a lot")
+    desk.post("/1/decide", decision="accept", reason="the bank has it")
+
+    assert "spayon-amount" not in desk.get("/1/refund").text
+    assert desk.post("/1/refund", reason="broken").status_code == 303
+    payment = desk.shop.payment()
+    assert (payment.refunded_by, payment.refunded_price) == ("Ani", None)
+    assert "amount cannot be read" in words(desk.get("/list").text)
 
 
 def test_a_note_of_a_refund_that_was_a_mistake_is_taken_back(any_desk: Desk) -> None:
     pay(any_desk.shop, "A1", "S1")
-    any_desk.post("/1/refund", reason="the wrong order")
+    any_desk.post("/1/refund", reason="the first part", amount="10")
+    any_desk.post("/1/refund", reason="the wrong order", amount="20", seen="10")
+    any_desk.person.name = "Aram"
 
-    answer = any_desk.post("/1/refund", action="take_back")
+    any_desk.post("/1/refund", action="take_back")
 
-    assert answer.headers["Location"].endswith("done=taken_back")
+    payment = any_desk.shop.payment()
+    assert (payment.refunded_price, payment.refunded_because) == (10, "the first part")
+    page = words(any_desk.get("/1").text)
+    assert "The note of the refund is taken back." in page
+    assert "Aram took the last note of a refund back." in page
+    assert "“the wrong order”" in page
+    any_desk.post("/1/refund", action="take_back")
     assert any_desk.shop.payment().refunded_at is None
+    any_desk.post("/1/refund", action="take_back")
+    assert "Nothing was changed" in words(any_desk.get("/1").text)
+
+
+def test_what_a_page_says_after_a_redirect_is_said_once(desk: Desk) -> None:
+    pay(desk.shop, "A1", "S1")
+    desk.post("/1/refund", reason="broken")
+
+    assert "The refund is noted." in desk.get("/1").text
+    assert "The refund is noted." not in desk.get("/1").text
 
 
 def test_only_what_is_paid_can_be_refunded(desk: Desk) -> None:
     held_back(desk.shop)
 
-    assert desk.post("/1/refund", reason="x").status_code == 404
+    assert desk.post("/1/refund", reason="x").status_code == 303
     assert desk.shop.payment().refunded_at is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "first", "sentence"),
+    [
+        ({"price": "7"}, "Refuse", "though another amount was paid than was asked for"),
+        ({"currency": "USD"}, "Refuse", "though in another currency than was asked for"),
+        ({"orderId": "Z9"}, "Refuse", "though Spayon named another one"),
+        ({"orderId": None}, "Accept", "though Spayon named none"),
+        ({"price": "x"}, "Accept", "so it is in no sum of the books"),
+    ],
+)
+def test_each_reason_has_its_own_first_button_and_consequence(
+    desk: Desk, fields: dict[str, Any], first: str, sentence: str
+) -> None:
+    desk.shop.add_pending()
+    desk.shop.deliver(report(**fields))
+
+    page = desk.get("/1").text
+    primary = re.search(r'spayon-button-primary"[^>]*>(\w+) …', page)
+
+    assert primary is not None
+    assert primary[1] == first
+    assert sentence in words(desk.get("/1/decide?decision=accept").text)
 
 
 def test_an_unknown_report_is_checked_once(any_desk: Desk) -> None:
@@ -223,10 +301,17 @@ def test_a_report_is_handed_over_again(any_desk: Desk) -> None:
     any_desk.shop.spayon.dispatcher(given.append)
     pay(any_desk.shop, "A1", "S1")
 
-    answer = any_desk.post("/reports/1/hand-over", payment="1")
+    answer = any_desk.post("/reports/1/hand-over")
+    again = any_desk.post("/reports/1/hand-over")
 
-    assert answer.headers["Location"] == "/staff/payments/1?done=handed_over"
+    assert answer.headers["Location"] == again.headers["Location"] == "/staff/payments/1"
     assert given == [1, 1]
+    page = words(any_desk.get("/1").text)
+    assert "Ani had a report handed over to the shop’s queue again." in page
+    assert "Wait a minute." in page
+    any_desk.shop.clock.step(60)
+    any_desk.post("/reports/1/hand-over")
+    assert given == [1, 1, 1]
 
 
 @pytest.mark.parametrize("ending", ["declined", "expired"])
@@ -243,15 +328,16 @@ def test_spayon_is_asked_about_a_payment_that_ended_and_a_late_paid_counts(
         sim.pay(session_id, late=True, wait=False)
         shop.clock.step(60)
 
-        asked = desk.post("/1/ask")
-        again = desk.post("/1/ask")
+        token = {"csrf_token": desk.token()}
+        asked = desk.client.post("/staff/payments/1/ask", data=token)
+        page = words(desk.get("/1").text)
+        again = desk.client.post("/staff/payments/1/ask", data=token)
 
-        assert asked.headers["Location"] == "/staff/payments/1?said=paid"
-        assert again.headers["Location"] == "/staff/payments/1?done=busy"
+        assert asked.headers["Location"] == again.headers["Location"] == "/staff/payments/1"
         assert shop.payment(session_id).status == "paid"
         assert shop.paid_times() == 1
-        page = words(desk.get("/1?said=paid").text)
         assert "Spayon was asked and says: Paid." in page
+        assert "Somebody has asked Spayon just now." in words(desk.get("/1").text)
         assert "because we asked: Spayon says “paid”" in page
         dispose(shop)
 

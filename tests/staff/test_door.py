@@ -1,21 +1,16 @@
 """The door of the desk: who comes in, who writes, and what all others see."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask import abort
-from flask import redirect
+from flask import Flask, abort, redirect
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
 
 from spayon_flask import RegistrationError
 from tests.reports import report
 from tests.shop import make_shop
-from tests.staff.conftest import Desk
-from tests.staff.conftest import csrf_token
-
+from tests.staff.conftest import Desk, csrf_token
 
 PATHS = [
     *("", "/", "/list", "/1", "/1/ask", "/1/decide", "/1/refund", "/reviews", "/unknown"),
@@ -37,8 +32,10 @@ def protected(app: Flask) -> None:
 @pytest.mark.parametrize("with_csrf_protect", [False, True])
 @pytest.mark.parametrize("path", PATHS)
 def test_whoever_may_not_come_in_sees_what_an_unknown_address_shows(
-    desk: Desk, path: str, with_csrf_protect: bool
+    own_desk: Callable[..., Desk], path: str, with_csrf_protect: bool
 ) -> None:
+    desk = own_desk()
+
     if with_csrf_protect:
         CSRFProtect(desk.shop.app)
 
@@ -99,8 +96,7 @@ def test_the_shop_is_asked_on_every_request(desk: Desk) -> None:
 def test_without_may_settle_nobody_writes_and_nothing_is_offered() -> None:
     shop = make_shop()
     shop.app.register_blueprint(shop.spayon.staff(allowed=lambda: True), url_prefix="/staff")
-    shop.add_order()
-    shop.add_payment()
+    shop.add_pending()
     shop.deliver(report(price="1"))
     client = shop.app.test_client()
 
@@ -176,30 +172,66 @@ def test_a_form_without_our_token_is_refused(desk: Desk, path: str, data: dict[s
     assert desk.shop.payment().status == "review"
 
 
-def test_a_token_is_of_no_use_without_its_cookie_or_at_another_account(desk: Desk) -> None:
+def test_a_token_is_good_for_its_person_alone(desk: Desk) -> None:
     a_payment_under_review(desk)
-    token = desk.token()
-    data = {"csrf_token": token, "decision": "refuse", "reason": "x"}
-    other = desk.shop.app.test_client()
+    data = {"csrf_token": desk.token(), "decision": "refuse", "reason": "x"}
+    desk.person.name = "Aram"
+    assert desk.client.post("/staff/payments/1/decide", data=data).status_code == 400
 
-    assert other.post("/staff/payments/1/decide", data=data).status_code == 400
-    other.set_cookie("spayon_staff", "another", path="/staff/payments/")
-    assert other.post("/staff/payments/1/decide", data=data).status_code == 400
+    desk.person.name = "Ani"
     assert desk.client.post("/staff/payments/1/decide", data=data).status_code == 303
 
 
-def test_our_cookie_is_for_the_desk_alone_and_no_script_reads_it(desk: Desk) -> None:
-    desk.shop.add_payment()
+def test_a_token_that_a_former_secret_key_signed_is_good(own_desk: Callable[..., Desk]) -> None:
+    desk = own_desk()
+    a_payment_under_review(desk)
+    data = {"csrf_token": desk.token(), "decision": "refuse", "reason": "x"}
+    former = desk.shop.app.config["SECRET_KEY"]
+    desk.shop.app.config["SECRET_KEY"] = "another"
+    assert desk.client.post("/staff/payments/1/decide", data=data).status_code == 400
 
-    cookie = desk.get("/1").headers["Set-Cookie"]
-
-    assert "Path=/staff/payments/" in cookie
-    assert "HttpOnly" in cookie
-    assert "SameSite=Lax" in cookie
-    assert "Set-Cookie" not in desk.get("/1").headers
+    desk.shop.app.config["SECRET_KEY_FALLBACKS"] = [former]
+    assert desk.client.post("/staff/payments/1/decide", data=data).status_code == 303
 
 
-def test_with_flask_wtf_its_token_is_used(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_form_from_another_site_is_refused_whatever_its_token(
+    desk: Desk, headers: dict[str, str]
+) -> None:
+    a_payment_under_review(desk)
+    data = {"csrf_token": desk.token(), "decision": "refuse", "reason": "x"}
+
+    answer = desk.client.post("/staff/payments/1/decide", data=data, headers=headers)
+
+    assert answer.status_code == 400
+    assert desk.shop.payment().status == "review"
+
+
+def test_who_may_only_read_sees_no_form_by_address(desk: Desk) -> None:
+    a_payment_under_review(desk)
+    desk.shop.add_order("A2")
+    desk.shop.add_payment("S2", "A2")
+    desk.shop.deliver(report("S2", orderId="A2"))
+    desk.shop.deliver(report("S9", orderId="A9"))
+    desk.person.may_settle = False
+
+    for path in ("/1/decide?decision=refuse", "/2/refund", "/1/ask", "/reports/1/hand-over"):
+        assert desk.get(path).status_code == 303
+        assert 'method="post"' not in desk.get(path, follow_redirects=True).text
+
+    assert 'method="post"' not in desk.get("/unknown/3").text
+
+
+def test_with_flask_wtf_its_token_is_used(own_desk: Callable[..., Desk]) -> None:
+    desk = own_desk()
     CSRFProtect(desk.shop.app)
     a_payment_under_review(desk)
     page = desk.get("/1/decide?decision=refuse")
@@ -254,9 +286,13 @@ def test_no_cache_keeps_a_page_no_robot_lists_it_and_no_frame_holds_it(
     assert headers["X-Frame-Options"] == "DENY"
 
 
-@pytest.mark.parametrize("path", ["/1/ask", "/reports/1/hand-over"])
-def test_nothing_is_written_by_a_get(desk: Desk, path: str) -> None:
-    assert desk.get(path).status_code == 405
+@pytest.mark.parametrize("path", ["/1/ask", "/1/refund", "/1/decide", "/reports/1/hand-over"])
+def test_a_get_of_an_action_writes_nothing_and_leads_to_the_payment(desk: Desk, path: str) -> None:
+    desk.shop.add_payment()
+    desk.shop.deliver(report(status="failed"))
+
+    assert desk.get(path).headers["Location"] == "/staff/payments/1"
+    assert desk.get(path, follow_redirects=True).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["", "/list", "/export", "/reviews"])

@@ -1,30 +1,24 @@
 """The export: exact, complete, in the way of the language, and never a formula."""
 
-from __future__ import annotations
-
 import csv
 import io
 import tracemalloc
 from collections.abc import Iterator
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from spayon_flask.exports import write_csv
-from spayon_flask.languages import Language
+from spayon_flask.domain.exports import guarded, write_csv
+from spayon_flask.domain.languages import Language
 from spayon_flask.storage.ledger import Filter
-from tests.conftest import dispose
+from tests.kept import dispose
 from tests.reports import report
 from tests.shop import make_shop
 from tests.staff.conftest import Desk
-from tests.staff.test_pages import pay
-from tests.staff.test_pages import words
-
+from tests.staff.test_pages import pay, words
 
 NOVEMBER = "from=2026-11-01&to=2026-11-30"
 
@@ -41,6 +35,7 @@ def row(**values: Any) -> SimpleNamespace:
         *("session_id", "product_name", "reviewed_by", "reviewed_because", "reviewed_at"),
         *("refunded_by", "refunded_because", "refunded_at", "reported_price", "paid_at"),
         "reported_currency",
+        *("refunded_price", "gateway"),
     )
     defaults = dict.fromkeys(names) | {
         "order_id": "A1",
@@ -78,10 +73,14 @@ def test_a_period_holds_what_spayon_says_was_paid_in_it_by_the_shop_s_clock() ->
     dispose(shop)
 
 
-def test_days_in_the_wrong_order_are_a_slip(desk: Desk) -> None:
+def test_days_in_the_wrong_order_are_a_mistake_everywhere(desk: Desk) -> None:
     pay(desk.shop, "A1", "S1")
+    slip = "from=2026-11-30&to=2026-11-01"
 
-    assert len(read(desk.get("/export.csv?from=2026-11-30&to=2026-11-01").text)) == 1
+    for path in ("/list", "/export", "/export.csv"):
+        assert "The first day comes after the last one." in desk.get(f"{path}?{slip}").text
+
+    assert desk.get(f"/export.csv?{slip}").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -96,13 +95,13 @@ def test_separator_and_decimal_sign_are_those_of_the_language(
     answer = desk.get(f"/export.csv?{NOVEMBER}", headers={"Accept-Language": language})
 
     (found,) = read(answer.text, delimiter)
-    assert (found[4], found[5], found[6]) == (amount, "AMD", "1000")
+    assert (found[4], found[5], found[6], found[7]) == (amount, "AMD", "", amount)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.data.startswith(b"\xef\xbb\xbf")
     assert answer.headers["Cache-Control"] == "no-store"
     assert (
         answer.headers["Content-Disposition"]
-        == 'attachment; filename="payments-2026-11-01-2026-11-30.csv"'
+        == 'attachment; filename="payments-127.0.0.1-9-2026-11-01-2026-11-30.csv"'
     )
 
 
@@ -119,6 +118,30 @@ def test_no_cell_of_text_is_a_formula(begin: str) -> None:
 
     assert sum(cell == f"'{text}" for cell in cells) == len(names)
     assert not [cell for cell in cells if cell.startswith(begin)]
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("tea;=1+cmd|x", "tea;'=1+cmd|x"),
+        ("tea, -2", "tea,' -2"),
+        ("a\n@b", "a\n'@b"),
+        ("\uff1d1", "'\uff1d1"),
+        ("0012", "'0012"),
+        ("2026-11", "'2026-11"),
+        ("12E5", "'12E5"),
+        ("12e+5", "'12e+5"),
+        ("1.10", "'1.10"),
+        ("11/22", "'11/22"),
+        ("12 Nov", "'12 Nov"),
+        ("Tea, green", "Tea, green"),
+        ("A-17", "A-17"),
+        ("4ae3108a-3a1c-42df", "4ae3108a-3a1c-42df"),
+        ("", ""),
+    ],
+)
+def test_a_spreadsheet_takes_no_text_for_a_formula_a_number_or_a_day(text: str, safe: str) -> None:
+    assert guarded(text) == safe
 
 
 def test_separators_quotes_and_lines_in_a_name_stay_in_their_cell(desk: Desk) -> None:
@@ -150,10 +173,14 @@ def test_the_totals_on_screen_are_those_of_the_file(any_desk: Desk) -> None:
     rows = read(any_desk.get(f"/export.csv?{NOVEMBER}").text)
 
     for line in (
-        "Paid 1 1,000 AMD –",
-        "Paid 4 $12,345,678,901.5307 1: $0.10",
-        "Refused 1 8 AMD –",
-        "Under review 2 7 AMD 1 without an amount",
+        "Paid 1 1,000 AMD – 1,000 AMD",
+        "Paid 4 $12,345,678,901.5307 1: $0.10 $12,345,678,901.4307",
+        "Refused 1 8 AMD – 8 AMD",
+        "Under review 1 7 AMD – 7 AMD",
+        "Under review 1 cannot be read – –",
+        "Together, AMD 3 1,015 AMD – 1,015 AMD",
+        "Together, USD 4 $12,345,678,901.5307 $0.10 $12,345,678,901.4307",
+        "Zone UTC, gateway 127.0.0.1:9, as of 22 November 2026, 12:00 UTC.",
     ):
         assert line in text
 
@@ -166,6 +193,8 @@ def test_the_totals_on_screen_are_those_of_the_file(any_desk: Desk) -> None:
 def test_the_file_comes_in_pieces_and_each_payment_once(
     any_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("spayon_flask.storage.ledger.BATCH", 10)
+
     for number in range(25):
         any_desk.shop.add_payment(
             f"S{number}", f"A{number}", status="paid", paid_at=any_desk.shop.clock()
@@ -173,7 +202,7 @@ def test_the_file_comes_in_pieces_and_each_payment_once(
 
     with any_desk.shop.app.app_context():
         ledger = any_desk.shop.spayon.state.storage.ledger
-        found = [each.order_id for each in ledger.books(None, None, batch=10)]
+        found = [each.order_id for each in ledger.every(Filter(), oldest_first=True)]
         newest = [each.order_id for each in ledger.every(Filter(), limit=7)]
 
     assert found == [f"A{number}" for number in range(25)]
@@ -187,6 +216,7 @@ def many(count: int) -> Iterator[Any]:
         yield row(paid_at=moment + timedelta(seconds=number), order_id=f"A{number}")
 
 
+@pytest.mark.thorough
 def test_memory_stays_flat_however_many_rows_are_written() -> None:
     def peak(count: int) -> int:
         tracemalloc.start()

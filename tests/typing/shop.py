@@ -1,27 +1,23 @@
 """What a typical shop writes: read by type checkers, and run once as it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from flask import Flask
-from flask import abort
-from flask import redirect
+from flask import Flask, abort, redirect
 from flask.typing import ResponseReturnValue
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from spayon_flask import CallbackMixin
-from spayon_flask import GatewayError
-from spayon_flask import Order
-from spayon_flask import OrderLine
-from spayon_flask import OrderNotPayableError
-from spayon_flask import PaymentMixin
-from spayon_flask import Spayon
+from spayon_flask import (
+    CallbackMixin,
+    GatewayError,
+    Order,
+    OrderLine,
+    OrderNotPayableError,
+    PaymentMixin,
+    Spayon,
+)
 from spayon_flask.signals import payment_paid
 
 

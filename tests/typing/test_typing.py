@@ -1,7 +1,5 @@
 """Shop code passes strict type checkers without a cast, and its mistakes do not."""
 
-from __future__ import annotations
-
 import json
 import re
 import runpy
@@ -10,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.needs import missing
 
+pytestmark = pytest.mark.thorough
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

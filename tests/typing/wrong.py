@@ -1,13 +1,8 @@
 """Mistakes that a type checker is to find, one a line: read by type checkers, never run."""
 
-from __future__ import annotations
-
 from flask_sqlalchemy import SQLAlchemy
 
-from spayon_flask import Order
-from spayon_flask import PaymentMixin
-from spayon_flask import Spayon
-
+from spayon_flask import Order, PaymentMixin, Spayon
 
 db = SQLAlchemy()
 spayon = Spayon(db, nmae="spayon")  # wrong: no such option

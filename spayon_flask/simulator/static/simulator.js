@@ -1,11 +1,14 @@
 // Keeps the inspector up to date: asks once a second whether anything has happened, and if so
-// puts the new page in place of the old one. Shows times in the viewer's own zone if asked to, and
-// copies commands. Without it, the pages show what they were loaded with, in UTC.
+// puts the new page in place of the old one, with what was typed. In a tab that nobody looks at, the
+// title counts what is new. Shows times in the viewer's own zone if asked to, and copies commands.
+// Without it, the pages show what they were loaded with, in UTC.
 "use strict";
 
 (() => {
   const pause = 1000;
   const zoneKey = "spayon-simulator-zone";
+
+  const fields = "input:not([type=hidden]), select, textarea";
 
   const live = () => document.getElementById("live");
 
@@ -13,10 +16,9 @@
     const selected = document.getSelection();
     const active = document.activeElement;
     return (
-      document.hidden ||
       (selected && !selected.isCollapsed) ||
-      (active && live().contains(active) && active.matches("input, select, textarea")) ||
-      names("textarea").some((field) => field.value !== field.defaultValue)
+      (active && live().contains(active) && active.matches(fields)) ||
+      names("input[type=file]").some((field) => field.files.length)
     );
   };
 
@@ -91,13 +93,51 @@
     showTimes();
   };
 
+  // What a person has done to the page: typed, chosen, opened, and where the focus is. A new page may
+  // have more of everything, so each element is found again by what it is, not by its place.
+
+  const labelled = (selector) => {
+    const seen = new Map();
+    return names(selector).map((element) => {
+      const of = element.form ? `${element.form.action} ${element.name}` : element.href;
+      const words = (element.querySelector("summary") || element).textContent;
+      const label = `${of} ${element.matches(fields) ? "" : words}`;
+      seen.set(label, (seen.get(label) || 0) + 1);
+      return [`${label} ${seen.get(label)}`, element];
+    });
+  };
+
+  const found = (selector, label) =>
+    labelled(selector).find(([other]) => other === label)?.[1];
+
+  const loaded = (field) =>
+    field.matches("select")
+      ? ([...field.options].find((option) => option.defaultSelected) || field.options[0])?.value
+      : field.defaultValue;
+
+  const keep = () => {
+    const typed = labelled(fields)
+      .filter(([, field]) => field.value !== loaded(field))
+      .map(([label, field]) => [label, field.value]);
+    const opened = labelled("details").filter(([, details]) => details.open);
+    const focused = labelled("a, button").find(([, one]) => one === document.activeElement);
+
+    return () => {
+      for (const [label, value] of typed) {
+        const field = found(fields, label);
+        if (field) field.value = value;
+      }
+      for (const [label] of opened) found("details", label)?.setAttribute("open", "");
+      if (focused) found("a, button", focused[0])?.focus({ preventScroll: true });
+    };
+  };
+
   const swap = (text) => {
     const page = new DOMParser().parseFromString(text, "text/html");
     const fresh = page.getElementById("live");
     if (!fresh) return;
 
-    const opened = names("details").map((details) => details.open);
-    const focused = names("a, button").indexOf(document.activeElement);
+    const putBack = keep();
     const notice = live().querySelector(".notice");
     if (notice && !fresh.querySelector(".notice")) {
       fresh.querySelector(".strip").after(notice);
@@ -105,19 +145,24 @@
 
     live().replaceWith(document.adoptNode(fresh));
     dress();
-    names("details").forEach((details, index) => {
-      details.open = opened[index] || false;
-    });
-    if (focused >= 0) names("a, button")[focused]?.focus({ preventScroll: true });
+    putBack();
     read = performance.now();
   };
 
-  const look = async () => {
-    if (busy()) return;
+  const title = document.title;
+  let known = null;
 
+  const count = ({ sessions, deliveries, requests }) => {
+    const all = Object.values(requests).reduce((sum, each) => sum + each, sessions + deliveries);
+    if (known === null || !document.hidden) known = all;
+    document.title = all > known ? `(${all - known}) ${title}` : title;
+  };
+
+  const look = async () => {
     try {
-      const { version } = await (await fetch(live().dataset.versionUrl)).json();
-      if (version === live().dataset.version) return;
+      const now = await (await fetch(live().dataset.versionUrl)).json();
+      count(now);
+      if (document.hidden || busy() || now.version === live().dataset.version) return;
 
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (answer.ok && !busy()) swap(await answer.text());

@@ -7,7 +7,6 @@ The database comes from the environment: see `database_url`.
 
 import os
 
-
 DATABASE = "SPAYON_BENCH_DATABASE"
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from tests.benchmarks.deliveries import CALLBACK_SECRET
 from tests.benchmarks.shops import django_base
 
-
 ENDPOINT = "6f1f7c52-3c2b-4a52-9a8a-0d7e51c0b7aa"
 API_KEY = "sk_test_benchmarkbenchmarkbenchmark"
 
@@ -20,11 +19,9 @@ django_base.configure(
 )
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402  Django is configured first
-from django.urls import include  # noqa: E402  as above
-from django.urls import path  # noqa: E402  as above
+from django.urls import include, path  # noqa: E402  as above
 from djstripe import models  # noqa: E402  as above
 from djstripe.event_handlers import djstripe_receiver  # noqa: E402  as above
-
 
 urlpatterns = [path("stripe/", include("djstripe.urls", namespace="djstripe"))]
 application = get_wsgi_application()

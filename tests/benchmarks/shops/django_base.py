@@ -1,4 +1,4 @@
-"""Django as both of its relatives run it here: one database, kept connections, no middleware."""
+"""Django as dj-stripe runs in it here: one database, kept connections, no middleware."""
 
 import logging
 import os
@@ -9,10 +9,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from tests.benchmarks.deliveries import PRICE
-from tests.benchmarks.deliveries import order_id
+from tests.benchmarks.deliveries import PRICE, order_id
 from tests.benchmarks.shops import database_url
-
 
 ORDERS = """
 CREATE TABLE shop_order (

@@ -4,7 +4,6 @@ from flask import Flask
 
 from tests.benchmarks.shops.receiver import add_callback
 
-
 application = Flask(__name__)
 add_callback(application, record=None)
 

@@ -5,12 +5,8 @@ from typing import Any
 from sqlalchemy import update
 
 from tests.benchmarks.shops import spayon_shop
-from tests.benchmarks.shops.spayon_shop import create
-from tests.benchmarks.shops.spayon_shop import db
-from tests.benchmarks.shops.spayon_shop import fill
-from tests.benchmarks.shops.spayon_shop import spayon
+from tests.benchmarks.shops.spayon_shop import create, db, fill, spayon
 from tests.benchmarks.shops.tables import orders
-
 
 __all__ = ["application", "create", "fill"]
 

@@ -5,11 +5,7 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.benchmarks.shops import spayon_shop
-from tests.benchmarks.shops.spayon_shop import create
-from tests.benchmarks.shops.spayon_shop import db
-from tests.benchmarks.shops.spayon_shop import fill
-from tests.benchmarks.shops.spayon_shop import spayon
-
+from tests.benchmarks.shops.spayon_shop import create, db, fill, spayon
 
 __all__ = ["application", "create", "fill"]
 

@@ -9,31 +9,19 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func
-from sqlalchemy import insert
-from sqlalchemy import select
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from tests.benchmarks.deliveries import order_id
-from tests.benchmarks.deliveries import session_id
+from tests.benchmarks.deliveries import order_id, session_id
 from tests.benchmarks.gateway import JOBS
-from tests.benchmarks.shares import profile
 from tests.benchmarks.shops import tables
 from tests.benchmarks.shops.ours import fulfil
-from tests.benchmarks.shops.spayon_shop import create_app
-from tests.benchmarks.shops.spayon_shop import db
-from tests.benchmarks.shops.spayon_shop import payment_row
-from tests.benchmarks.shops.spayon_shop import spayon
-
+from tests.benchmarks.shops.spayon_shop import create_app, db, payment_row, spayon
 
 __all__ = ["fulfil"]
 
@@ -58,48 +46,6 @@ def bound(app: Flask, payments: int) -> dict[str, Any]:
     """Reconcile *payments* in a process that is bound to one core, as `taskset` does it."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return reconcile(app, payments)
-
-
-def share(app: Flask, payments: int) -> dict[str, Any]:
-    """Reconcile *payments* in four processes of 8 jobs each, as on several hosts."""
-    with app.app_context():
-        _place_due(payments)
-        db.engine.dispose()
-
-    began = time.perf_counter()
-    children = [_reconcile_aside(app, JOBS // 4) for _ in range(4)]
-    assert all(os.waitpid(child, 0)[1] == 0 for child in children)
-    seconds = time.perf_counter() - began
-
-    with app.app_context():
-        paid = select(func.count()).where(spayon.Payment.status == "paid")
-        return {"seconds": seconds, "paid": db.session.scalar(paid)}
-
-
-def _reconcile_aside(app: Flask, jobs: int) -> int:
-    child = os.fork()
-
-    if child:
-        return child
-
-    with app.app_context():
-        os._exit(spayon.reconcile(jobs=jobs).exit_code)
-
-
-def asking(app: Flask, payments: int) -> dict[str, Any]:
-    """Ask about *payments* with 32 threads, and record nothing."""
-    with app.app_context():
-        ask = spayon.client.get_session
-        began, busy = time.perf_counter(), time.process_time()
-
-        with ThreadPoolExecutor(JOBS) as threads:
-            answers = list(threads.map(ask, map(session_id, range(payments))))
-
-        return {
-            "seconds": time.perf_counter() - began,
-            "processor": time.process_time() - busy,
-            "paid": sum(answer.status == "paid" for answer in answers),
-        }
 
 
 def _place_due(payments: int) -> None:
@@ -170,18 +116,7 @@ def _memory(name: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
-def shares(app: Flask, count: int) -> dict[str, Any]:
-    """Profile the first deliveries of *count* payments."""
-    with app.app_context():
-        _place_due(count + count // 10)
-
-    return profile(app, count)
-
-
-MEASURES = {
-    function.__name__: function
-    for function in (reconcile, bound, share, asking, checkout, return_page, shares)
-}
+MEASURES = {function.__name__: function for function in (reconcile, bound, checkout, return_page)}
 
 
 def main(name: str, gateway: str, number: str) -> None:

@@ -5,15 +5,12 @@ import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
-from decimal import InvalidOperation
+from decimal import Decimal, InvalidOperation
 
-from flask import Flask
-from flask import request
+from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from tests.benchmarks.deliveries import CALLBACK_SECRET
-
 
 STATUSES = {"paid", "failed", "expired", "pending"}
 

@@ -1,25 +1,15 @@
 """The same floor through Flask-SQLAlchemy's session, its statements written in Core."""
 
-from datetime import datetime
-from datetime import timezone
+from datetime import datetime, timezone
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CursorResult
-from sqlalchemy import update
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import CursorResult, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tests.benchmarks.shops import database_url
-from tests.benchmarks.shops.receiver import FOLLOWS
-from tests.benchmarks.shops.receiver import Report
-from tests.benchmarks.shops.receiver import add_callback
-from tests.benchmarks.shops.tables import callbacks
-from tests.benchmarks.shops.tables import create
-from tests.benchmarks.shops.tables import fill
-from tests.benchmarks.shops.tables import orders
-from tests.benchmarks.shops.tables import payments
-
+from tests.benchmarks.shops.receiver import FOLLOWS, Report, add_callback
+from tests.benchmarks.shops.tables import callbacks, create, fill, orders, payments
 
 __all__ = ["application", "create", "fill"]
 

@@ -1,9 +1,7 @@
 """What both shops on spayon-flask share: models, the app, and how its tables are filled."""
 
 import secrets
-from datetime import datetime
-from datetime import timedelta
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -11,16 +9,9 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import insert
 
-from spayon_flask import Order
-from spayon_flask import Spayon
-from tests.benchmarks.deliveries import CALLBACK_SECRET
-from tests.benchmarks.deliveries import CURRENCY
-from tests.benchmarks.deliveries import PRICE
-from tests.benchmarks.deliveries import order_id
-from tests.benchmarks.deliveries import session_id
-from tests.benchmarks.shops import database_url
-from tests.benchmarks.shops import tables
-
+from spayon_flask import Order, Spayon
+from tests.benchmarks.deliveries import CALLBACK_SECRET, CURRENCY, PRICE, order_id, session_id
+from tests.benchmarks.shops import database_url, tables
 
 db = SQLAlchemy()
 spayon = Spayon(db)
@@ -78,6 +69,7 @@ def payment_row(number: int, **changes: Any) -> dict[str, Any]:
     now = datetime.now(timezone.utc)
     return {
         "account": "spayon",
+        "gateway": "127.0.0.1:9",
         "order_id": order_id(number),
         "held_order_id": order_id(number),
         "reference": secrets.token_urlsafe(16),

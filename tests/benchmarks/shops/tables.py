@@ -1,20 +1,15 @@
 """What the floors share: tables with the keys that exactness needs, and how they are filled."""
 
 import secrets
-from datetime import datetime
-from datetime import timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from tests.benchmarks.deliveries import CURRENCY
-from tests.benchmarks.deliveries import PRICE
-from tests.benchmarks.deliveries import order_id
-from tests.benchmarks.deliveries import session_id
+from tests.benchmarks.deliveries import CURRENCY, PRICE, order_id, session_id
 from tests.benchmarks.shops import database_url
-
 
 metadata = sa.MetaData()
 

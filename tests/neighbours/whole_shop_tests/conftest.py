@@ -1,12 +1,7 @@
 import pytest
-from whole_shop import Product
-from whole_shop import ShopOrder
-from whole_shop import User
-from whole_shop import create_app
-from whole_shop import db
+from whole_shop import Product, ShopOrder, User, create_app, db
 
 from spayon_flask.testing import Payer
-
 
 pytest_plugins = ["spayon_flask.testing"]
 
@@ -39,7 +34,8 @@ def order(app):
     with app.app_context():
         ani = User(id=1, email="ani@shop.example", name="Ani", password="-")
         tea = Product(id=1, title_en="Tea", title_ru="Чай", title_hy="Թեյ", price=1800, shelf="a")
-        db.session.add(ShopOrder(id=1, user=ani, product=tea, total=1800, language="hy"))
+        order = ShopOrder(id=1, code="tea-7Qz", user=ani, product=tea, total=1800, language="hy")
+        db.session.add(order)
         db.session.commit()
 
     return "1"
@@ -57,4 +53,4 @@ def ani(app, order):
 
 @pytest.fixture
 def payer(app, spayon_simulator, ani):
-    return Payer(app, spayon_simulator, client=ani)
+    return Payer(app, spayon_simulator, client=ani, key_of=lambda order: "tea-7Qz")

@@ -1,10 +1,7 @@
 from flask import url_for
-from whole_shop import Parcel
-from whole_shop import ShopOrder
-from whole_shop import db
+from whole_shop import Parcel, ShopOrder, db
 
-from spayon_flask.testing import happens_once
-from spayon_flask.testing import post_callback
+from spayon_flask.testing import happens_once, post_callback
 
 
 def state(app, order):
@@ -50,7 +47,7 @@ def test_the_pages_speak_the_order_s_language(payer, order):
 
 def test_checkout_needs_a_login(client, order):
     # `client` is pytest-flask's.
-    answer = client.get(url_for("spayon.checkout", order_id=order, lang_code="ru"))
+    answer = client.get(url_for("spayon.checkout", order_id="tea-7Qz", lang_code="ru"))
 
     assert answer.status_code == 302
     assert answer.location.startswith("/ru/login")

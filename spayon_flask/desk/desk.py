@@ -1,0 +1,276 @@
+"""Desk: who may come in, and what every page of the staff has in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timezone, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from flask import Response, abort, current_app, flash, redirect, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..domain.exports import STATUS_WORDS, amount_of, status_word, zone_name
+from ..domain.orders import MAX_TEXT_LENGTH, has_control_characters
+from ..domain.registration import check_function
+from ..errors import RegistrationError
+from ..state import AppState
+from ..storage.ledger import Filter
+from ..urls import vendor_in_address
+from ..views.forms import is_foreign
+from ..views.pages import page_language, render
+from .forms import Tokens
+
+logger = logging.getLogger(__name__)
+
+#: True lets the present person in. A response, such as a redirect to the login, is sent instead of
+#: our page; all else is refused. The function may also `abort`. With many vendors it takes the one
+#: whose payments are asked for.
+Allowed = Callable[..., object]
+
+#: Returns the name of the present person.
+Who = Callable[[], str]
+
+
+class Door:
+    """Ask the shop's functions on every request; in doubt the door stays shut.
+
+    With *vendors* the two that let somebody in are given the vendor in the address.
+    """
+
+    def __init__(
+        self, allowed: Allowed, may_settle: Allowed | None, who: Who | None, *, vendors: bool
+    ) -> None:
+        if may_settle is not None and who is None:
+            raise RegistrationError(
+                "staff: give who= beside may_settle=, a function that returns the name of the "
+                "present person: it is kept with each decision"
+            )
+
+        for name, function in {"allowed": allowed, "may_settle": may_settle, "who": who}.items():
+            if function is None and name != "allowed":
+                continue
+
+            if not callable(function):
+                raise RegistrationError(f"staff: {name}= takes a function, not {function!r}")
+
+            number = 1 if vendors and name != "who" else 0
+            check_function(f"staff({name}=)", function, arguments=number)
+
+        self._allowed = allowed
+        self._may_settle = may_settle
+        self._who = who
+        self._vendors = vendors
+
+    def check(self) -> AnyResponse | None:
+        """Return None for who may come in, or the shop's own answer; anybody else gets a 404."""
+        answer = self._answer("allowed", self._allowed, vendor_in_address())
+
+        if answer is False:
+            abort(404)
+
+        return None if answer is True else answer
+
+    def check_write(self) -> AnyResponse | bool:
+        """Return True for who may write, or the shop's own answer, or False."""
+        vendor = vendor_in_address()
+        return self._may_settle is not None and self._answer("may_settle", self._may_settle, vendor)
+
+    def lets_in(self, vendor: str) -> bool:
+        """Return True if the present person may see the payments of *vendor*."""
+        try:
+            return self._answer("allowed", self._allowed, vendor) is True
+
+        except HTTPException:  # the shop's function aborts
+            return False
+
+    def may_write(self) -> bool:
+        """Return True if the present person may write, for pages that offer that or do not."""
+        try:
+            return self.check_write() is True
+
+        except HTTPException:  # the shop's function aborts
+            return False
+
+    def name(self) -> str | None:
+        """Return the name of the present person, or None if the shop does not tell it."""
+        name = self._who() if self._who is not None else None
+
+        if not isinstance(name, str) or has_control_characters(name):
+            return None
+
+        return name.strip()[:MAX_TEXT_LENGTH] or None
+
+    def _answer(self, name: str, function: Allowed, vendor: str | None) -> AnyResponse | bool:
+        answer = function(vendor) if self._vendors else function()
+
+        if answer is True or isinstance(answer, AnyResponse):
+            return answer
+
+        # An object that is merely true may be a mistake, such as a pair of text and status.
+        if answer:
+            logger.error(
+                "staff: %s returned %s, which lets nobody in: return True or False",
+                name,
+                type(answer).__name__,
+            )
+
+        return False
+
+
+class SorryError(Exception):
+    """Nothing can be done: the page says *message* instead, with this status code."""
+
+    def __init__(self, status_code: int, message: str) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class Desk:
+    """One request of a person who may come in: the app's *state*, the language and the time."""
+
+    def __init__(self, state: AppState, door: Door) -> None:
+        self.state = state
+        self.door = door
+        self.language = page_language(state, None)
+        self.gettext = self.language.gettext
+        self.now = state.clock()
+        self._tokens = Tokens(current_app, state.settings.client_secret, state.name)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The shop's zone."""
+        return self.language.zone or timezone.utc
+
+    @property
+    def today(self) -> date:
+        """The present day in the shop's zone."""
+        return self.now.astimezone(self.zone).date()
+
+    @property
+    def person(self) -> str:
+        """The name of the person who writes, which `check_form` has made sure of."""
+        return self.door.name() or ""
+
+    def when(self, moment: datetime) -> str:
+        """Write a moment with its day."""
+        return f"{self.language.date(moment)}, {self.language.time(moment)}"
+
+    def day(self, day: date) -> str:
+        """Write a day of the shop's calendar."""
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=self.zone)
+        return self.language.date(noon)
+
+    def asked(self, payment: Any) -> str:
+        """Write the price that was asked for."""
+        if payment.price is None or payment.currency is None:
+            return self.gettext("Spayon’s price")
+
+        return self.language.price(payment.price, payment.currency)
+
+    def taken(self, payment: Any) -> str:
+        """Write what Spayon took, or what was asked for."""
+        price, currency = amount_of(payment)
+
+        if price is not None and currency is not None:
+            return self.language.price(price, currency)
+
+        return (
+            self.asked(payment)
+            if payment.paid_at is None
+            else self.gettext("amount cannot be read")
+        )
+
+    def money(self, amount: Decimal | None, currency: str | None) -> str:
+        """Write a sum; "" if there is none."""
+        return "" if amount is None else self.language.price(amount, currency or "?")
+
+    def status(self, payment: Any) -> str:
+        """Return in a word or two how a payment stands."""
+        return status_word(payment, self.language)
+
+    def word(self, status: str) -> str:
+        """Return the word for a status, or Spayon's own if nobody knows it."""
+        return self.gettext(STATUS_WORDS.get(status, status))
+
+    def payment(self, payment_id: int) -> Any:
+        """Return the payment with this id; if there is none, the page says so."""
+        payment = self.state.storage.ledger.find(payment_id)
+
+        if payment is None:
+            raise SorryError(404, self.gettext("There is no such payment."))
+
+        return payment
+
+    def others(self, payment: Any) -> Sequence[Any]:
+        """Return the other payments of an order."""
+        attempts = self.state.storage.queries.attempts(payment.order_id)
+        return [each for each in attempts if each.id != payment.id]
+
+    def check_form(self) -> AnyResponse | None:
+        """Return None if the form that was sent counts, or the shop's own answer.
+
+        The form must come from a page of ours, and from somebody who may write and has a name.
+        """
+        _ = self.gettext
+        answer = self.door.check_write()
+
+        if isinstance(answer, AnyResponse):
+            return answer
+
+        if not answer:
+            raise SorryError(403, _("You may look at payments, but not decide about them."))
+
+        if not self.person:
+            raise SorryError(403, _("The shop does not say who you are, so nothing was changed."))
+
+        if is_foreign(self.state.settings.public_url) or not self._tokens.check(self.person):
+            raise SorryError(
+                400, _("This form is too old, or not from this page. Go back, load the page anew.")
+            )
+
+        return None
+
+    def page(self, template: str, status_code: int = 200, **context: Any) -> Response:
+        """Return the page *template*."""
+        may_write = self.door.may_write()
+        person = self.person if may_write else ""
+        waiting = self.state.storage.totals.count(Filter(), "review")["review"]
+        context |= {"may_write": may_write, "waiting": waiting}
+        context["token"] = lambda: self._tokens.make(person)
+        return self._render(template, status_code, context)
+
+    def go(self, endpoint: str, message: str, **values: Any) -> AnyResponse:
+        """Lead on to a page of the desk, which says *message* once."""
+        # Flask keeps a message in its session, which takes a key.
+        if current_app.secret_key:
+            flash(message)
+
+        return redirect(url_for(f".{endpoint}", **values), 303)
+
+    @property
+    def nothing(self) -> str:
+        """Say that a form which was sent changed nothing."""
+        return self.gettext("Nothing was changed: it was done already, or it is not possible.")
+
+    def sorry(self, error: SorryError) -> Response:
+        """Return a page that says in a sentence what is wrong."""
+        return self.page("sorry.html", error.status_code, message=str(error))
+
+    def outage(self) -> Response:
+        """Return the page for a database that fails; neither it nor the shop is asked anything."""
+        message = self.gettext(
+            "The database gives no usable answer just now. Try again in a minute. If you have sent "
+            "a form, look first whether it was recorded. If this page stays, have somebody look "
+            "into the shop’s log."
+        )
+        return self._render("sorry.html", 503, {"message": message})
+
+    def _render(self, template: str, status_code: int, context: dict[str, Any]) -> Response:
+        context |= {"ngettext": self.language.ngettext, "zone_name": zone_name(self.language)}
+        context["vendor"] = self.state.vendor
+        return render(
+            self.state, f"staff/{template}", self.language, status_code, desk=self, **context
+        )

@@ -1,0 +1,1 @@
+"""What is pure: orders, money, reports and transitions, without Flask, HTTP or SQL."""

@@ -1,1 +1,0 @@
-"""The Django app that django-payments wants a shop to have: its payment model."""

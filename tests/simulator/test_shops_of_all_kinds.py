@@ -1,0 +1,220 @@
+"""Shops that are slow, that trickle, with a certificate of their own, or that are not there."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from spayon_flask.simulator import PaymentSession, Simulator
+from spayon_flask.simulator.commands import in_short
+from spayon_flask.simulator.courier import together
+from spayon_flask.simulator.transport import Answer
+from tests.simulator.bare import Bare
+
+Serve = Callable[[socket.socket], None]
+
+
+@contextmanager
+def shop(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Run a shop that handles each connection with *serve*; return its callback URL."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while not ended.is_set():
+                try:
+                    line, _ = server.accept()
+                    with tls.wrap_socket(line, server_side=True) if tls else line as connection:
+                        if whole_request(connection):
+                            serve(connection)
+                except OSError:
+                    pass  # The other side has hung up.
+
+        threads = [threading.Thread(target=accept, daemon=True) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+
+        yield f"{'https' if tls else 'http'}://localhost:{server.getsockname()[1]}/callback"
+        ended.set()
+        for _ in threads:
+            with socket.create_connection(server.getsockname()):
+                pass
+
+
+def whole_request(line: socket.socket) -> bytes:
+    """Read a request to its end: a POST ends with the body, which is JSON."""
+    said = b""
+    while more := line.recv(65536):
+        said += more
+        if said.endswith(b"}") or not said.startswith(b"POST"):
+            break
+
+    return said
+
+
+def accept_it(line: socket.socket) -> None:
+    """Answer as Spayon wants it."""
+    line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def session_at(sim: Simulator, api: Bare, url: str, **fields: str) -> PaymentSession:
+    """Return a session whose callbacks go to *url*."""
+    return sim.sessions[api.create(callback_url=url, **fields).json["session_id"]]
+
+
+def test_patience_is_for_the_whole_answer(sim: Simulator, api: Bare) -> None:
+    """Not for each byte of it."""
+    gone = threading.Event()
+
+    def trickle(line: socket.socket) -> None:
+        try:
+            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000:
+                line.sendall(bytes([byte]))
+                gone.wait(0.05)
+        finally:
+            gone.set()
+
+    sim.shape.change(patience=0.5)
+    with shop(trickle) as url:
+        told = sim.pay(session_at(sim, api, url).id)
+        assert gone.wait(5)
+
+    assert told is not None
+    assert told.attempts[0].answer == "timeout"
+
+
+def test_a_slow_shop_delays_no_other(sim: Simulator, api: Bare) -> None:
+    """However many callbacks wait for its answers."""
+    gate = threading.Event()
+
+    def slow(line: socket.socket) -> None:
+        gate.wait(10)
+        accept_it(line)
+
+    with shop(slow) as there, shop(accept_it) as here:
+        waiting = [sim.pay(session_at(sim, api, there).id, wait=False) for _ in range(10)]
+        told = sim.pay(session_at(sim, api, here).id)
+        assert told is not None
+        assert told.status_code == 200
+        assert not any(each.attempts for each in waiting if each)
+        gate.set()
+        assert sim.settle()
+
+    assert [each.status_code for each in waiting if each] == [200] * 10
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+def test_a_certificate_of_its_own_is_said_in_words_and_can_be_taken(tmp_path: Path) -> None:
+    """By a switch that is asked for."""
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "cert")]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run([*made, *files], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    causes = []
+
+    with shop(accept_it, tls) as url, shop(accept_it) as plain:
+        odd = plain.replace("http:", "https:")
+        for verify, address in ((True, url), (False, url), (True, odd)):
+            with Simulator(verify=verify) as sim:
+                api = Bare(sim.url)
+                api.log_in()
+                told = sim.pay(session_at(sim, api, address).id)
+                api.close()
+                assert told is not None
+                causes.append((told.status_code, told.attempts[0].cause))
+
+    assert "--skip-verify" in causes[0][1]
+    assert causes[1] == (200, "")
+    assert "does not speak TLS" in causes[2][1]
+    assert "SSL" not in causes[0][1] + causes[2][1]
+
+
+def test_a_shop_that_is_not_there_has_given_no_answer(sim: Simulator, api: Bare) -> None:
+    """It is not said to be waited for, although another attempt is to come."""
+    told = sim.pay(session_at(sim, api, "http://127.0.0.1:9/callback").id)
+
+    assert told is not None
+    assert in_short([told]) == "Callback: no answer."
+
+
+def test_a_replay_goes_to_another_shop_or_to_that_very_address(sim: Simulator, api: Bare) -> None:
+    """A path is not lost."""
+    session = session_at(sim, api, "http://127.0.0.1:9/pay/callback?a=1")
+    sim.pay(session.id)
+    for to, url in (
+        ("", "http://127.0.0.1:9/pay/callback?a=1"),
+        ("http://127.0.0.1:10", "http://127.0.0.1:10/pay/callback?a=1"),
+        ("http://127.0.0.1:10/", "http://127.0.0.1:10/pay/callback?a=1"),
+        ("http://127.0.0.1:10/hook", "http://127.0.0.1:10/hook"),
+    ):
+        api.post(f"/_simulator/sessions/{session.id}/replay", {"to": to} if to else {})
+        assert list(sim.deliveries)[-1].url == url
+
+
+def test_what_an_emptied_field_sends_is_nothing(sim: Simulator, api: Bare) -> None:
+    """And not the callback as it was; what was sent again leads to the original."""
+    sim.pay(session_at(sim, api, "http://127.0.0.1:9/callback").id)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    api.ask("POST", "/_simulator/deliveries/1/send", "body=&signature=none", form)
+    sent = api.get("/_simulator/deliveries/2.json").json
+
+    assert (sent["body"], sent["again_of"]) == ("", 1)
+    page = api.get("/_simulator/deliveries/2").text
+    assert '<a href="/_simulator/deliveries/1">#1</a>' in page
+    assert "- X-Signature: " in page
+
+
+def test_a_payer_can_be_sent_back_after_the_callback(sim: Simulator, api: Bare) -> None:
+    """If that is asked for."""
+    gate, order = threading.Event(), []
+
+    def slow(line: socket.socket) -> None:
+        gate.wait(5)
+        order.append("told")
+        accept_it(line)
+
+    with shop(slow) as url:
+        for choice in ("at once", "after the callback"):
+            sim.shape.change(payer_returns=choice)
+            session = session_at(sim, api, url, return_url="http://127.0.0.1:9/return")
+            gate.clear()
+            threading.Timer(0.2, gate.set).start()
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            card = "number=4111111111111111&pay=1"
+            assert api.ask("POST", f"/pay/{session.id}", card, form).code == 303
+            order.append(choice)
+            sim.settle()
+
+    assert order == ["at once", "told", "told", "after the callback"]
+
+
+def test_what_a_thread_raises_reaches_the_caller() -> None:
+    """Of callbacks that are delivered at once."""
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        together([fails, lambda: None])
+
+    def broken(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        raise ZeroDivisionError
+
+    sim = Simulator(transport=broken)
+    client = sim.app.test_client()
+    token = client.post(
+        "/api/tokens", json={"client_id": sim.client_id, "client_secret": sim.client_secret}
+    ).get_json()["access_token"]
+    fields = {"product_name": "Tea", "price": 1, "currency": "amd", "callback_url": "http://x/"}
+    created = client.post(
+        "/api/product/session", json=fields, headers={"Authorization": f"Bearer {token}"}
+    )
+    with pytest.raises(ZeroDivisionError):
+        sim.deliver(created.get_json()["session_id"], times=2, concurrently=True)
