@@ -190,6 +190,13 @@ def test_a_wrong_form_says_so_in_its_title_and_leads_to_each_field(show: Show) -
     assert "Error" not in show("checkout", "payable")
 
 
+def test_a_wrong_form_has_no_colon_in_armenian_where_it_would_end_the_sentence(show: Show) -> None:
+    html = show("checkout", "wrong", language="hy")
+
+    assert "<title>Սխալ՝ " in html
+    assert re.search(r'<a href="#spayon-email">[^:<]+՝ [^:<]+</a>', html)
+
+
 def test_a_pending_page_reloads_itself_where_there_is_no_script(show: Show) -> None:
     refresh = (
         '<noscript><meta http-equiv="refresh" content="10; url=/pay/show/return/pending?since='

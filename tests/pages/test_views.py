@@ -242,28 +242,43 @@ def test_a_jinja_that_cannot_show_the_pages_is_refused_at_the_start(
         app.register_blueprint(spayon.blueprint, url_prefix="/pay")
 
 
+#: Names that a shop may well give to something of its own.
+NAMES = (
+    *("language", "shop_name", "state", "order", "price", "support"),
+    *("heading", "wrong", "is_long", "parts"),
+)
+
+
 def test_in_the_shop_s_own_frame_its_words_and_variables_are_its_own(
     tmp_path: Path, own_shop: Callable[..., Shop]
 ) -> None:
     frame = tmp_path / "spayon" / "base.html"
     frame.parent.mkdir()
-    names = "{{ language }} {{ shop_name }} {{ state }} {{ order }} {{ price }} {{ support }}"
+    names = " ".join(f"{{{{ {name} }}}}" for name in NAMES)
     frame.write_text(
         '{{ _("Log out") }} {{ gettext("Basket") }} [' + names + "]"
         '<main>{{ spayon_text("Basket") }} {% block content %}{% endblock %}</main>'
     )
     shop = own_shop()
     shop.add_order()
+    shop.add_payment("S2", "A2")
     shop.app.jinja_loader = FileSystemLoader(tmp_path)
-    shop.app.context_processor(
-        lambda: dict.fromkeys(("language", "shop_name", "state", "order", "price", "support"), "o")
-    )
+    shop.app.context_processor(lambda: dict.fromkeys(NAMES, "o"))
     shop.app.jinja_env.add_extension("jinja2.ext.i18n")
     translated = {"Log out": "Выйти", "Basket": "Корзина", "Payment": "wrong"}
     shop.app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # the extension's
         lambda message: translated.get(message, message), lambda one, *_: one, newstyle=True
     )
-    page = shop.app.test_client().get("/pay/checkout/A1", headers={"Accept-Language": "ru"}).text
+    frame_of_theirs = f"Выйти Корзина [{' '.join('o' for _ in NAMES)}]<main>Корзина "
 
-    assert page.startswith("Выйти Корзина [o o o o o o]<main>Корзина ")
-    assert "Перейти к оплате" in page
+    for path in (
+        *("/pay/checkout/A1", "/pay/checkout/nothing"),
+        *("/pay/return?session_id=S2", "/pay/cancel/reference-of-S2-A2"),
+    ):
+        page = shop.app.test_client().get(path, headers={"Accept-Language": "ru"}).text
+        assert page.startswith(frame_of_theirs), path
+        assert "wrong" not in page, path
+
+    assert "Перейти к оплате" in shop.app.test_client().get(
+        "/pay/checkout/A1", headers={"Accept-Language": "ru"}
+    ).text
