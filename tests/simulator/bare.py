@@ -3,8 +3,14 @@
 import http.client
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
+
+from spayon_flask.simulator.creation import Creation
+
+#: A session that no client has asked for over HTTP.
+CREATION = Creation("Coffee", Decimal(1000), "AMD", callback_url="https://shop.example/callback")
 
 
 @dataclass(frozen=True)

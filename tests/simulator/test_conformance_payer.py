@@ -37,41 +37,20 @@ def test_the_page_says_what_is_paid_and_leads_away(
     assert "<form" not in page
 
 
-def test_a_page_about_nothing_or_markup_is_for_a_payer(api: Bare) -> None:
-    """An unknown payment is a page with 404; what a shop sends is shown as text."""
+def test_an_unknown_payment_is_a_page_for_a_payer(api: Bare) -> None:
+    """With 404."""
     answer = api.get("/pay/unknown")
-    created = api.create(product_name="<script>alert(1)</script>").json
 
     assert answer.code == 404
     assert "There is no such payment" in answer.text
-    assert "<script>alert" not in api.get(f"/pay/{created['session_id']}").text
 
 
-@pytest.mark.parametrize(
-    ("language", "words"),
-    [
-        ("ru", "деньги не списываются"),
-        ("hy", "գումար չի գանձվում"),
-        ("hy-AM", "գումար չի գանձվում"),
-        ("fr", "no money moves"),
-    ],
-)
+@pytest.mark.parametrize(("language", "words"), [("ru", "деньги"), ("hy", "գումար")])
 def test_the_page_speaks_the_language_of_the_session(api: Bare, language: str, words: str) -> None:
-    """And English if it does not know the language."""
+    """As the shop has said when it was created."""
     created = api.create(language=language).json
 
     assert words in api.get(f"/pay/{created['session_id']}").text
-
-
-def test_an_approved_card_pays_and_leads_back(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
-    """To return_url, whose query gains the session_id."""
-    answer = pay(api, session, number="4111 1111 1111 1111")
-
-    assert answer.code == 303
-    assert answer.headers["Location"] == f"{shop.url}/pay/return?lang=hy&session_id={session.id}"
-    assert session.status == "paid"
 
 
 @pytest.mark.parametrize(
@@ -83,14 +62,16 @@ def test_an_approved_card_pays_and_leads_back(
         ("https://a.example/x?a=1#part", "https://a.example/x?a=1&session_id={}#part"),
     ],
 )
-def test_the_session_id_joins_any_return_url(
+def test_an_approved_card_pays_and_leads_back_to_any_return_url(
     sim: Simulator, api: Bare, return_url: str, location: str
 ) -> None:
-    """Whatever it holds already stays as it is."""
+    """Whatever that holds already stays as it is, and its query gains the session_id."""
     session = sim.sessions[api.create(return_url=return_url).json["session_id"]]
-    answer = pay(api, session, number="4111111111111111")
+    answer = pay(api, session, number="4111 1111 1111 1111")
 
+    assert answer.code == 303
     assert answer.headers["Location"] == location.format(session.id)
+    assert session.status == "paid"
 
 
 @pytest.mark.parametrize(

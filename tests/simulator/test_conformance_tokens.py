@@ -7,18 +7,14 @@ from tests.simulator.bare import Bare
 
 
 def test_a_token_is_sold_for_the_client_id_and_secret(stranger: Bare) -> None:
-    """Answer 200 with `access_token`, `token_type` and `expires_in`."""
+    """A JWT as `access_token`, its `token_type` and `expires_in`."""
     answer = stranger.log_in()
 
     assert answer.code == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json["token_type"] == "Bearer"
     assert answer.json["expires_in"] == 3600
-
-
-def test_a_token_has_the_shape_of_a_jwt(stranger: Bare) -> None:
-    """Three parts with points between them."""
-    assert stranger.log_in().json["access_token"].count(".") == 2
+    assert answer.json["access_token"].count(".") == 2
 
 
 @pytest.mark.parametrize("wrong", [{"client_id": "other"}, {"client_secret": "other"}])
@@ -36,37 +32,26 @@ def test_a_malformed_token_request_is_answered_with_400(stranger: Bare, body: st
     assert "client_secret" in answer.json["error"]
 
 
-def test_a_call_without_a_token_is_answered_with_401(stranger: Bare) -> None:
-    """For creation and status alike."""
+def test_a_call_without_a_token_that_was_sold_is_answered_with_401(stranger: Bare) -> None:
+    """For creation and status alike: no token, an unknown one, or another scheme than Bearer."""
     assert stranger.create().code == 401
     assert stranger.status("any").code == 401
 
-
-def test_an_unknown_token_is_answered_with_401(stranger: Bare) -> None:
-    """Even one of the right shape."""
     stranger.token = "a.b.c"
-
     assert stranger.create().code == 401
 
+    stranger.log_in()
+    basic = f"Basic {stranger.token}"
+    assert stranger.post("/api/product/session", {}, Authorization=basic).code == 401
 
-def test_a_token_is_good_for_an_hour(sim: Simulator, api: Bare) -> None:
-    """And for not one second more."""
+
+def test_a_token_is_good_for_an_hour_whatever_was_sold_after_it(sim: Simulator, api: Bare) -> None:
+    """Two workers of a shop may each have their own; none is good for one second more."""
+    first = api.token
     sim.clock.step(3599)
+    api.log_in()
+    api.token = first
     assert api.create().code == 200
 
     sim.clock.step(1)
     assert api.create().code == 401
-
-
-def test_a_new_token_does_not_end_the_one_before(api: Bare) -> None:
-    """Two workers of a shop may each have their own."""
-    first = api.token
-    api.log_in()
-    api.token = first
-
-    assert api.create().code == 200
-
-
-def test_a_token_opens_nothing_under_another_scheme(api: Bare) -> None:
-    """The documentation says Bearer."""
-    assert api.post("/api/product/session", {}, Authorization=f"Basic {api.token}").code == 401

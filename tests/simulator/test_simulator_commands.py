@@ -43,17 +43,6 @@ def test_a_session_can_be_ended(
     assert len(shop.received) == 1
 
 
-def test_a_session_that_is_over_is_left_alone(api: Bare, session: PaymentSession) -> None:
-    """Unless a late payment is asked for."""
-    api.post(f"/_simulator/sessions/{session.id}/expire", {})
-
-    refused = api.post(f"/_simulator/sessions/{session.id}/pay", {})
-    assert refused.code == 409
-    assert "expired already" in refused.json["notice"]
-
-    assert api.post(f"/_simulator/sessions/{session.id}/pay", {"late": True}).code == 200
-
-
 @pytest.mark.parametrize(
     ("way", "count"),
     [
@@ -95,10 +84,15 @@ def test_what_is_unknown_or_senseless_does_nothing(api: Bare, session: PaymentSe
         assert words in answer.json.get("notice", ""), (path, fields)
 
 
-def test_clock_faults_and_tokens_are_commanded(sim: Simulator, api: Bare) -> None:
-    """The clock at any speed, a fault by its kind and number, tokens as if Spayon forgot them."""
+def test_clock_faults_and_tokens_are_commanded(
+    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
+) -> None:
+    """What falls due at a step has happened; a fault has its number; tokens can be forgotten."""
     api.post("/_simulator/clock", {"scale": 60})
     assert sim.clock.scale == 60
+
+    api.post("/_simulator/clock", {"step": 900})
+    assert (session.status, len(shop.received)) == ("expired", 1)
 
     number = api.post("/_simulator/faults", {"kind": "html", "times": "all"}).json["number"]
     assert [fault.kind for fault in sim.faults] == ["html"]
@@ -121,14 +115,6 @@ def test_held_callbacks_are_released(
 
     answer = api.post("/_simulator/callbacks/release", {"order": "reversed"})
     assert answer.json["codes"] == [200]
-
-
-def test_the_clock_can_be_stepped(api: Bare, shop: Shop, session: PaymentSession) -> None:
-    """What falls due on the way has happened when the command is answered."""
-    api.post("/_simulator/clock", {"step": 900})
-
-    assert session.status == "expired"
-    assert len(shop.received) == 1
 
 
 def test_a_button_leads_back_to_its_page_and_nowhere_else(press: Press) -> None:
@@ -168,6 +154,13 @@ def test_a_simulator_behind_a_proxy_takes_commands_under_its_public_name() -> No
         api.close()
 
     assert (own.code, foreign.code, named.code) == (200, 403, 200)
+
+
+def test_health_is_told_under_any_name(api: Bare) -> None:
+    """A container's own check may use the container's name."""
+    answer = api.ask("GET", "/_simulator/health", headers={"Host": "simulator:5001"})
+
+    assert (answer.code, answer.json) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("host", ["[", "::1", "a b", "127.0.0.1:x", "user@127.0.0.1", "%00"])

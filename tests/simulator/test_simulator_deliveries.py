@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import pytest
 
 from spayon_flask.simulator import PaymentSession, Simulator
+from spayon_flask.simulator.commands import in_short
 from spayon_flask.simulator.deliveries import damage
 from spayon_flask.simulator.transport import Answer
-from tests.simulator.bare import Bare
+from tests.simulator.bare import CREATION, Bare
 from tests.simulator.shop import Shop
 
 
@@ -163,7 +164,7 @@ def test_a_failed_attempt_says_its_likely_cause(
     ],
 )
 def test_a_shop_out_of_reach_is_explained(sim: Simulator, api: Bare, url: str, words: str) -> None:
-    """It may be down, or its address may be wrong."""
+    """It may be down, or its address wrong; it is not said to be waited for."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -172,6 +173,7 @@ def test_a_shop_out_of_reach_is_explained(sim: Simulator, api: Bare, url: str, w
 
     assert delivery is not None
     assert words in delivery.attempts[0].cause
+    assert in_short([delivery]) == "Callback: no answer."
 
 
 def test_a_transport_of_ones_own_carries_the_callbacks() -> None:
@@ -183,15 +185,6 @@ def test_a_transport_of_ones_own_carries_the_callbacks() -> None:
         return Answer(200)
 
     sim = Simulator(transport=carry)
-    client = sim.app.test_client()
-    sold = client.post(
-        "/api/tokens", json={"client_id": "simulator-client", "client_secret": "simulator-secret"}
-    )
-    created = client.post(
-        "/api/product/session",
-        json={"product_id": 1, "callback_url": "https://shop.example/callback"},
-        headers={"Authorization": f"Bearer {sold.json and sold.json['access_token']}"},
-    )
-    sim.pay(created.json["session_id"] if created.json else "")
+    sim.pay(sim.create(CREATION).id)
 
-    assert carried == [("https://shop.example/callback", True)]
+    assert carried == [(CREATION.callback_url, True)]

@@ -20,29 +20,19 @@ from tests.simulator.shop import Shop
 SESSIONS = "POST /api/product/session"
 
 
-@pytest.mark.parametrize("code", [429, 500, 503])
-def test_an_error_answer_does_nothing(sim: Simulator, api: Bare, code: int) -> None:
-    """And the next call works again."""
-    sim.fault("error", on="sessions", code=code)
-
-    assert api.create().code == code
-    assert sim.sessions.created == 0
-    assert api.create().code == 200
-
-
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 502])
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 429, 500, 502, 503])
 def test_any_call_can_be_refused(sim: Simulator, api: Bare, code: int) -> None:
-    """Also with codes that say that the shop is wrong."""
+    """Also with codes that say that the shop is wrong; nothing is done."""
     calls: dict[str, Callable[[], Answer]] = {
         "sessions": api.create,
         "status": lambda: api.status("x"),
+        "tokens": lambda: api.post("/api/tokens", {}),
     }
     for on, call in calls.items():
         sim.fault("error", on=on, code=code)
         assert call().code == code
 
-    sim.fault("error", on="tokens", code=code)
-    assert api.post("/api/tokens", {}).code == code
+    assert sim.sessions.created == 0
 
 
 def test_retry_after_is_seconds_or_a_date_or_missing(sim: Simulator, api: Bare) -> None:
@@ -117,39 +107,15 @@ def test_a_slow_answer_takes_real_time(sim: Simulator, api: Bare, kind: str) -> 
     assert kind == "trickle" or list(sim.requests)[-1].seconds >= 0.2
 
 
-def test_expires_in_can_be_text(sim: Simulator, stranger: Bare) -> None:
-    """Once, as often as any fault."""
-    sim.fault("expires_in_text")
-
-    assert [stranger.log_in().json["expires_in"] for _ in range(2)] == ["3600", 3600]
-
-
-def test_a_new_token_can_kill_the_old_one(sim: Simulator, api: Bare) -> None:
-    """The new one opens what the old one no longer does."""
-    old = api.token
-    sim.fault("old_tokens_die")
-    api.log_in()
-
-    assert api.create().code == 200
-    assert api.get("/api/product/session/x", Authorization=f"Bearer {old}").code == 401
-
-
-def test_a_status_answer_can_say_what_nobody_knows(
-    sim: Simulator, api: Bare, session: PaymentSession
+def test_a_status_that_nobody_knows_comes_before_the_true_one(
+    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
 ) -> None:
-    """The session itself stays as it was."""
+    """In a status answer and in a callback; the session itself stays as it was."""
     sim.fault("unknown_status")
-
     assert [api.status(session.id).json["status"] for _ in range(2)] == [UNKNOWN_STATUS, "pending"]
 
-
-def test_a_callback_with_an_unknown_status_comes_before_the_true_one(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """Both are correctly signed."""
     sim.fault("callback_unknown_status")
     sim.pay(session.id)
-
     told = [json.loads(received.body)["status"] for received in shop.received]
     assert told == [UNKNOWN_STATUS, "paid"]
 
@@ -188,8 +154,9 @@ def test_a_callback_that_goes_astray_comes_in_its_time(
 
 
 def test_a_fault_can_strike_one_order_only(sim: Simulator, api: Bare, shop: Shop) -> None:
-    """Its creation, its status calls, its callbacks."""
-    sim.fault("error", on="sessions", order="A", times=None)
+    """Its creation, its status calls, its callbacks; a token is about no order."""
+    sim.fault("error", order="A", times=None)
+    assert api.log_in().code == 200
     assert [api.create(order_id=order).code for order in ("A", "B")] == [503, 200]
 
     sim.faults.clear()
@@ -203,13 +170,6 @@ def test_a_fault_can_strike_one_order_only(sim: Simulator, api: Bare, shop: Shop
         sim.pay(session_id)
 
     assert [json.loads(received.body)["orderId"] for received in shop.received] == ["A"]
-
-
-def test_a_token_is_about_no_order(sim: Simulator, stranger: Bare) -> None:
-    """A fault for one order leaves it alone."""
-    sim.fault("error", order="A", times=None)
-
-    assert stranger.log_in().code == 200
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -234,37 +194,37 @@ def test_every_callback_comes_twice_and_reversed(sim: Simulator, api: Bare, shop
     assert told == "BBAADDCC"
 
 
-def test_a_token_can_die_early(sim: Simulator, stranger: Bare) -> None:
-    """Whatever its expires_in says."""
+def test_a_token_can_be_odd(sim: Simulator, stranger: Bare) -> None:
+    """Its life as text, once; dead whatever its expires_in says; the death of the old one."""
+    sim.fault("expires_in_text")
+    assert [stranger.log_in().json["expires_in"] for _ in range(2)] == ["3600", 3600]
+
     sim.fault("token_dies_early", seconds=10)
     assert stranger.log_in().json["expires_in"] == 3600
     assert stranger.create().code == 200
-
     sim.clock.step(10)
     assert stranger.create().code == 401
+
+    stranger.log_in()
+    old = stranger.token
+    sim.fault("old_tokens_die")
+    stranger.log_in()
+    assert stranger.create().code == 200
+    assert stranger.get("/api/product/session/x", Authorization=f"Bearer {old}").code == 401
 
 
 def test_a_duplicated_callback_arrives_twice_at_once(
     sim: Simulator, shop: Shop, session: PaymentSession
 ) -> None:
-    """Both before the shop has answered either."""
+    """Both before the shop has answered either; the duplicate has no attempts of its own."""
+    shop.code = 500
     shop.hold_until(2)
     sim.fault("callback_duplicated")
     sim.pay(session.id)
     sim.settle()
-
     assert len(shop.received) == 2
 
-
-def test_a_duplicate_of_a_refused_callback_is_redelivered_once(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
-    """The duplicate has no attempts of its own."""
-    shop.code = 500
-    sim.fault("callback_duplicated")
-    sim.pay(session.id)
     sim.clock.step(900)
-
     assert len(shop.received) == 2 + 2
 
 

@@ -1,8 +1,6 @@
 """A simulator that behaves as Spayon did in the report of a rehearsal."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 
 from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.__main__ import main
+from tests.simulator.test_simulator_program import running
 
 REPORT: dict[str, Any] = {
     "report": 1,
@@ -60,12 +59,7 @@ def test_what_is_no_report_is_refused(
 def test_the_program_takes_a_report(file: Path) -> None:
     """It greets as ever, and says what it cannot do."""
     file.write_text(json.dumps({"like": {"creation_code": 299}}))
-    program = [sys.executable, "-m", "spayon_flask.simulator", "--port", "0", "--like", str(file)]
 
-    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
-        assert p.stderr is not None
-        said = p.stderr.readline()
-        p.terminate()
-        p.communicate(timeout=10)
-
-    assert "Not like the report: creation_code" in said
+    with running("--like", str(file)) as (program, _):
+        assert program.stderr is not None
+        assert "Not like the report: creation_code" in program.stderr.readline()

@@ -63,39 +63,33 @@ def test_a_long_text_is_cut(requests: RequestLog) -> None:
     assert len(requests.hide("x" * 10_000)) == TEXT_KEPT + len("...")
 
 
-def test_calls_are_counted_by_endpoint(sim: Simulator, api: Bare) -> None:
-    """Whatever came of them."""
+def test_calls_and_connections_are_counted(sim: Simulator, api: Bare) -> None:
+    """Whatever came of them; counting can begin anew, as when a test's own part begins."""
     api.create()
     api.create(price=0)
 
     assert sim.requests.counts == {TOKENS: 1, SESSIONS: 2}
     assert sim.requests.count() == 3
     assert sim.requests.count("GET /api/product/session/{session_id}") == 0
-
-
-def test_counting_can_begin_anew(sim: Simulator, api: Bare) -> None:
-    """As when a test's own part begins."""
-    sim.requests.reset()
-    api.create()
-
-    assert sim.requests.counts == {SESSIONS: 1}
-    assert [call.endpoint for call in sim.requests] == [SESSIONS]
-
-
-def test_connections_are_counted(sim: Simulator, api: Bare) -> None:
-    """A client that keeps one open has one."""
-    api.create()
     assert sim.requests.connections == 1
 
+    sim.requests.reset()
     api.close()
     api.create()
+    assert sim.requests.counts == {SESSIONS: 1}
+    assert [call.endpoint for call in sim.requests] == [SESSIONS]
     assert sim.requests.connections == 2
 
 
-def test_what_was_remembered_shows_no_secret(sim: Simulator, api: Bare) -> None:
-    """Not even to the program that started the simulator."""
-    api.create()
+def test_what_was_remembered_shows_no_secret() -> None:
+    """Neither to the program that started the simulator, nor on its pages."""
+    with Simulator(client_secret="own-1", callback_secret="own-2") as sim:
+        api = Bare(sim.url)
+        api.log_in(client_secret="own-1")
+        api.create()
+        pages = ("setup", "requests", "requests/1", "requests/2")
+        shown = repr(list(sim.requests)) + "".join(api.get(f"/_simulator/{p}").text for p in pages)
+        api.close()
 
-    shown = repr(list(sim.requests))
-    assert "simulator-secret" not in shown
-    assert str(api.token) not in shown
+    assert [text for text in ("own-1", "own-2", str(api.token)) if text in shown] == []
+    assert "Bearer (hidden)" in shown

@@ -3,15 +3,12 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
 from spayon_flask.simulator import Simulator, deliveries, log, sessions
-from spayon_flask.simulator.creation import Creation
 from spayon_flask.simulator.transport import Answer
-
-CREATION = Creation("Coffee", Decimal(1000), "AMD", callback_url="https://shop.example/callback")
+from tests.simulator.bare import CREATION
 
 
 def accept(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:

@@ -17,9 +17,10 @@ from tests.simulator.shop import Shop
 
 @contextmanager
 def running(path: Path) -> Iterator[tuple[Simulator, Bare]]:
-    """Run a simulator with its state in *path*, and a client without a token."""
+    """Run a simulator with its state in *path*, and a client with a token."""
     with Simulator(time_scale=0, seed=3, state=path) as sim:
         client = Bare(sim.url)
+        client.log_in()
         yield sim, client
         client.close()
 
@@ -51,65 +52,45 @@ def path(tmp_path: Path) -> Path:
 def test_everything_is_there_again_after_a_restart(path: Path, shop: Shop) -> None:
     """Sessions, declines, deliveries, requests, tokens and the shape of answers."""
     with running(path) as (sim, api):
-        api.log_in()
         sim.shape.change(price="padded")
-        session_id = api.create(callback_url=shop.url, order_id="A", language="hy").json[
-            "session_id"
-        ]
+        created = api.create(callback_url=shop.url, order_id="A", language="hy").json
+        session_id = created["session_id"]
         sim.attempt(session_id, sim.card("05"))
         sim.decline(session_id, "1A")
         api.create()
         before, token = snapshot(sim), api.token
 
-    with running(path) as (sim, api):
-        api.token = token
+    with Simulator(time_scale=0, seed=3, state=path) as sim:
         after = snapshot(sim)
+        api = Bare(sim.url)
+        api.token = token
         assert api.status(session_id).json["status"] == "failed"
+        api.close()
 
     assert after["now"] >= before["now"]
     assert {**after, "now": None} == {**before, "now": None}
 
 
-def test_a_redelivery_goes_on_after_a_restart(path: Path, shop: Shop) -> None:
-    """With the attempts that are left."""
+def test_what_was_to_come_comes_after_a_restart(path: Path, shop: Shop) -> None:
+    """The attempts that are left, the end of a session in its own time, and what is held."""
     shop.code = 500
     with running(path) as (sim, api):
-        api.log_in()
         sim.pay(api.create(callback_url=shop.url).json["session_id"])
-
-    with running(path) as (sim, _):
-        sim.clock.step(900)
-
-    assert len(shop.received) == 3
-    assert len({received.body for received in shop.received}) == 1
-
-
-def test_a_session_expires_after_a_restart(path: Path, shop: Shop) -> None:
-    """At its own time."""
-    with running(path) as (sim, api):
-        api.log_in()
-        session_id = api.create(callback_url=shop.url).json["session_id"]
-        sim.clock.step(800)
-
-    with running(path) as (sim, _):
-        sim.clock.step(99)
-        assert sim.sessions[session_id].status == "pending"
-        sim.clock.step(1)
-        assert sim.sessions[session_id].status == "expired"
-
-
-def test_a_held_callback_is_held_after_a_restart(path: Path, shop: Shop) -> None:
-    """Until it is released."""
-    with running(path) as (sim, api):
-        api.log_in()
+        pending = api.create().json["session_id"]
+        sim.clock.step(200)
         sim.hold_callbacks()
         sim.pay(api.create(callback_url=shop.url).json["session_id"])
 
     with running(path) as (sim, _):
-        assert shop.received == []
+        assert len(shop.received) == 1
+        sim.clock.step(699)
+        assert (sim.sessions[pending].status, len(shop.received)) == ("pending", 3)
+        sim.clock.step(1)
+        assert sim.sessions[pending].status == "expired"
         sim.release()
 
-    assert len(shop.received) == 1
+    assert len(shop.received) == 4
+    assert len({received.body for received in shop.received[:3]}) == 1
 
 
 def test_ids_and_numbers_do_not_repeat_after_a_restart(path: Path, shop: Shop) -> None:
@@ -117,7 +98,6 @@ def test_ids_and_numbers_do_not_repeat_after_a_restart(path: Path, shop: Shop) -
     ids, numbers = set(), []
     for _ in range(2):
         with running(path) as (sim, api):
-            api.log_in()
             ids.add(api.create(callback_url=shop.url).json["session_id"])
             (delivery,) = sim.deliver(max(ids, key=lambda key: sim.sessions[key].created_at))
             numbers.append(delivery.number)
@@ -126,13 +106,17 @@ def test_ids_and_numbers_do_not_repeat_after_a_restart(path: Path, shop: Shop) -
     assert numbers == [1, 2]
 
 
-def test_saving_leaves_nothing_beside_the_file(path: Path) -> None:
-    """It is written elsewhere first, and put in its place whole."""
-    with running(path) as (_, api):
-        api.log_in()
+def test_the_file_is_one_that_nobody_else_reads_and_without_secrets(path: Path) -> None:
+    """It is written elsewhere first, and put in its place whole; payers' names are in it."""
+    with running(path):
+        pass
 
+    text = path.read_text()
     assert {each.name for each in path.parent.iterdir()} == {path.name, f"{path.name}.lock"}
-    assert json.loads(path.read_text().splitlines()[0])["tokens"]
+    assert json.loads(text.splitlines()[0])["tokens"]
+    assert path.stat().st_mode & 0o077 == 0
+    assert "simulator-secret" not in text
+    assert "simulator-callback-secret" not in text
 
 
 def saved(path: Path) -> Simulator:
@@ -147,7 +131,6 @@ def saved(path: Path) -> Simulator:
 def test_what_happens_is_in_the_file_at_once(path: Path, shop: Shop) -> None:
     """Without an orderly end."""
     with running(path) as (sim, api):
-        api.log_in()
         session_id = api.create(callback_url=shop.url, order_id="A").json["session_id"]
         sim.pay(session_id)
         wait_until(lambda: bool(list(saved(path).deliveries)))
@@ -161,7 +144,6 @@ def test_what_happens_is_in_the_file_at_once(path: Path, shop: Shop) -> None:
 def test_a_line_that_a_kill_has_cut_off_is_left_out(path: Path) -> None:
     """And the lines before it count."""
     with running(path) as (_, api):
-        api.log_in()
         api.create(order_id="A")
 
     with path.open("a") as file:
@@ -173,7 +155,6 @@ def test_a_line_that_a_kill_has_cut_off_is_left_out(path: Path) -> None:
 def test_what_was_cleared_stays_away(path: Path) -> None:
     """Also if the file was never written anew since."""
     with running(path) as (sim, api):
-        api.log_in()
         api.create(order_id="A")
         wait_until(lambda: bool(list(saved(path).sessions)))
         sim.clear()
@@ -188,7 +169,6 @@ def test_the_file_is_written_anew_before_it_grows_too_long(
     """And nothing is lost by it."""
     monkeypatch.setattr(state, "GROWTH", 1000)
     with running(path) as (_, api):
-        api.log_in()
         for number in range(10):
             api.create(order_id=f"A-{number}")
             wait_until(lambda wanted=number + 1: len(saved(path).sessions) == wanted)  # type: ignore[misc]  # its default
@@ -196,16 +176,6 @@ def test_the_file_is_written_anew_before_it_grows_too_long(
         lines = path.read_text().splitlines()
 
     assert len(lines) < 10
-
-
-def test_secrets_are_not_in_the_file(path: Path) -> None:
-    """Neither the client's nor the one for callbacks."""
-    with running(path) as (_, api):
-        api.log_in()
-
-    text = path.read_text()
-    assert "simulator-secret" not in text
-    assert "simulator-callback-secret" not in text
 
 
 def test_a_file_that_cannot_be_the_state_is_left_alone_and_said_at_once(path: Path) -> None:
@@ -241,7 +211,6 @@ def test_a_file_that_is_mounted_is_written_in_place(
     path.touch()
     monkeypatch.setattr(Path, "replace", busy)
     with running(path) as (_, api):
-        api.log_in()
         api.create(order_id="A")
 
     assert [session.order_id for session in saved(path).sessions] == ["A"]
@@ -249,14 +218,6 @@ def test_a_file_that_is_mounted_is_written_in_place(
         "copy.json",
         "simulator.json.lock",
     ]
-
-
-def test_nobody_else_on_the_machine_reads_the_file(path: Path) -> None:
-    """Names and addresses of whoever tries the shop are in it."""
-    with running(path) as (_, api):
-        api.log_in()
-
-    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_a_simulator_that_was_stopped_can_be_started_again(path: Path, shop: Shop) -> None:
@@ -275,8 +236,7 @@ def test_a_simulator_that_was_stopped_can_be_started_again(path: Path, shop: Sho
 
 def test_a_disk_that_fails_stops_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the simulator ends as it should."""
-    with running(path) as (_, api):
-        api.log_in()
+    with running(path):
         path.parent.rename(path.parent.with_name("moved"))
 
     assert "could not save its state" in caplog.text
