@@ -45,8 +45,8 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
     [
         ("CLIENT_ID", 1.5, "must be text"),
         ("CLIENT_SECRET", "hush\n", "white space"),
-        ("CALLBACK_SECRET", [], "empty list"),
-        ("CALLBACK_SECRET", ["a", ""], "missing"),
+        ("CALLBACK_SECRET", [], "missing"),
+        ("CALLBACK_SECRET", ["a", ""], "must not be empty"),
         ("CALLBACK_SECRET", ["real", "simulator-callback-secret"], "a secret of the simulator"),
         ("CALLBACK_SECRET", "simulator-callback-secret", "a secret of the simulator"),
         ("CLIENT_SECRET", "simulator-secret", "a secret of the simulator"),
@@ -71,8 +71,7 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
         ("TOKEN_CACHE", "redis://", "cachelib"),
         ("LANGUAGE", ["en"], "must be text"),
         ("LANGUAGE_CODES", "hy", "must map"),
-        ("SHOP_NAME", {}, "map language codes"),
-        ("SHOP_NAME", {"hy": ""}, "map language codes"),
+        ("SHOP_NAME", {"hy": ""}, "must not be empty"),
         ("SHOP_NAME", {"hy": "a\nb"}, "line breaks"),
         ("SHOP_NAME", 1.5, "must be text"),
         ("SHOP_URL", "javascript:alert(1)", "must be a URL"),
@@ -80,7 +79,7 @@ def test_a_missing_key_is_named_with_the_place_to_find_it(key: str, value: str |
         ("SHOP_URL", {"en": "/en/", "hy": "hy/"}, "must be a URL"),
         ("SUPPORT", ["a@b.example"], "must be text"),
         ("AVAILABLE_PAYMENT_METHODS", "visamaster,,mir", "list of names"),
-        ("AVAILABLE_PAYMENT_METHODS", {}, "list of names"),
+        ("AVAILABLE_PAYMENT_METHODS", 5, "list of names"),
     ],
 )
 def test_a_senseless_setting_is_named_with_the_remedy(key: str, value: Any, remedy: str) -> None:
@@ -217,8 +216,8 @@ def test_all_that_is_missing_is_said_in_one_error() -> None:
         Settings.from_config({})
 
     assert str(caught.value).startswith(
-        "SPAYON_CLIENT_ID, SPAYON_CLIENT_SECRET, SPAYON_CALLBACK_SECRET and SPAYON_PUBLIC_URL are "
-        "missing: copy the secrets from the settings in Spayon's admin panel; set PUBLIC_URL to"
+        "SPAYON_CLIENT_ID and SPAYON_CLIENT_SECRET and SPAYON_CALLBACK_SECRET and "
+        "SPAYON_PUBLIC_URL are missing: the secrets are in the settings of Spayon's admin panel;"
     )
 
 
@@ -230,7 +229,7 @@ def test_a_secret_may_hold_a_comma() -> None:
     "config", [{}, {"SERVER_NAME": "shop.example"}, {"TRUSTED_HOSTS": ["shop.example"]}]
 )
 def test_in_production_the_address_must_be_said(config: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="SPAYON_PUBLIC_URL is missing: set PUBLIC_URL to"):
+    with pytest.raises(ConfigError, match=r"PUBLIC_URL is missing: .*the address of the shop"):
         Settings.from_config(NEEDED | config)
 
 

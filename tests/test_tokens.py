@@ -339,7 +339,7 @@ class TestSharedCache:
 
             set = add = delete = get  # type: ignore[assignment]  # a stand-in
 
-        tokens = TokenService(gateway, cache=Broken())  # type: ignore[arg-type]  # what is tested
+        tokens = TokenService(gateway, cache=Broken())
 
         assert (tokens.get(), tokens.get()) == ("token-1", "token-1")
         assert "TOKEN_CACHE" in caplog.text

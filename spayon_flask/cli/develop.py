@@ -12,10 +12,11 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..client.connections import Probed, probe
+from ..domain import values
 from ..domain.reports import write_callback
 from ..domain.signing import sign
 from ..errors import ConfigError
-from ..settings.reader import ConfigReader
+from ..settings import ConfigReader
 from ..state import AppState, Current
 from ..storage.ledger import Filter
 from .command import Command
@@ -102,7 +103,7 @@ def create_trigger(current: Current) -> click.Command:
 
 def _base(state: AppState, url: str | None) -> str:
     """Return scheme, host and path prefix of the shop: *url*, or else PUBLIC_URL."""
-    given = ConfigReader({"--url": url}, "").url("--url")
+    given = ConfigReader({"--url": url}, "").get("--url", values.url)
     base = given or state.settings.public_url
 
     if base is None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -24,6 +21,8 @@ from urllib3.exceptions import (
     NewConnectionError,
     ProtocolError,
 )
+
+from ..settings import is_loopback
 
 #: Connections kept alive; threads beyond that many open one for the call.
 POOL_SIZE = 64
@@ -94,16 +93,6 @@ class _InPlaceOfTheNetwork(HTTPAdapter):
             request,
             HTTPResponse(io.BytesIO(answer), headers=headers, status=status, preload_content=False),
         )
-
-
-def is_loopback(url: str) -> bool:
-    """Return True if *url* leads to this very machine."""
-    host = urlsplit(url).hostname or ""
-
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-
-    return host == "localhost" or host.endswith(".localhost")
 
 
 def is_refused(error: Exception) -> bool:

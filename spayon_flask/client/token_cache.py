@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..domain.redaction import Hidden
-from ..settings.reader import TokenCache
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class CachedToken:
 
     def __init__(
         self,
-        cache: TokenCache,
+        cache: Any,
         key: str,
         *,
         clock: Callable[[], float] = time.monotonic,

@@ -10,11 +10,10 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..domain.redaction import Hidden
 from ..errors import GatewayError, GatewayUnavailableError
-from ..settings.reader import TokenCache
 from .token_cache import LOCK_SECONDS, CachedToken
 
 logger = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ class TokenService:
         fetch: Callable[..., Token],
         *,
         clock: Callable[[], float] = time.monotonic,
-        cache: TokenCache | None = None,
+        cache: Any = None,
         cache_key: str = "spayon:token",
     ) -> None:
         self._fetch = fetch
