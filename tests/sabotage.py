@@ -34,7 +34,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sabotage", description=__doc__)
     parser.add_argument("names", nargs="*", help="words of the sabotages to try; all by default")
     wanted = parser.parse_args().names
-    chosen = [each for each in SABOTAGES if not wanted or any(word in each.name for word in wanted)]
+    chosen = [
+        (path, each)
+        for path, group in SABOTAGES.items()
+        for each in group
+        if not wanted or any(word in each.name for word in wanted)
+    ]
     copies: SimpleQueue[Path] = SimpleQueue()
 
     with TemporaryDirectory(prefix="spayon-sabotage-") as folder:
@@ -43,19 +48,18 @@ def main() -> int:
 
         # All of them pass while nothing is broken, or their failing would show nothing.
         sound = copies.get()
-        files = sorted({each.file for each in chosen})
-        broken = _run(sound, files, " or ".join(f"({each.tests})" for each in chosen))
+        broken = _run(sound, *(each.tests for _, each in chosen))
         copies.put(sound)
 
         if broken:
             print(f"{broken} fails without any sabotage")
             return 1
 
-        def try_out(sabotage: Sabotage) -> bool:
+        def try_out(work: tuple[str, Sabotage]) -> bool:
             copy = copies.get()
 
             try:
-                return _is_caught(sabotage, copy)
+                return _is_caught(*work, copy)
 
             finally:
                 copies.put(copy)
@@ -73,20 +77,20 @@ def _copy(target: Path) -> Path:
     return target
 
 
-def _is_caught(sabotage: Sabotage, copy: Path) -> bool:
+def _is_caught(module: str, sabotage: Sabotage, copy: Path) -> bool:
     """Apply *sabotage* to *copy*, run its tests, mend the copy again; return True if one failed."""
-    path = copy / "spayon_flask" / sabotage.path
+    path = copy / "spayon_flask" / module
     sound = path.read_text()
 
     if sound.count(sabotage.old) != 1:
-        print(f"NOT APPLIED  {sabotage.name}: {sabotage.path} has changed", flush=True)
+        print(f"NOT APPLIED  {sabotage.name}: {module} has changed", flush=True)
         return False
 
     began = time.monotonic()
     path.write_text(sound.replace(sabotage.old, sabotage.new))
 
     try:
-        failed = _run(copy, [sabotage.file], sabotage.tests)
+        failed = _run(copy, sabotage.tests)
 
     except BrokenRunError as error:
         print(f"NO PROOF  {sabotage.name}: {error}", flush=True)
@@ -101,12 +105,16 @@ def _is_caught(sabotage: Sabotage, copy: Path) -> bool:
     return bool(failed)
 
 
-def _run(copy: Path, files: list[str], tests: str) -> str:
-    """Run *tests* of *files*; return the first that failed, empty if all passed."""
+def _run(copy: Path, *tests: str) -> str:
+    """Run *tests*, each `file: words`; return the first that failed, empty if all passed."""
+    chosen = [each.split(": ") for each in tests]
+    paths = {Path("tests", name) for name, _ in chosen}
+    files = sorted(str(path.with_name(f"test_{path.name}.py")) for path in paths)
+    words = " or ".join(f"({words})" for _, words in chosen)
     result = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-p", "no:cacheprovider"),
-            *(*files, "-k", tests),
+            *(*files, "-k", words),
         ],
         cwd=copy,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "300"},

@@ -51,10 +51,10 @@ def test_the_page_says_how_many_sabotages_there_are_at_least() -> None:
     found = re.search(r"in more than (\d+) ways", PAGE)
 
     assert found is not None
-    assert int(found[1]) < len(SABOTAGES) < int(found[1]) + 100
+    assert int(found[1]) < sum(map(len, SABOTAGES.values())) < int(found[1]) + 100
 
 
 def test_every_sabotage_still_fits_the_package() -> None:
-    for each in SABOTAGES:
-        source = (ROOT / "spayon_flask" / each.path).read_text()
-        assert source.count(each.old) == 1, each.name
+    for path, group in SABOTAGES.items():
+        source = (ROOT / "spayon_flask" / path).read_text()
+        assert [each.name for each in group if source.count(each.old) != 1] == []
