@@ -64,7 +64,7 @@ class ConfigReader:
 
     def check(self, advice: str) -> None:
         """Raise `ConfigError` with *advice* if a required key is unset."""
-        names = " and ".join(self._prefix + key for key in self.missing)
+        names = ", ".join(self._prefix + key for key in self.missing)
         are = "is" if len(self.missing) == 1 else "are"
 
         if names:

@@ -13,10 +13,9 @@ from flask_sqlalchemy import SQLAlchemy
 from .cli import create_group, for_command_line, takes_no_payments
 from .client import Client
 from .client.tokens import TokenService
-from .domain.decorators import Decorators
-from .domain.handlers import Handlers
+from .domain.handlers import Handlers, check_function
 from .domain.orders import Order
-from .domain.registration import check_function
+from .domain.registration import Registration
 from .errors import ConfigError, UnknownVendorError
 from .reconcile import JOBS, Heartbeat, Step, Summary
 from .settings import Settings
@@ -34,7 +33,7 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Spayon(Decorators):
+class Spayon(Registration):
     """The payments of one vendor account, or of many, for any number of apps.
 
     *db* is the shop's `SQLAlchemy` object, *name* that of the account, *config_prefix* that of its
@@ -106,7 +105,7 @@ class Spayon(Decorators):
                 "and give the object of a second vendor account another name and config_prefix"
             )
 
-        handlers = self._registry.next_app()
+        handlers = self._next_app()
 
         try:
             check_app(app, self.db.session)

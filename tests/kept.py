@@ -97,7 +97,7 @@ class _Kept:
         shop.app.test_client().get("/")
         self._values = _copy(vars(shop))
         self._config = dict(shop.app.config)
-        self._registry = _copy(vars(shop.spayon._registry))
+        self._registration = _copy(vars(shop.spayon))
         self._handlers = _copy(vars(shop.spayon.handlers))
 
         with shop.app.app_context():
@@ -119,7 +119,7 @@ class _Kept:
             return False
 
         vars(shop).update(_copy(self._values))
-        vars(shop.spayon._registry).update(_copy(self._registry))
+        vars(shop.spayon).update(_copy(self._registration))
         vars(shop.spayon.handlers).update(_copy(self._handlers))
         shop.clock.now = Clock().now
         shop.app.config.clear()

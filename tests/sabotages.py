@@ -111,17 +111,17 @@ SABOTAGES = {
         ),
         Sabotage(
             "a factory that registers behind init_app ships twice",
-            "if line.first > 0:",
+            "if after and self.first > 0:",
             "handlers: a_factory_that_runs_again",
         ),
         Sabotage(
             "a factory that registers ahead of init_app ships twice",
-            "if line.first == 0 < line.turn == self._turn:",
+            "elif not is_newest:",
             "handlers: a_factory_that_runs_again",
         ),
         Sabotage(
             "a loop registers the last of its handlers alone",
-            "if line.turn != self._turn:",
+            "if turn not in self.turns:",
             "handlers: nothing_is_lost",
             "if True:",
         ),

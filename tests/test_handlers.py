@@ -17,8 +17,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
 from spayon_flask import ConfigError, HandlerError, RegistrationError, Spayon
-from spayon_flask.domain.handlers import check_result
-from spayon_flask.domain.registration import describe
+from spayon_flask.domain.handlers import check_result, describe
 from tests.shop import CONFIG
 
 
@@ -96,7 +95,7 @@ def test_a_decorator_with_parentheses_is_refused(spayon: Spayon, decorator: str)
 
 
 def test_a_class_is_refused(spayon: Spayon) -> None:
-    with pytest.raises(RegistrationError, match=r"not the class tests\.test_handlers\.Caller"):
+    with pytest.raises(RegistrationError, match=r"not <class 'tests\.test_handlers\.Caller'>"):
         spayon.on_paid(Caller)
 
 

@@ -216,7 +216,7 @@ def test_all_that_is_missing_is_said_in_one_error() -> None:
         Settings.from_config({})
 
     assert str(caught.value).startswith(
-        "SPAYON_CLIENT_ID and SPAYON_CLIENT_SECRET and SPAYON_CALLBACK_SECRET and "
+        "SPAYON_CLIENT_ID, SPAYON_CLIENT_SECRET, SPAYON_CALLBACK_SECRET, "
         "SPAYON_PUBLIC_URL are missing: the secrets are in the settings of Spayon's admin panel;"
     )
 

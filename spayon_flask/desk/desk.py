@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..domain.exports import STATUS_WORDS, amount_of, status_word, zone_name
+from ..domain.handlers import check_function
 from ..domain.orders import MAX_TEXT_LENGTH, has_control_characters
-from ..domain.registration import check_function
 from ..errors import RegistrationError
 from ..state import AppState
 from ..storage.ledger import Filter

@@ -8,8 +8,9 @@ import logging
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
 from ..errors import HandlerError, RegistrationError
@@ -18,6 +19,9 @@ from .orders import MAX_ID_LENGTH, MAX_TEXT_LENGTH, Order, has_control_character
 logger = logging.getLogger(__name__)
 
 _OURS = str(Path(__file__).parents[1])
+
+#: A call of such a function does nothing until somebody awaits or iterates, and nobody does.
+_USELESS = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 #: Given an order's key, and the vendor if there are many; None if there is no such order.
 OrderLoader = Callable[[str], Order | None] | Callable[[str, str], Order | None]
@@ -63,23 +67,10 @@ class Handlers:
         """
         check_result(function, self.surroundings(function, *arguments))
 
-    def put(self, decorator: str, function: object) -> bool:
-        """Have *function* run after the others, unless it runs already; return True if not."""
-        functions = self.functions[decorator]
-
-        if any(_is_same(function, other) for other in functions):
-            return False
-
-        functions.append(function)
-        return True
-
-    def drop(self, decorator: str, functions: Sequence[object]) -> None:
-        """Have none of *functions* run."""
-        self.functions[decorator] = [
-            each
-            for each in self.functions[decorator]
-            if not any(_is_same(each, other) for other in functions)
-        ]
+    def put(self, decorator: str, function: object) -> None:
+        """Have *function* run after the others, unless it runs already."""
+        if not any(_is_same(function, other) for other in self.functions[decorator]):
+            self.functions[decorator].append(function)
 
     def of_vendor(self, vendor: str | None) -> Handlers:
         """Return the same functions, as they run for *vendor*."""
@@ -120,6 +111,67 @@ def _is_same(function: object, other: object) -> bool:
         return function.__self__ is other.__self__ and function.__func__ is other.__func__
 
     return function is other
+
+
+def check_function(decorator: str, function: object, *, arguments: int = 1) -> None:
+    """Raise `RegistrationError` unless calling *function* does its work at once.
+
+    *decorator* is the name by which it is registered, *arguments* the number of arguments with
+    which it will be called.
+    """
+    # A call of a class would only make an object.
+    if not callable(function) or issubclass(type(function), type):
+        raise RegistrationError(
+            f"{decorator} takes a function, not {function!r}: write @spayon.{decorator} above the "
+            "function, without parentheses"
+        )
+
+    code = code_of(function)
+
+    if code is None:
+        return
+
+    if any(is_useless(code) for is_useless in _USELESS):
+        raise RegistrationError(
+            f"{decorator}: {describe(function)} is async or a generator, so a call would do "
+            "nothing: make it a plain function; slow work belongs behind the dispatcher"
+        )
+
+    try:
+        # What a decorator wraps may take other arguments than its wrapper.
+        inspect.signature(function, follow_wrapped=False).bind(*[None] * arguments)
+
+    except TypeError:
+        raise RegistrationError(
+            f"{decorator}: {describe(function)} must take {arguments} "
+            f"argument{'' if arguments == 1 else 's'}"
+        ) from None
+
+
+def describe(function: object) -> str:
+    """Return the name of *function* for a message: `shop.orders.fulfil`."""
+    named = code_of(function) or type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def code_of(function: Any) -> FunctionType | None:
+    """Return the Python function that runs when *function* is called, or None if it is unknown.
+
+    It is unknown of functions in C and of proxies. A proxy is not touched: Celery's shared task,
+    for one, would look up what it stands for, perhaps too early.
+    """
+    while issubclass(type(function), MethodType | partial):
+        function = function.__func__ if type(function) is MethodType else function.func
+
+    if type(function) is FunctionType:
+        return function
+
+    # What passes for an object of another class is a proxy.
+    if any("__class__" in vars(kind) for kind in type(function).__mro__[:-1]):
+        return None
+
+    call = getattr(type(function), "__call__", None)  # noqa: B004  the function is wanted
+    return call if type(call) is FunctionType else None
 
 
 def check_result(function: object, result: object) -> None:

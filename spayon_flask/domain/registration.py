@@ -1,46 +1,74 @@
-"""Registration: what a shop registers, and which of it each of its apps runs."""
+"""Registration: what a shop registers by decorator, and which of it each of its apps runs."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from operator import itemgetter
-from types import FrameType, FunctionType, MethodType
-from typing import Any, cast
+from types import FrameType
+from typing import Any
 
 from ..errors import RegistrationError
-from .handlers import Handlers
+from .handlers import (
+    DetailsHandlerT,
+    DispatcherT,
+    Handlers,
+    HandlerT,
+    LanguageChooserT,
+    OrderLoaderT,
+    check_function,
+    code_of,
+    describe,
+)
 
 _OURS = __name__.partition(".")[0]
 
-_USELESS = (
-    (inspect.iscoroutinefunction, "an async function, which nobody would await"),
-    (inspect.isasyncgenfunction, "an async generator, over which nobody would iterate"),
-    (inspect.isgeneratorfunction, "a generator, over which nobody would iterate"),
-)
+#: What a decorator gets if it is written with parentheses.
+_NOTHING: Any = None
 
 
 @dataclass(eq=False)
 class _Line:
     """A line of the shop that registers functions of the same code, again and again.
 
-    *turn* is the number of apps that were set up when the line last ran, *functions* is what it
-    registered in that turn, numbered in order, *added* what of it was new. *first* is the turn in
-    which it first ran.
+    A *turn* is the number of apps that were set up before. *first* is the one in which the line
+    first ran. *turns* holds what it registered in the last two in which it ran: the decorator and
+    the function, numbered in the order of all registrations.
     """
 
     module: str
     first: int
-    turn: int
-    functions: list[tuple[int, Any]] = field(default_factory=list)
-    added: list[Any] = field(default_factory=list)
+    turns: dict[int, list[tuple[int, str, Any]]] = field(default_factory=dict)
+
+    def add(self, turn: int, *registered: Any) -> None:
+        """Keep what was *registered*, and of the earlier turns the last one."""
+        if turn not in self.turns:
+            self.turns = {**dict([*self.turns.items()][-1:]), turn: []}
+
+        self.turns[turn].append(registered)
+
+    def of_app(self, app: int, *, is_newest: bool) -> list[tuple[int, str, Any]]:
+        """Return what *app* runs, which was set up in the turn of that number."""
+        before = [each for turn, each in self.turns.items() if turn <= app][-1:]
+        after = [each for turn, each in self.turns.items() if turn == app + 1]
+
+        # A factory that registers behind `init_app` has run again.
+        if after and self.first > 0:
+            before = []
+
+        # A factory that registers ahead of `init_app` has run for the next app.
+        elif not is_newest:
+            after = []
+
+        return [each for registered in before + after for each in registered]
 
 
-class Registry:
-    """Register functions for any number of apps, and drop none.
+class Registration:
+    """Register the shop's functions for any number of apps, and drop none.
+
+    Each decorator hands the function back as it was, and raises `RegistrationError` for what is no
+    plain function.
 
     Nobody can see for which app a function is meant, so the line of the shop that registers the
     function decides. An app runs what each line registered last before the `init_app` of that app,
@@ -48,24 +76,77 @@ class Registry:
     makes no handler run twice for one app.
     """
 
-    def __init__(self) -> None:
-        #: What the newest app runs; before the first app, what that app is going to run.
-        self.newest = Handlers()
+    def __init__(self, *, has_vendors: bool) -> None:
+        self._has_vendors = has_vendors
+        self._newest = Handlers()
         self._turn = 0
         self._numbers = count()
         self._lines: dict[tuple[object, ...], _Line] = {}
 
-    def add(self, decorator: str, function: object, *, arguments: int = 1) -> None:
-        """Register *function*, which is called with so many *arguments*.
+    @property
+    def handlers(self) -> Handlers:
+        """What the newest app runs; before the first app, what that app is going to run."""
+        return self._newest
 
-        Raises `RegistrationError` if calling the function would do nothing, or if its module has
-        been imported twice under two names.
+    def order_loader(self, function: OrderLoaderT = _NOTHING) -> OrderLoaderT:
+        """Register *function*: it takes an order's key and returns an `Order`, or None for a 404.
+
+        The key is a part of the URL of the checkout page: `order_id`, unless the order has a `key`.
+        With many vendors it takes the key and the vendor.
         """
+        self._add("order_loader", function, arguments=2 if self._has_vendors else 1)
+        return function
+
+    def dispatcher(self, function: DispatcherT = _NOTHING) -> DispatcherT:
+        """Register *function*: it takes the id of a callback row, after the commit."""
+        self._add("dispatcher", function)
+        return function
+
+    def language(self, function: LanguageChooserT = _NOTHING) -> LanguageChooserT:
+        """Register *function*: it takes nothing and returns the code of the payer's language.
+
+        It is called in each request for a page. If it returns None, the language is chosen as if
+        there were no such function.
+        """
+        self._add("language", function, arguments=0)
+        return function
+
+    def on_details(self, function: DetailsHandlerT = _NOTHING) -> DetailsHandlerT:
+        """Register *function* for what a payer typed on the checkout page.
+
+        It takes the payment and a mapping with `email`, `full_name` or both, in the transaction
+        that writes the payment. We keep none of it.
+        """
+        self._add("on_details", function, arguments=2)
+        return function
+
+    def on_paid(self, function: HandlerT = _NOTHING) -> HandlerT:
+        """Register *function* for payments that become paid: once each, in the transaction."""
+        self._add("on_paid", function)
+        return function
+
+    def on_failed(self, function: HandlerT = _NOTHING) -> HandlerT:
+        """Register *function* for payments that become failed."""
+        self._add("on_failed", function)
+        return function
+
+    def on_expired(self, function: HandlerT = _NOTHING) -> HandlerT:
+        """Register *function* for payments that become expired."""
+        self._add("on_expired", function)
+        return function
+
+    def on_review(self, function: HandlerT = _NOTHING) -> HandlerT:
+        """Register *function* for payments that a person has to look at."""
+        self._add("on_review", function)
+        return function
+
+    def _add(self, decorator: str, function: object, *, arguments: int = 1) -> None:
+        """Register *function*, which is called with so many *arguments*."""
         check_function(decorator, function, arguments=arguments)
         frame = _frame_of_shop()
         module = frame.f_globals.get("__name__", "")
         key = (decorator, frame.f_code.co_filename, frame.f_lineno, _code_place(function))
-        line = self._lines.setdefault(key, _Line(module, self._turn, self._turn))
+        line = self._lines.setdefault(key, _Line(module, self._turn))
 
         if line.module != module:
             raise RegistrationError(
@@ -75,35 +156,26 @@ class Registry:
                 "that file into a file of its own"
             )
 
-        if line.turn != self._turn:
-            if line.first > 0:
-                # A factory that registers behind `init_app` runs for another app.
-                self.newest.drop(decorator, [each for _, each in line.functions])
+        line.add(self._turn, next(self._numbers), decorator, function)
+        self._arrange(is_newest=True)
 
-            line.turn, line.functions, line.added = self._turn, [], []
-
-        line.functions.append((next(self._numbers), function))
-
-        if self.newest.put(decorator, function):
-            line.added.append(function)
-
-    def next_app(self) -> Handlers:
+    def _next_app(self) -> Handlers:
         """Return what an app runs that is set up now."""
-        former, self.newest = self.newest, Handlers()
-        found: list[tuple[int, str, Any]] = []
+        self._arrange(is_newest=False)
+        self._newest = Handlers()
+        self._turn += 1
+        self._arrange(is_newest=True)
+        return self._newest
 
-        for (decorator, *_), line in self._lines.items():
-            found += [(number, str(decorator), function) for number, function in line.functions]
-
-            # A factory that registers ahead of `init_app` has run for the new app.
-            if line.first == 0 < line.turn == self._turn:
-                former.drop(str(decorator), line.added)
+    def _arrange(self, *, is_newest: bool) -> None:
+        """Have the newest app run what it is to run, if it still *is_newest*."""
+        app = self._turn - 1
+        lines = self._lines.values()
+        found = [each for line in lines for each in line.of_app(app, is_newest=is_newest)]
+        self._newest.functions.clear()
 
         for _, decorator, function in sorted(found, key=itemgetter(0)):
-            self.newest.put(decorator, function)
-
-        self._turn += 1
-        return self.newest
+            self._newest.put(decorator, function)
 
 
 def _frame_of_shop() -> FrameType:
@@ -119,99 +191,11 @@ def _frame_of_shop() -> FrameType:
     return frame
 
 
-def check_function(decorator: str, function: object, *, arguments: int = 1) -> None:
-    """Raise `RegistrationError` unless calling *function* does its work at once.
-
-    *decorator* is the name by which it is registered, *arguments* the number of arguments with
-    which it will be called.
-    """
-    if not callable(function):
-        raise RegistrationError(
-            f"{decorator} takes a function, not {function!r}: write @spayon.{decorator} above the "
-            "function, without parentheses"
-        )
-
-    if issubclass(type(function), type):
-        raise RegistrationError(
-            f"{decorator} takes a function, not the class {describe(function)}: a call would only "
-            "make an object"
-        )
-
-    code = _code_of(function)
-
-    if code is None:
-        return
-
-    for is_kind, kind in _USELESS:
-        if is_kind(code):
-            raise RegistrationError(
-                f"{decorator}: {describe(function)} is {kind}, so a call would do nothing: make it "
-                "a plain function; slow work belongs behind the dispatcher"
-            )
-
-    if not _takes(function, code, arguments):
-        raise RegistrationError(
-            f"{decorator}: {describe(function)} must take {arguments} "
-            f"argument{'' if arguments == 1 else 's'}"
-        )
-
-
-def describe(function: object) -> str:
-    """Return the name of *function* for a message: `shop.orders.fulfil`."""
-    named = function if issubclass(type(function), type) else _code_of(function) or type(function)
-    return f"{named.__module__}.{named.__qualname__}"  # type: ignore[attr-defined]  # both have them
-
-
-def _code_of(function: object) -> FunctionType | None:
-    """Return the Python function that runs when *function* is called, or None if it is unknown.
-
-    It is unknown of functions in C and of proxies. A proxy is not touched: Celery's shared task,
-    for one, would look up what it stands for, perhaps too early.
-    """
-    while type(function) is MethodType or issubclass(type(function), partial):
-        function = (
-            function.__func__
-            if type(function) is MethodType
-            else cast("partial[object]", function).func
-        )
-
-    if type(function) is FunctionType:
-        return function
-
-    # What passes for an object of another class is a proxy.
-    if any("__class__" in vars(kind) for kind in type(function).__mro__[:-1]):
-        return None
-
-    call = getattr(type(function), "__call__", None)  # noqa: B004  the function is wanted
-    return call if type(call) is FunctionType else None
-
-
 def _code_place(function: object) -> object:
     """Return what two functions share that one `def` or `lambda` has made."""
-    code = _code_of(function)
+    code = code_of(function)
 
     if code is None:
         return type(function)
 
     return code.__code__.co_filename, code.__code__.co_firstlineno, code.__qualname__
-
-
-def _takes(function: object, code: FunctionType, arguments: int) -> bool:
-    """Return True if *function* can be called with so many positional arguments."""
-    given: list[None] = [None] * arguments
-
-    # What a decorator wraps may take other arguments than its wrapper.
-    if type(function) in (FunctionType, MethodType, partial):
-        signature = inspect.signature(cast("Callable[..., object]", function), follow_wrapped=False)
-
-    else:
-        signature = inspect.signature(code, follow_wrapped=False)
-        given.append(None)
-
-    try:
-        signature.bind(*given)
-
-    except TypeError:
-        return False
-
-    return True
