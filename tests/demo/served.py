@@ -1,19 +1,15 @@
-"""The demo store over real HTTP: as a person starts it, and as a host runs it."""
+"""The demo store over real HTTP, as a person starts it."""
 
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from demo_app import SIMULATOR, create_app, db
-from spayon_flask.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,33 +87,3 @@ def started(folder: Path, *arguments: str, simulator_port: int = 0) -> Iterator[
             yield Running(process, printed)
         finally:
             process.kill()
-
-
-@contextmanager
-def under_gunicorn(simulator: Simulator, folder: Path) -> Iterator[str]:
-    """Run the store in two processes of four threads, paying at *simulator*; give its URL."""
-    settings = {**SIMULATOR, "SPAYON_API_URL": simulator.url}
-
-    # Made before, or both processes would make the tables.
-    app = create_app(str(folder), **settings)
-    with app.app_context():
-        db.engine.dispose()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        bind = f"fd://{listening.fileno()}"
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gunicorn", f"demo_app:create_app({str(folder)!r})"),
-                *("--bind", bind, "--workers", "2", "--threads", "4", "--log-level", "warning"),
-            ],
-            cwd=ROOT,
-            env=environment(**settings),
-            pass_fds=[listening.fileno()],
-        )
-
-    try:
-        yield url
-    finally:
-        process.terminate()
-        process.wait(60)
