@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class Server:
     """Run *app* with a number of *workers*, from `with` on; *environment* is for the app.
 
     With *threads* each of them answers so many requests at a time. Without *preload* each of them
-    makes an app of its own.
+    makes an app of its own. *options* are more of gunicorn's.
     """
 
     def __init__(
@@ -35,12 +36,13 @@ class Server:
         *,
         threads: int = 1,
         preload: bool = True,
+        options: Sequence[str] = (),
         **environment: str,
     ) -> None:
         self._app = app
         self._workers = workers
         self._threads = threads
-        self._preload = preload
+        self._options = [*(["--preload"] if preload else []), *options]
         self.environment = dict(os.environ) | environment
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._socket.getsockname()[1]
@@ -51,7 +53,7 @@ class Server:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", "--log-level", "warning"),
-                *(["--preload"] if self._preload else []),
+                *self._options,
                 *("--workers", str(self._workers), "--threads", str(self._threads)),
                 *("--bind", f"fd://{descriptor}"),
                 *("--timeout", "120", "--graceful-timeout", "2", self._app),

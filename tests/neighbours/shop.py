@@ -1,7 +1,7 @@
 """A shop whose parts a test puts together in any order, paid at the simulator."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -65,11 +65,18 @@ def make_app(parts: Parts | None = None, **config: Any) -> Flask:
     return app
 
 
-def mount(parts: Parts, app: Flask, url_prefix: str = "/pay") -> None:
-    """Set *app* up as DESIGN's example does, with empty tables."""
+def mount(parts: Parts, app: Flask, between: Callable[[Flask], object] | None = None) -> None:
+    """Set *app* up as DESIGN's example does, with empty tables.
+
+    *between* is called between `init_app` and the mounting of the blueprint.
+    """
     parts.db.init_app(app)
     parts.spayon.init_app(app)
-    app.register_blueprint(parts.spayon.blueprint, url_prefix=url_prefix)
+
+    if between is not None:
+        between(app)
+
+    app.register_blueprint(parts.spayon.blueprint, url_prefix="/pay")
 
     with app.app_context():
         parts.db.create_all()

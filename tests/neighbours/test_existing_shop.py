@@ -17,6 +17,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from spayon_flask.simulator import Simulator
 from spayon_flask.testing import connect
+from tests.shop import CONFIG
 from tests.test_docs import EXISTING, run
 
 BASE = (
@@ -36,15 +37,8 @@ def names(tmp_path: Path) -> Iterator[dict[str, Any]]:
         re.findall(r"```jinja\n(.*?)```", EXISTING.read_text(), re.DOTALL)[0]
     )
     app = Flask("honey", root_path=str(tmp_path))
-    app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://")
-    app.config.update(
-        TESTING=True,
-        SPAYON_CLIENT_ID="id",
-        SPAYON_CLIENT_SECRET="secret",
-        SPAYON_CALLBACK_SECRET="callback-secret",
-        SPAYON_API_URL="http://127.0.0.1:5001",
-        SPAYON_PUBLIC_URL="http://localhost",
-    )
+    app.config.update(CONFIG, SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://")
+    app.config["SPAYON_PUBLIC_URL"] = "http://localhost"
     db = SQLAlchemy(app)
     logins = LoginManager(app)
 

@@ -18,18 +18,6 @@ from tests.shop import Shop, make_shop
 
 
 @contextmanager
-def listening(shop: Shop, name: str, listener: Any) -> Iterator[None]:
-    """Call *listener* at the event *name* of the session of *shop*, inside the block."""
-    event.listen(shop.db.session, name, listener)
-
-    try:
-        yield
-
-    finally:
-        event.remove(shop.db.session, name, listener)
-
-
-@contextmanager
 def shop_with(session_class: type[Session], database_url: str, **config: Any) -> Iterator[Shop]:
     """Run a shop with a session class of its own."""
     shop = make_shop(database_url, session_class=session_class, **config)
@@ -52,49 +40,13 @@ def test_what_a_session_says_at_its_beginning_is_said_ahead_of_our_statements(
     def choose_tenant(_: object, __: object, connection: Connection) -> None:
         connection.execute(text("SELECT 'tenant'"))
 
-    with listening(any_shop, "after_begin", choose_tenant), statements(any_shop) as executed:
+    event.listen(any_shop.db.session, "after_begin", choose_tenant)
+
+    with statements(any_shop) as executed:
         assert any_shop.deliver(report()) == 200
 
     assert executed[0] == "SELECT 'tenant'"
     assert any_shop.paid_times() == 1
-
-
-def test_after_a_commit_everybody_sees_the_payment_paid(any_shop: Shop) -> None:
-    any_shop.add_pending()
-    seen: list[str] = []
-
-    def look(_: object) -> None:
-        with any_shop.db.engine.connect() as another:
-            seen.append(another.scalar(text("SELECT status FROM spayon_payment")))
-
-    with listening(any_shop, "after_commit", look):
-        assert any_shop.deliver(report()) == 200
-
-    assert seen == ["paid"]
-
-
-def test_a_handler_works_on_the_connection_that_the_report_was_written_on(any_shop: Shop) -> None:
-    any_shop.add_pending()
-    seen: list[str] = []
-
-    def look(_: str, __: object) -> None:
-        seen.append(any_shop.db.session.scalar(text("SELECT status FROM spayon_payment")))
-
-    any_shop.handle = look
-    assert any_shop.deliver(report()) == 200
-    assert seen == ["paid"]
-
-
-def test_nobody_commits_the_connection_of_a_session_that_was_there_from_the_beginning(
-    any_shop: Shop,
-) -> None:
-    any_shop.add_pending()
-    any_shop.handle = lambda *_: any_shop.db.session.connection().commit()
-
-    with listening(any_shop, "after_begin", lambda *_: None):
-        assert any_shop.deliver(report()) == 500
-
-    assert any_shop.callbacks() == []
 
 
 class ChoosingSession(Session):
@@ -116,13 +68,6 @@ class TenantsSession(Session):
 
     def get_bind(self, *_: Any, **__: Any) -> Any:
         return self._db.engines[self.mine]
-
-
-class TwoPhaseSession(Session):
-    """A session whose commits have two phases, as one over several databases has them."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, twophase=True, **options)
 
 
 class TenantSession(Session):
@@ -182,14 +127,6 @@ def test_what_is_configured_later_holds_for_the_next_report(database_url: str) -
     assert [text for text in executed if text.startswith("XA")] != []
 
 
-@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
-def test_a_session_of_two_phases_commits_a_report_in_two(database_url: str) -> None:
-    with shop_with(TwoPhaseSession, database_url) as shop, statements(shop) as executed:
-        assert shop.deliver(report()) == 200
-
-    assert [text for text in executed if text.startswith("XA")] != []
-
-
 @pytest.mark.skipif(
     "execution_options" not in signature(sqlalchemy.orm.Session.__init__).parameters,
     reason="a session of SQLAlchemy 2.0 takes no such options",
@@ -207,27 +144,3 @@ def test_the_options_of_a_session_hold_for_our_statements(database_url: str) -> 
         assert shop.deliver(report()) == 200
         assert seen != []
         assert set(seen) == {7}
-
-
-def test_a_report_is_part_of_a_transaction_that_stands_in_for_the_engine(
-    database_url: str,
-) -> None:
-    with shop_with(Session, database_url) as shop, shop.app.app_context():
-        engine = shop.db.engine
-        engines: Any = shop.db.engines
-
-        # As Flask-SQLAlchemy's documentation has it for tests.
-        with engine.connect() as outer:
-            outer.begin()
-            engines[None] = outer
-
-            try:
-                assert shop.deliver(report()) == 200
-                assert shop.deliver(report()) == 200
-                assert shop.paid_times() == 1
-
-            finally:
-                engines[None] = engine
-                outer.rollback()
-
-        assert (shop.paid_times(), shop.payment().status, shop.callbacks()) == (0, "pending", [])

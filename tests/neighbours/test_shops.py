@@ -1,8 +1,9 @@
 """Flask itself: factories, several apps, prefixes, and a shop's own ways with SQLAlchemy."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import new_class
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from sqlalchemy.orm import (
 )
 
 from spayon_flask import CallbackMixin, PaymentMixin, Spayon
-from tests.neighbours.shop import Gateway, Parts, make_app, make_parts, mount
+from tests.neighbours.shop import Gateway, Parts, make_app, make_parts
 
 
 def buy(app: Flask, gateway: Gateway, order_id: str = "A1", at: str = "/pay") -> str:
@@ -44,16 +45,6 @@ def test_one_object_serves_several_apps_in_a_process(gateway: Gateway) -> None:
         with app.app_context():
             found = parts.db.session.scalars(parts.db.select(parts.spayon.Payment))
             assert [payment.order_id for payment in found] == [f"A{number}"]
-
-
-def test_apps_of_one_object_keep_their_own_settings(gateway: Gateway) -> None:
-    parts = make_parts()
-    names = ["one", "two"]
-    apps = [make_app(parts, SPAYON_CLIENT_ID=name) for name in names]
-
-    for name, app in zip(names, apps, strict=True):
-        with app.app_context():
-            assert parts.spayon.settings.client_id == name
 
 
 def test_a_blueprint_inside_the_shop_s_own_blueprint_gets_its_whole_prefix(
@@ -88,72 +79,42 @@ def test_application_root_is_part_of_the_urls(gateway: Gateway) -> None:
     assert 'href="/shop/pay/static/spayon/spayon.css' in page
 
 
-def modern() -> SQLAlchemy:
-    """A shop whose models have a DeclarativeBase."""
-
-    class Base(DeclarativeBase):
-        pass
-
-    return SQLAlchemy(model_class=Base)
+def modern(*bases: type, **options: Any) -> SQLAlchemy:
+    """A shop whose models have a base class of its own."""
+    base = new_class("Base", bases or (DeclarativeBase,))
+    return SQLAlchemy(model_class=base, **options)
 
 
-def without_metaclass() -> SQLAlchemy:
-    """A shop whose models have a base without a metaclass."""
+#: How a shop names its constraints.
+NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(constraint_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "pk": "pk_%(table_name)s",
+}
 
-    class Base(DeclarativeBaseNoMeta):
-        pass
+SHOPS: dict[str, Callable[[], SQLAlchemy]] = {
+    "modern": modern,
+    "without a metaclass": lambda: modern(DeclarativeBaseNoMeta),
+    "dataclasses": lambda: modern(MappedAsDataclass, DeclarativeBase),
+    "classic": lambda: SQLAlchemy(model_class=declarative_base()),
+    "named constraints": lambda: SQLAlchemy(metadata=MetaData(naming_convention=NAMES)),
+    "in a schema": lambda: SQLAlchemy(metadata=MetaData(schema="main")),
+}
 
-    return SQLAlchemy(model_class=Base)
 
-
-def dataclasses() -> SQLAlchemy:
-    """A shop whose models are dataclasses."""
-
-    class Base(MappedAsDataclass, DeclarativeBase):
-        pass
-
+@pytest.mark.parametrize("make_db", SHOPS.values(), ids=SHOPS)
+def test_a_purchase_ends_paid_whatever_the_shop_s_models_are_like(
+    make_db: Callable[[], SQLAlchemy], gateway: Gateway
+) -> None:
     try:
-        return SQLAlchemy(model_class=Base)
+        parts = make_parts(make_db())
 
     except InvalidRequestError:
-        pytest.skip("Flask-SQLAlchemy 3.1 takes no such base with SQLAlchemy 2.1")
+        pytest.skip("Flask-SQLAlchemy 3.1 takes no dataclasses with SQLAlchemy 2.1")
 
-
-def classic() -> SQLAlchemy:
-    """A shop whose models have a base of SQLAlchemy 1."""
-    return SQLAlchemy(model_class=declarative_base())
-
-
-def named() -> SQLAlchemy:
-    """A shop whose metadata names its constraints."""
-    return SQLAlchemy(
-        metadata=MetaData(
-            naming_convention={
-                "ix": "ix_%(column_0_label)s",
-                "uq": "uq_%(table_name)s_%(constraint_name)s",
-                "ck": "ck_%(table_name)s_%(constraint_name)s",
-                "pk": "pk_%(table_name)s",
-            }
-        )
-    )
-
-
-def in_a_schema() -> SQLAlchemy:
-    """A shop whose tables are in a schema."""
-    return SQLAlchemy(metadata=MetaData(schema="main"))
-
-
-@pytest.mark.parametrize(
-    "make_db", [modern, without_metaclass, dataclasses, classic, named, in_a_schema]
-)
-def test_a_purchase_ends_paid_whatever_the_shop_s_models_are_like(
-    make_db: Any, gateway: Gateway
-) -> None:
-    parts = make_parts(make_db())
     app = make_app(parts, **gateway.config())
-
     buy(app, gateway)
-
     assert parts.paid == ["A1"]
 
     with app.app_context():
@@ -309,30 +270,8 @@ def test_own_classes_stand_in_a_second_database(gateway: Gateway, tmp_path: Any)
     assert parts.paid == ["A1"]
 
 
-def test_two_objects_of_one_shop_share_the_two_tables() -> None:
-    db = modern()
-    one, two = Spayon(db), Spayon(db, name="second", config_prefix="SECOND_")
-
-    assert one.Payment is two.Payment
-    assert set(db.metadata.tables) == {"spayon_payment", "spayon_callback"}
-
-
 def test_a_shop_module_that_is_imported_twice_warns_of_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         db = modern()
         assert Spayon(db).Payment is Spayon(db).Payment
-
-
-def test_an_app_made_twice_by_a_factory_mounts_the_blueprint_twice(gateway: Gateway) -> None:
-    parts = make_parts()
-
-    def create_app() -> Flask:
-        app = make_app(**gateway.config())
-        mount(parts, app)
-        return app
-
-    first, second = create_app(), create_app()
-
-    for app in (first, second):
-        assert app.test_client().get("/pay/checkout/A1").status_code == 200

@@ -1,6 +1,5 @@
 """cachelib and Flask-Caching with a real Redis: one token for several processes."""
 
-import os
 import pickle
 import socket
 import subprocess
@@ -16,14 +15,11 @@ import redis
 from cachelib import RedisCache
 from flask_caching import Cache
 
-from tests.needs import missing
 from tests.neighbours.shop import Gateway, make_app, make_parts, mount
 
 # The newest cachelib for Python 3.10 calls it so.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
-REDIS = os.environ.get("SPAYON_TESTS_REDIS", "redis://127.0.0.1:6379/15")
-REDIS_OPTIONS = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS}
 ROOT = Path(__file__).parents[2]
 
 #: What each worker process runs.
@@ -49,29 +45,22 @@ print(Client(settings).tokens.get())
 
 
 @pytest.fixture
-def prefix() -> Iterator[str]:
+def prefix(redis_url: str) -> Iterator[str]:
     """A prefix of keys in Redis; what begins with it is removed afterwards."""
-    server = redis.Redis.from_url(REDIS)
-
-    try:
-        server.ping()
-
-    except redis.ConnectionError:
-        missing("a Redis server")
-
     chosen = f"spayon-test-{uuid.uuid4()}:"
     yield chosen
 
-    for key in server.scan_iter(f"{chosen}*"):
-        server.delete(key)
+    with redis.Redis.from_url(redis_url) as server:
+        for key in server.scan_iter(f"{chosen}*"):
+            server.delete(key)
 
-    server.close()
 
-
-def test_several_processes_ask_for_one_token_between_them(gateway: Gateway, prefix: str) -> None:
+def test_several_processes_ask_for_one_token_between_them(
+    gateway: Gateway, redis_url: str, prefix: str
+) -> None:
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, REDIS, prefix, gateway.url],
+            [sys.executable, "-c", WORKER, redis_url, prefix, gateway.url],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -92,55 +81,30 @@ def test_several_processes_ask_for_one_token_between_them(gateway: Gateway, pref
     assert gateway.requests.count("POST /api/tokens") == 1
 
 
-def test_an_app_takes_the_token_that_another_one_left_in_redis(
-    gateway: Gateway, prefix: str
-) -> None:
-    for number in range(3):
-        cache = RedisCache(redis.Redis.from_url(REDIS), key_prefix=prefix)
-        app = make_app(make_parts(), SPAYON_TOKEN_CACHE=cache, **gateway.config())
-        answer = app.test_client().post(f"/pay/checkout/A{number}")
-        assert gateway.session_at(answer).order_id == f"A{number}"
-
-    assert gateway.requests.count("POST /api/tokens") == 1
-
-
 @pytest.mark.parametrize("whole", [True, False], ids=["the extension", "its backend"])
-def test_flask_caching_shares_the_token(gateway: Gateway, prefix: str, whole: bool) -> None:
+def test_flask_caching_shares_the_token(
+    gateway: Gateway, redis_url: str, prefix: str, whole: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": redis_url, "CACHE_KEY_PREFIX": prefix}
+
     for number in range(3):
         parts = make_parts()
         app = make_app(**gateway.config())
-        cache = Cache(app, config=REDIS_OPTIONS | {"CACHE_KEY_PREFIX": prefix})
+        cache = Cache(app, config=options)
 
         with app.app_context():
             app.config["SPAYON_TOKEN_CACHE"] = cache if whole else cache.cache
+            mount(parts, app)
+            tokens = parts.spayon.tokens
 
-        mount(parts, app)
+        # In a thread without an app context, as those of reconcile are.
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(tokens.get).result()
+
         answer = app.test_client().post(f"/pay/checkout/A{number}")
         assert gateway.session_at(answer).order_id == f"A{number}"
 
     assert gateway.requests.count("POST /api/tokens") == 1
-
-
-def test_flask_caching_serves_threads_without_an_app_context(
-    gateway: Gateway, prefix: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    # Those of reconcile, for one.
-    for number in range(2):
-        parts = make_parts()
-        app = make_app(**gateway.config())
-        cache = Cache()
-        cache.init_app(app, REDIS_OPTIONS | {"CACHE_KEY_PREFIX": prefix})
-        app.config["SPAYON_TOKEN_CACHE"] = cache
-        mount(parts, app)
-
-        with app.app_context():
-            tokens = parts.spayon.tokens
-
-        with ThreadPoolExecutor() as pool:
-            assert pool.submit(tokens.get).result()
-
-        assert gateway.requests.count("POST /api/tokens") == 1, number
-
     assert caplog.records == []
 
 
@@ -174,17 +138,17 @@ class Trap:
 
 
 def test_the_cache_of_the_page_shares_the_token_and_unpickles_nothing(
-    gateway: Gateway, prefix: str, tmp_path: Path
+    gateway: Gateway, redis_url: str, prefix: str, tmp_path: Path
 ) -> None:
     page = (ROOT / "docs" / "neighbours.md").read_text()
     section = page.partition("## One token for all processes")[2]
     printed = section.partition("```python\n")[2].partition("\n\napp.config")[0]
     shop: dict[str, Any] = {}
     exec(printed, shop)
-    server = redis.Redis.from_url(REDIS)
+    server = redis.Redis.from_url(redis_url)
 
     def order(number: int) -> int:
-        cache = shop["JsonCache"](redis.Redis.from_url(REDIS), key_prefix=prefix)
+        cache = shop["JsonCache"](redis.Redis.from_url(redis_url), key_prefix=prefix)
         app = make_app(make_parts(), SPAYON_TOKEN_CACHE=cache, **gateway.config())
         gateway.session_at(app.test_client().post(f"/pay/checkout/A{number}"))
         return gateway.requests.count("POST /api/tokens")
