@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from spayon_flask.simulator import PaymentSession, Simulator
 from tests.simulator.bare import Bare
+from tests.simulator.scene import Scene
 from tests.simulator.shop import Shop
 
 
@@ -49,3 +51,17 @@ def session(sim: Simulator, api: Bare, shop: Shop) -> PaymentSession:
         language="en",
     )
     return sim.sessions[answer.json["session_id"]]
+
+
+@pytest.fixture
+def scene(sim: Simulator, shop: Shop, api: Bare, session: PaymentSession) -> Scene:
+    """Return a session, and all who have to do with it."""
+    return Scene(sim, shop, api, session)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Return a page of a desk's width."""
+    page = browser.new_page()
+    yield page
+    page.close()

@@ -9,7 +9,7 @@ import pytest
 
 from spayon_flask.simulator import PaymentSession, SessionOverError, Simulator
 from tests.simulator.bare import Bare
-from tests.simulator.shop import Shop
+from tests.simulator.scene import Scene
 
 EXAMPLE = "sessionId status productName price currency createdAt updatedAt orderId"
 
@@ -33,103 +33,88 @@ def test_an_unknown_session_is_answered_with_404(api: Bare) -> None:
     assert api.status("%00").code == 404
 
 
-def test_a_paid_session_is_reported_by_callback(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_paid_session_is_reported_by_callback(scene: Scene) -> None:
     """To the callback_url: the status answer byte by byte, signed with the callback secret."""
-    sim.pay(session.id)
+    scene.pay()
 
-    (received,) = shop.received
+    (received,) = scene.shop.received
     expected = hmac.new(b"simulator-callback-secret", received.body, hashlib.sha256).hexdigest()
     assert received.path == "/pay/callback"
     assert received.headers["Content-Type"] == "application/json"
     assert received.headers["X-Signature"] == expected
-    assert received.body == api.status(session.id).body
+    assert received.body == scene.api.status(scene.session.id).body
     assert json.loads(received.body)["status"] == "paid"
 
 
-def test_a_failed_session_carries_a_reason_for_each_declined_attempt(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_failed_session_carries_a_reason_for_each_declined_attempt(scene: Scene) -> None:
     """In the documented form."""
-    sim.attempt(session.id, sim.card("14"))
-    sim.decline(session.id, "1A")
+    scene.sim.attempt(scene.session.id, scene.sim.card("14"))
+    scene.sim.decline(scene.session.id, "1A")
 
-    first, second = json.loads(shop.received[0].body)["declineReasons"]
+    first, second = json.loads(scene.shop.received[0].body)["declineReasons"]
     assert first["responseCode"] == "14"
     assert second["responseCode"] == "1A"
     assert second["responseReasonEn"] == "3D-Secure authentication failed"
     assert second["transactionId"] == first["transactionId"] + 1
 
 
-def test_a_declined_attempt_leaves_the_session_payable(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_declined_attempt_leaves_the_session_payable(scene: Scene) -> None:
     """A card without funds is approved on the retry, and nobody is told of the attempts."""
-    assert sim.attempt(session.id, sim.card("05")) == "05"
-    assert sim.attempt(session.id, sim.card("51")) == "51"
-    assert shop.received == []
+    assert scene.sim.attempt(scene.session.id, scene.sim.card("05")) == "05"
+    assert scene.sim.attempt(scene.session.id, scene.sim.card("51")) == "51"
+    assert scene.shop.received == []
 
-    assert sim.attempt(session.id, sim.card("51")) is None
-    sim.settle()
-    assert session.status == "paid"
-    assert "declineReasons" not in json.loads(shop.received[0].body)
+    assert scene.sim.attempt(scene.session.id, scene.sim.card("51")) is None
+    scene.sim.settle()
+    assert scene.session.status == "paid"
+    assert "declineReasons" not in json.loads(scene.shop.received[0].body)
 
 
-def test_a_session_expires_after_15_minutes(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_session_expires_after_15_minutes(scene: Scene) -> None:
     """And says so by callback."""
-    sim.clock.step(15 * 60 - 1)
-    assert api.status(session.id).json["status"] == "pending"
+    scene.sim.clock.step(15 * 60 - 1)
+    assert scene.api.status(scene.session.id).json["status"] == "pending"
 
-    sim.clock.step(1)
-    assert api.status(session.id).json["status"] == "expired"
-    assert json.loads(shop.received[0].body)["status"] == "expired"
+    scene.sim.clock.step(1)
+    assert scene.api.status(scene.session.id).json["status"] == "expired"
+    assert json.loads(scene.shop.received[0].body)["status"] == "expired"
 
 
-def test_a_paid_session_does_not_expire(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_paid_session_does_not_expire(scene: Scene) -> None:
     """Its end has come already."""
-    sim.pay(session.id)
-    sim.clock.step(16 * 60)
+    scene.pay()
+    scene.sim.clock.step(16 * 60)
 
-    assert session.status == "paid"
-    assert len(shop.received) == 1
+    assert scene.session.status == "paid"
+    assert len(scene.shop.received) == 1
 
 
-def test_a_callback_is_attempted_three_times_five_minutes_apart(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_callback_is_attempted_three_times_five_minutes_apart(scene: Scene) -> None:
     """With the same bytes, and then never again."""
-    shop.code = 500
-    delivery = sim.pay(session.id)
-    assert delivery is not None
+    scene.shop.code = 500
+    delivery = scene.pay()
 
     counts = []
     for _ in range(4):
-        sim.clock.step(299)
-        counts.append(len(shop.received))
-        sim.clock.step(1)
-        counts.append(len(shop.received))
+        scene.sim.clock.step(299)
+        counts.append(len(scene.shop.received))
+        scene.sim.clock.step(1)
+        counts.append(len(scene.shop.received))
 
     assert counts == [1, 2, 2, 3, 3, 3, 3, 3]
     assert delivery.state == "given up"
-    assert len({(one.body, one.headers["X-Signature"]) for one in shop.received}) == 1
+    assert len({(one.body, one.headers["X-Signature"]) for one in scene.shop.received}) == 1
 
 
 @pytest.mark.parametrize("code", [201, 204, 302, 400, 401, 404, 503])
-def test_only_200_ends_redelivery(
-    sim: Simulator, shop: Shop, session: PaymentSession, code: int
-) -> None:
+def test_only_200_ends_redelivery(scene: Scene, code: int) -> None:
     """No other code does, not even another success."""
-    shop.code = code
-    sim.pay(session.id)
-    shop.code = 200
-    sim.clock.step(600)
+    scene.shop.code = code
+    scene.pay()
+    scene.shop.code = 200
+    scene.sim.clock.step(600)
 
-    assert len(shop.received) == 2
+    assert len(scene.shop.received) == 2
 
 
 def test_a_session_without_callback_url_reports_to_nobody(sim: Simulator, api: Bare) -> None:
@@ -140,16 +125,16 @@ def test_a_session_without_callback_url_reports_to_nobody(sim: Simulator, api: B
     assert api.status(session_id).json["status"] == "paid"
 
 
-def test_a_session_that_is_over_cannot_be_paid_but_late_and_is_then_paid_for_good(
-    sim: Simulator, session: PaymentSession
+def test_a_session_that_is_over_can_be_paid_late_alone_and_is_paid_for_good(
+    scene: Scene,
 ) -> None:
     """Not even a late decline changes that."""
-    sim.expire(session.id)
+    scene.sim.expire(scene.session.id)
     with pytest.raises(SessionOverError, match="expired already"):
-        sim.pay(session.id)
+        scene.pay()
 
-    sim.pay(session.id, late=True)
+    scene.sim.pay(scene.session.id, late=True)
     with pytest.raises(SessionOverError):
-        sim.decline(session.id, late=True)
+        scene.sim.decline(scene.session.id, late=True)
 
-    assert session.status == "paid"
+    assert scene.session.status == "paid"

@@ -6,7 +6,7 @@ import pytest
 
 from spayon_flask.simulator import PaymentSession, Simulator
 from tests.simulator.bare import Answer, Bare
-from tests.simulator.shop import Shop
+from tests.simulator.scene import Scene
 
 
 def pay(api: Bare, session: PaymentSession, **fields: str) -> Answer:
@@ -15,24 +15,22 @@ def pay(api: Bare, session: PaymentSession, **fields: str) -> Answer:
     return api.ask("POST", f"/pay/{session.id}", urlencode(fields), headers)
 
 
-def test_the_page_says_what_is_paid_and_leads_away(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_the_page_says_what_is_paid_and_leads_away(scene: Scene) -> None:
     """Back to the shop, which ends nothing; to the inspector; and by itself nowhere."""
-    answer = api.get(f"/pay/{session.id}")
+    answer = scene.api.get(f"/pay/{scene.session.id}")
     policy = answer.headers["Content-Security-Policy"]
 
-    for words in ("Coffee", "1,000", "no money moves", f'href="{shop.url}/pay/cancel/abc"'):
+    for words in ("Coffee", "1,000", "no money moves", f'href="{scene.shop.url}/pay/cancel/abc"'):
         assert words in answer.text
 
-    assert f'href="/_simulator/sessions/{session.id}"' in answer.text
-    assert session.status == "pending"
+    assert f'href="/_simulator/sessions/{scene.session.id}"' in answer.text
+    assert scene.session.status == "pending"
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "style=" not in answer.text
 
-    sim.expire(session.id)
-    page = api.get(f"/pay/{session.id}").text
+    scene.sim.expire(scene.session.id)
+    page = scene.api.get(f"/pay/{scene.session.id}").text
     assert "The time to pay has run out" in page
     assert "<form" not in page
 
@@ -85,41 +83,35 @@ def test_an_approved_card_pays_and_leads_back_to_any_return_url(
         ("1234", "the expiry date or the CVV is wrong"),
     ],
 )
-def test_a_declined_card_leads_to_another_try(
-    api: Bare, session: PaymentSession, number: str, words: str
-) -> None:
+def test_a_declined_card_leads_to_another_try(scene: Scene, number: str, words: str) -> None:
     """The page says why, and the session stays payable."""
-    answer = pay(api, session, number=number)
-    page = api.get(answer.headers["Location"]).text
+    answer = pay(scene.api, scene.session, number=number)
+    page = scene.api.get(answer.headers["Location"]).text
 
     assert answer.code == 303
     assert words in page
-    assert session.status == "pending"
+    assert scene.session.status == "pending"
 
 
-def test_a_payer_who_gives_up_fails_the_session(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_payer_who_gives_up_fails_the_session(scene: Scene) -> None:
     """And comes back to the shop with the reasons reported."""
-    pay(api, session, number="4000 0000 0000 0002")
-    answer = pay(api, session, give_up="1")
-    sim.settle()
+    pay(scene.api, scene.session, number="4000 0000 0000 0002")
+    answer = pay(scene.api, scene.session, give_up="1")
+    scene.sim.settle()
 
-    assert answer.headers["Location"].startswith(f"{shop.url}/pay/return")
-    assert b'"responseCode":"05"' in shop.received[0].body
+    assert answer.headers["Location"].startswith(f"{scene.shop.url}/pay/return")
+    assert b'"responseCode":"05"' in scene.shop.received[0].body
 
 
-def test_a_second_click_changes_nothing(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_second_click_changes_nothing(scene: Scene) -> None:
     """The payer is sent back just the same."""
-    first = pay(api, session, number="4111 1111 1111 1111")
-    second = pay(api, session, number="4000 0000 0000 0002")
-    sim.settle()
+    first = pay(scene.api, scene.session, number="4111 1111 1111 1111")
+    second = pay(scene.api, scene.session, number="4000 0000 0000 0002")
+    scene.sim.settle()
 
     assert first.headers["Location"] == second.headers["Location"]
-    assert session.status == "paid"
-    assert len(shop.received) == 1
+    assert scene.session.status == "paid"
+    assert len(scene.shop.received) == 1
 
 
 def test_another_web_site_cannot_pay(api: Bare, session: PaymentSession) -> None:

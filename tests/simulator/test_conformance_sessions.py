@@ -1,7 +1,6 @@
 """`POST /api/product/session`, statement by statement of Spayon's documentation."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,12 +116,3 @@ def test_a_chunked_body_is_read(api: Bare) -> None:
     chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
     assert api.ask("POST", "/api/product/session", chunked, headers).code == 200
-
-
-def test_nothing_of_the_package_is_imported() -> None:
-    """One mistake cannot agree with itself."""
-    folder = Path(__file__).parents[2] / "spayon_flask" / "simulator"
-    sources = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")]
-
-    assert sources
-    assert not any("from .." in source or "spayon_flask import" in source for source in sources)

@@ -7,6 +7,7 @@ from typing import Any
 from spayon_flask.simulator import PaymentSession, Simulator
 from spayon_flask.simulator.server import MAX_BODY
 from tests.simulator.bare import Bare
+from tests.simulator.scene import Scene
 
 #: Pages and lists that show whatever a shop has sent.
 PAGES = [
@@ -192,13 +193,11 @@ def test_the_api_is_not_reached_under_a_foreign_name(sim: Simulator, api: Bare) 
         client.close()
 
 
-def test_a_story_with_anything_wrong_in_it_is_a_400(
-    sim: Simulator, session: PaymentSession
-) -> None:
+def test_a_story_with_anything_wrong_in_it_is_a_400(scene: Scene) -> None:
     """And takes over nothing, so that no page fails afterwards."""
-    sim.pay(session.id)
-    client = sim.app.test_client()
-    story = client.get(f"/_simulator/sessions/{session.id}/story.json").get_json()
+    scene.pay()
+    client = scene.sim.app.test_client()
+    story = client.get(f"/_simulator/sessions/{scene.session.id}/story.json").get_json()
     wrong: list[tuple[str, str, Any]] = [
         ("sessions", "id", "../../x"), ("sessions", "id", 5), ("sessions", "status", "lost"),
         ("sessions", "created_at", "2026-01-01T00:00:00"), ("sessions", "timeline", "none"),
@@ -217,10 +216,10 @@ def test_a_story_with_anything_wrong_in_it_is_a_400(
             story | {"sessions": [first | {"creation": first["creation"] | {key: value}}]}
         )
 
-    sim.clear()
+    scene.sim.clear()
     for each in (*broken, {}, [], 5, {"now": "today"}):
-        code, answer = command(sim, "load", {"story": each})
-        assert (code, sim.sessions.created) == (400, 0), (each, answer)
+        code, answer = command(scene.sim, "load", {"story": each})
+        assert (code, scene.sim.sessions.created) == (400, 0), (each, answer)
 
-    assert command(sim, "load", {"story": story})[0] == 200
-    look_everywhere(sim)
+    assert command(scene.sim, "load", {"story": story})[0] == 200
+    look_everywhere(scene.sim)

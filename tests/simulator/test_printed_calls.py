@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession, Simulator
+from tests.simulator.scene import Scene
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("page", ["simulator.md", "other-languages.md"])
-def test_each_call_by_curl_is_answered_as_the_page_has_it(
-    page: str, sim: Simulator, session: PaymentSession
-) -> None:
-    text = (DOCS / page).read_text().replace("http://127.0.0.1:5001", sim.url)
+def test_each_call_by_curl_is_answered_as_the_page_has_it(scene: Scene, page: str) -> None:
+    text = (DOCS / page).read_text().replace("http://127.0.0.1:5001", scene.sim.url)
     calls = re.findall(r"^\$ (curl (?:.*\\\n)*.*)\n(\{.*)?", text, re.MULTILINE)
-    environment = os.environ | {"SIM": f"{sim.url}/_simulator", "ID": session.id}
+    environment = os.environ | {"SIM": f"{scene.sim.url}/_simulator", "ID": scene.session.id}
     assert len(calls) > 2
 
     for call, answer in calls:

@@ -6,18 +6,14 @@ happens afterwards has tests of its own where no promise has them already.
 
 import itertools
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession, Simulator
-from spayon_flask.simulator.creation import Creation
+from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.faults import KINDS
 from tests import shop as shops
-from tests.kept import dispose
-from tests.live import shop_at
 
 #: Faults that are armed with some time.
 SLOW = {"latency", "trickle", "callback_late"}
@@ -63,32 +59,6 @@ def payer(live_shop: shops.Shop, sim: Simulator) -> Payer:
     """Return a payer with something in the basket."""
     live_shop.add_order()
     return Payer(live_shop, sim)
-
-
-def test_latency_beyond_the_timeout(
-    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The shop gives up, and the session that was made all the same counts once it is paid."""
-    with shop_at(sim, f"sqlite:///{tmp_path / 'shop.db'}", SPAYON_TIMEOUT=(1, 0.2)) as shop:
-        shop.add_order()
-        payer = Payer(shop, sim)
-        sim.fault("latency", on="sessions", seconds=60)
-        assert payer.check_out().status_code == 503
-
-        created = threading.Event()
-        create = sim.create
-
-        def create_and_say_so(creation: Creation) -> PaymentSession:
-            session = create(creation)
-            created.set()
-            return session
-
-        monkeypatch.setattr(sim, "create", create_and_say_so)
-        sim.stopping.set()
-        assert created.wait(5)
-        sim.pay(payer.session_id())
-        assert payer.rows() == [("paid", payer.session_id())]
-        dispose(shop)
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "truncated"])

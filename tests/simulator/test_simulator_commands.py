@@ -9,7 +9,7 @@ import pytest
 
 from spayon_flask.simulator import PaymentSession, Simulator
 from tests.simulator.bare import Answer, Bare
-from tests.simulator.shop import Shop
+from tests.simulator.scene import Scene
 
 Press = Callable[..., Answer]
 
@@ -33,14 +33,12 @@ def press(api: Bare) -> Press:
     ("ending", "status"),
     [("pay", "paid"), ("decline", "failed"), ("abandon", "failed"), ("expire", "expired")],
 )
-def test_a_session_can_be_ended(
-    api: Bare, shop: Shop, session: PaymentSession, ending: str, status: str
-) -> None:
+def test_a_session_can_be_ended(scene: Scene, ending: str, status: str) -> None:
     """And the callback has been answered when the command is."""
-    answer = api.post(f"/_simulator/sessions/{session.id}/{ending}", {})
+    answer = scene.api.post(f"/_simulator/sessions/{scene.session.id}/{ending}", {})
 
     assert answer.json == {"status": status, "notice": f"The session is {status}. Callback: 200."}
-    assert len(shop.received) == 1
+    assert len(scene.shop.received) == 1
 
 
 @pytest.mark.parametrize(
@@ -55,14 +53,12 @@ def test_a_session_can_be_ended(
         ("price", 1),
     ],
 )
-def test_a_report_can_be_delivered_in_each_way(
-    api: Bare, shop: Shop, session: PaymentSession, way: str, count: int
-) -> None:
+def test_a_report_can_be_delivered_in_each_way(scene: Scene, way: str, count: int) -> None:
     """Each is over when the command is answered."""
-    answer = api.post(f"/_simulator/sessions/{session.id}/deliver", {"way": way})
+    answer = scene.api.post(f"/_simulator/sessions/{scene.session.id}/deliver", {"way": way})
 
     assert answer.json["codes"] == [200] * count
-    assert len(shop.received) == count
+    assert len(scene.shop.received) == count
 
 
 def test_what_is_unknown_or_senseless_does_nothing(api: Bare, session: PaymentSession) -> None:
@@ -84,36 +80,32 @@ def test_what_is_unknown_or_senseless_does_nothing(api: Bare, session: PaymentSe
         assert words in answer.json.get("notice", ""), (path, fields)
 
 
-def test_clock_faults_and_tokens_are_commanded(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_clock_faults_and_tokens_are_commanded(scene: Scene) -> None:
     """What falls due at a step has happened; a fault has its number; tokens can be forgotten."""
-    api.post("/_simulator/clock", {"scale": 60})
-    assert sim.clock.scale == 60
+    scene.api.post("/_simulator/clock", {"scale": 60})
+    assert scene.sim.clock.scale == 60
 
-    api.post("/_simulator/clock", {"step": 900})
-    assert (session.status, len(shop.received)) == ("expired", 1)
+    scene.api.post("/_simulator/clock", {"step": 900})
+    assert (scene.session.status, len(scene.shop.received)) == ("expired", 1)
 
-    number = api.post("/_simulator/faults", {"kind": "html", "times": "all"}).json["number"]
-    assert [fault.kind for fault in sim.faults] == ["html"]
+    number = scene.api.post("/_simulator/faults", {"kind": "html", "times": "all"}).json["number"]
+    assert [fault.kind for fault in scene.sim.faults] == ["html"]
 
-    api.post("/_simulator/faults/clear", {"number": number})
-    assert list(sim.faults) == []
+    scene.api.post("/_simulator/faults/clear", {"number": number})
+    assert list(scene.sim.faults) == []
 
-    api.post("/_simulator/tokens/revoke", {})
-    assert api.create().code == 401
+    scene.api.post("/_simulator/tokens/revoke", {})
+    assert scene.api.create().code == 401
 
 
-def test_held_callbacks_are_released(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_held_callbacks_are_released(scene: Scene) -> None:
     """And until then nobody hears of the payment."""
-    api.post("/_simulator/callbacks/hold", {})
-    sim.pay(session.id)
-    assert shop.received == []
-    assert api.get("/_simulator/version").json["held"] == 1
+    scene.api.post("/_simulator/callbacks/hold", {})
+    scene.pay()
+    assert scene.shop.received == []
+    assert scene.api.get("/_simulator/version").json["held"] == 1
 
-    answer = api.post("/_simulator/callbacks/release", {"order": "reversed"})
+    answer = scene.api.post("/_simulator/callbacks/release", {"order": "reversed"})
     assert answer.json["codes"] == [200]
 
 
@@ -169,24 +161,22 @@ def test_a_host_that_makes_no_sense_opens_nothing(api: Bare, host: str) -> None:
     assert api.ask("GET", "/_simulator/", headers={"Host": host}).code == 403
 
 
-def test_the_version_is_another_one_after_anything_has_happened(
-    sim: Simulator, api: Bare, session: PaymentSession
-) -> None:
+def test_the_version_is_another_one_after_anything_has_happened(scene: Scene) -> None:
     """By it a page knows that it is out of date."""
-    versions = [sim.version]
+    versions = [scene.sim.version]
     for happening in (
-        lambda: sim.attempt(session.id, sim.card("05")),
-        lambda: sim.pay(session.id),
-        lambda: sim.deliver(session.id),
-        lambda: sim.fault("html"),
-        sim.hold_callbacks,
-        sim.release,
-        lambda: sim.clock.step(1),
-        lambda: api.status(session.id),
-        lambda: sim.shape.change(price="padded"),
-        sim.tokens.revoke_all,
+        lambda: scene.sim.attempt(scene.session.id, scene.sim.card("05")),
+        scene.pay,
+        lambda: scene.sim.deliver(scene.session.id),
+        lambda: scene.sim.fault("html"),
+        scene.sim.hold_callbacks,
+        scene.sim.release,
+        lambda: scene.sim.clock.step(1),
+        lambda: scene.api.status(scene.session.id),
+        lambda: scene.sim.shape.change(price="padded"),
+        scene.sim.tokens.revoke_all,
     ):
         happening()
-        versions.append(sim.version)
+        versions.append(scene.sim.version)
 
     assert not any(before == after for before, after in pairwise(versions))

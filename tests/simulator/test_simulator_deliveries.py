@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession, Simulator
+from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.commands import in_short
 from spayon_flask.simulator.deliveries import damage
 from spayon_flask.simulator.transport import Answer
 from tests.simulator.bare import CREATION, Bare
+from tests.simulator.scene import Scene
 from tests.simulator.shop import Shop
 
 
@@ -32,44 +33,38 @@ def new_session(api: Bare, shop: Shop, order_id: str) -> str:
     return str(created["session_id"])
 
 
-def test_a_report_is_delivered_as_often_as_wanted(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_report_is_delivered_as_often_as_wanted(scene: Scene) -> None:
     """Byte for byte the same."""
-    sim.pay(session.id)
-    sim.deliver(session.id, times=3)
+    scene.pay()
+    scene.sim.deliver(scene.session.id, times=3)
 
-    assert len({received.body for received in shop.received}) == 1
-    assert len(shop.received) == 4
+    assert len({received.body for received in scene.shop.received}) == 1
+    assert len(scene.shop.received) == 4
 
 
-def test_reports_delivered_concurrently_are_under_way_together(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_reports_delivered_concurrently_are_under_way_together(scene: Scene) -> None:
     """The shop has all of them before it answers the first."""
-    shop.hold_until(10)
+    scene.shop.hold_until(10)
 
-    deliveries = sim.deliver(session.id, times=10, concurrently=True)
+    deliveries = scene.sim.deliver(scene.session.id, times=10, concurrently=True)
     assert [delivery.status_code for delivery in deliveries] == [200] * 10
 
 
-def test_a_report_can_be_what_a_shop_has_to_notice(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_report_can_be_what_a_shop_has_to_notice(scene: Scene) -> None:
     """Late, about another price, damaged, signed by the old secret, or not signed at all."""
-    sim.pay(session.id)
-    sim.deliver(session.id, status="failed")
-    sim.deliver(session.id, price="1", currency="USD")
-    sim.deliver(session.id, damaged=True)
-    sim.deliver(session.id, secret=sim.old_callback_secret)
-    sim.deliver(session.id, signed=False)
-    true, late, priced, damaged, old, unsigned = shop.received
+    scene.pay()
+    scene.sim.deliver(scene.session.id, status="failed")
+    scene.sim.deliver(scene.session.id, price="1", currency="USD")
+    scene.sim.deliver(scene.session.id, damaged=True)
+    scene.sim.deliver(scene.session.id, secret=scene.sim.old_callback_secret)
+    scene.sim.deliver(scene.session.id, signed=False)
+    true, late, priced, damaged, old, unsigned = scene.shop.received
     told = json.loads(priced.body)
 
-    assert (json.loads(late.body)["status"], session.status) == ("failed", "paid")
+    assert (json.loads(late.body)["status"], scene.session.status) == ("failed", "paid")
     assert (told["price"], told["currency"]) == ("1", "USD")
     assert sum(a != b for a, b in zip(true.body, damaged.body, strict=True)) == 1
-    assert [each.headers.get("X-Signature") for each in shop.received] == [
+    assert [each.headers.get("X-Signature") for each in scene.shop.received] == [
         *(signature(each.body) for each in (true, late, priced, true)),
         signature(old.body, "simulator-old-callback-secret"),
         None,
@@ -83,51 +78,36 @@ def test_damage_is_always_one_byte(body: bytes) -> None:
     assert sum(a != b for a, b in zip(body, damage(body), strict=True)) == 1
 
 
-@pytest.mark.parametrize(
-    ("order", "told"), [("made", ["A", "B", "C"]), ("reversed", ["C", "B", "A"])]
-)
 def test_held_callbacks_are_released_in_the_order_wanted(
-    sim: Simulator, api: Bare, shop: Shop, order: str, told: list[str]
+    sim: Simulator, api: Bare, shop: Shop
 ) -> None:
-    """One after the other."""
-    sim.hold_callbacks()
-    for name in "ABC":
-        sim.pay(new_session(api, shop, name))
-
-    assert shop.received == []
-
-    sim.release(order)
-    assert orders(shop) == told
-
-
-def test_a_shuffle_repeats_itself_by_the_seed(sim: Simulator, api: Bare, shop: Shop) -> None:
-    """So that what it has uncovered can be had again."""
+    """One after the other; a shuffle repeats itself by the seed, so that it can be had again."""
     told = []
-    for _ in range(2):
+    for order in ("made", "reversed", "shuffled", "shuffled"):
         shop.received.clear()
         sim.hold_callbacks()
         for name in "ABCDEFGH":
             sim.pay(new_session(api, shop, name))
 
-        sim.release("shuffled")
-        told.append(orders(shop))
+        assert shop.received == []
+        sim.release(order)
+        told.append("".join(orders(shop)))
 
-    assert told[0] == told[1]
-    assert sorted(told[0]) == list("ABCDEFGH")
-    assert told[0] != list("ABCDEFGH")
+    assert told[:2] == ["ABCDEFGH", "HGFEDCBA"]
+    assert told[2] == told[3]
+    assert told[2] not in told[:2]
+    assert sorted(told[2]) == sorted(told[0])
 
 
-def test_a_released_callback_is_redelivered_like_any_other(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_released_callback_is_redelivered_like_any_other(scene: Scene) -> None:
     """Holding it has used up no attempt."""
-    sim.hold_callbacks()
-    sim.pay(session.id)
-    shop.code = 500
-    sim.release()
-    sim.clock.step(600)
+    scene.sim.hold_callbacks()
+    scene.pay()
+    scene.shop.code = 500
+    scene.sim.release()
+    scene.sim.clock.step(600)
 
-    assert len(shop.received) == 3
+    assert len(scene.shop.received) == 3
 
 
 @pytest.mark.parametrize(
@@ -144,15 +124,11 @@ def test_a_released_callback_is_redelivered_like_any_other(
         (308, "redirects to /callback/"),
     ],
 )
-def test_a_failed_attempt_says_its_likely_cause(
-    sim: Simulator, shop: Shop, session: PaymentSession, code: int, words: str
-) -> None:
+def test_a_failed_attempt_says_its_likely_cause(scene: Scene, code: int, words: str) -> None:
     """In words for the developer of the shop."""
-    shop.code = code
-    shop.headers = {"Location": "/callback/"}
-    delivery = sim.pay(session.id)
-
-    assert delivery is not None
+    scene.shop.code = code
+    scene.shop.headers = {"Location": "/callback/"}
+    delivery = scene.pay()
     assert words in delivery.attempts[0].cause
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from spayon_flask.simulator import PaymentSession, Simulator
+from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.faults import PRESETS, UNKNOWN_STATUS, Faults
 from spayon_flask.simulator.story import outcome
 from tests.simulator.bare import Answer, Bare
+from tests.simulator.scene import Scene
 from tests.simulator.shop import Shop
 
 SESSIONS = "POST /api/product/session"
@@ -107,16 +108,17 @@ def test_a_slow_answer_takes_real_time(sim: Simulator, api: Bare, kind: str) -> 
     assert kind == "trickle" or list(sim.requests)[-1].seconds >= 0.2
 
 
-def test_a_status_that_nobody_knows_comes_before_the_true_one(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_status_that_nobody_knows_comes_before_the_true_one(scene: Scene) -> None:
     """In a status answer and in a callback; the session itself stays as it was."""
-    sim.fault("unknown_status")
-    assert [api.status(session.id).json["status"] for _ in range(2)] == [UNKNOWN_STATUS, "pending"]
+    scene.sim.fault("unknown_status")
+    assert [scene.api.status(scene.session.id).json["status"] for _ in range(2)] == [
+        UNKNOWN_STATUS,
+        "pending",
+    ]
 
-    sim.fault("callback_unknown_status")
-    sim.pay(session.id)
-    told = [json.loads(received.body)["status"] for received in shop.received]
+    scene.sim.fault("callback_unknown_status")
+    scene.pay()
+    told = [json.loads(received.body)["status"] for received in scene.shop.received]
     assert told == [UNKNOWN_STATUS, "paid"]
 
 
@@ -130,9 +132,7 @@ def test_a_status_that_nobody_knows_comes_before_the_true_one(
     ],
 )
 def test_a_callback_that_goes_astray_comes_in_its_time(
-    sim: Simulator,
-    shop: Shop,
-    session: PaymentSession,
+    scene: Scene,
     kind: str,
     options: dict[str, Any],
     at_once: int,
@@ -141,16 +141,15 @@ def test_a_callback_that_goes_astray_comes_in_its_time(
     later: int,
 ) -> None:
     """With the next attempt or after its minute, and what was lost is no answer of the shop."""
-    sim.fault(kind, **options)
-    delivery = sim.pay(session.id)
-    assert delivery is not None
-    sim.clock.step(seconds - 1)
-    assert (len(shop.received), delivery.status_code) == (at_once, None)
+    scene.sim.fault(kind, **options)
+    delivery = scene.pay()
+    scene.sim.clock.step(seconds - 1)
+    assert (len(scene.shop.received), delivery.status_code) == (at_once, None)
     assert outcome(delivery).startswith(says)
     assert not says or delivery.good is None
 
-    sim.clock.step(1)
-    assert (len(shop.received), delivery.status_code) == (later, 200)
+    scene.sim.clock.step(1)
+    assert (len(scene.shop.received), delivery.status_code) == (later, 200)
 
 
 def test_a_fault_can_strike_one_order_only(sim: Simulator, api: Bare, shop: Shop) -> None:
@@ -213,32 +212,30 @@ def test_a_token_can_be_odd(sim: Simulator, stranger: Bare) -> None:
     assert stranger.get("/api/product/session/x", Authorization=f"Bearer {old}").code == 401
 
 
-def test_a_duplicated_callback_arrives_twice_at_once(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_duplicated_callback_arrives_twice_at_once(scene: Scene) -> None:
     """Both before the shop has answered either; the duplicate has no attempts of its own."""
-    shop.code = 500
-    shop.hold_until(2)
-    sim.fault("callback_duplicated")
-    sim.pay(session.id)
-    sim.settle()
-    assert len(shop.received) == 2
+    scene.shop.code = 500
+    scene.shop.hold_until(2)
+    scene.sim.fault("callback_duplicated")
+    scene.pay()
+    scene.sim.settle()
+    assert len(scene.shop.received) == 2
 
-    sim.clock.step(900)
-    assert len(shop.received) == 2 + 2
+    scene.sim.clock.step(900)
+    assert len(scene.shop.received) == 2 + 2
 
 
-def test_a_reordered_callback_comes_after_the_next_one(
-    sim: Simulator, api: Bare, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_reordered_callback_comes_after_the_next_one(scene: Scene) -> None:
     """Whichever session that is about."""
-    other = api.create(callback_url=f"{shop.url}/callback", order_id="B").json["session_id"]
-    sim.fault("callback_reordered")
-    sim.pay(session.id)
-    sim.pay(other)
-    sim.settle()
+    other = scene.api.create(callback_url=f"{scene.shop.url}/callback", order_id="B").json[
+        "session_id"
+    ]
+    scene.sim.fault("callback_reordered")
+    scene.pay()
+    scene.sim.pay(other)
+    scene.sim.settle()
 
-    assert [json.loads(one.body)["orderId"] for one in shop.received] == ["B", "A-1"]
+    assert [json.loads(one.body)["orderId"] for one in scene.shop.received] == ["B", "A-1"]
 
 
 @pytest.mark.parametrize("status", ["paid", "failed", "expired"])

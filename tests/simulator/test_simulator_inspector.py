@@ -6,7 +6,7 @@ import pytest
 
 from spayon_flask.simulator import PaymentSession, Simulator
 from tests.simulator.bare import Bare
-from tests.simulator.shop import Shop
+from tests.simulator.scene import Scene
 
 
 def text(page: str) -> str:
@@ -33,30 +33,26 @@ def test_every_page_says_that_no_money_moves(api: Bare, session: PaymentSession)
         assert "No money moves" in api.get(f"/_simulator/{path}").text
 
 
-def test_sessions_are_listed_with_what_came_of_their_callbacks(
-    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
-) -> None:
+def test_sessions_are_listed_with_what_came_of_their_callbacks(scene: Scene) -> None:
     """Newest first."""
-    shop.code = 500
-    sim.pay(session.id)
-    sim.clock.step(300)
-    words = text(api.get("/_simulator/").text)
+    scene.shop.code = 500
+    scene.pay()
+    scene.sim.clock.step(300)
+    words = text(scene.api.get("/_simulator/").text)
 
     assert "paid 500, 500, again at" in words
     assert "A-1 Coffee 1,000 AMD" in words
 
 
-def test_a_timeline_tells_the_whole_story(
-    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
-) -> None:
+def test_a_timeline_tells_the_whole_story(scene: Scene) -> None:
     """Attempts of the payer, calls of the shop, and callbacks, in their order."""
-    sim.attempt(session.id, sim.card("05"))
-    sim.clock.step(1)
-    api.status(session.id)
-    sim.clock.step(1)
-    shop.code = 404
-    sim.pay(session.id)
-    words = text(api.get(f"/_simulator/sessions/{session.id}").text)
+    scene.sim.attempt(scene.session.id, scene.sim.card("05"))
+    scene.sim.clock.step(1)
+    scene.api.status(scene.session.id)
+    scene.sim.clock.step(1)
+    scene.shop.code = 404
+    scene.pay()
+    words = text(scene.api.get(f"/_simulator/sessions/{scene.session.id}").text)
 
     story = [
         "Created",
@@ -70,27 +66,23 @@ def test_a_timeline_tells_the_whole_story(
     assert places == sorted(places)
 
 
-def test_a_delivery_is_shown_with_its_exact_bytes_and_signature(
-    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
-) -> None:
+def test_a_delivery_is_shown_with_its_exact_bytes_and_signature(scene: Scene) -> None:
     """As they were received."""
-    sim.pay(session.id)
-    page = api.get("/_simulator/deliveries/1").text
+    scene.pay()
+    page = scene.api.get("/_simulator/deliveries/1").text
 
-    (received,) = shop.received
+    (received,) = scene.shop.received
     assert received.body.decode().replace('"', "&#34;") in page
     assert received.headers["X-Signature"] in page
 
 
-def test_a_forgery_is_refused_or_the_page_warns(
-    sim: Simulator, shop: Shop, api: Bare, session: PaymentSession
-) -> None:
+def test_a_forgery_is_refused_or_the_page_warns(scene: Scene) -> None:
     """A shop that answers a forgery with 200 does not check signatures."""
-    sim.deliver(session.id, signed=False)
-    shop.code = 401
-    sim.deliver(session.id, damaged=True)
+    scene.sim.deliver(scene.session.id, signed=False)
+    scene.shop.code = 401
+    scene.sim.deliver(scene.session.id, damaged=True)
 
-    taken, refused = (text(api.get(f"/_simulator/deliveries/{n}").text) for n in (1, 2))
+    taken, refused = (text(scene.api.get(f"/_simulator/deliveries/{n}").text) for n in (1, 2))
     assert "The shop took it although it was not signed: it must not." in taken
     assert "As it should be: one byte was changed, and the shop noticed." in refused
 

@@ -33,12 +33,15 @@ def test_the_switches_stand_as_the_report_has_them(file: Path) -> None:
 
 def test_what_no_switch_can_imitate_is_said_and_left_out() -> None:
     """A real gateway may do what nobody thought of."""
-    report = {"like": {"creation_code": 299, "weather": "fine", "price": "padded"}}
-    sim = Simulator(like=report)
+    like = {"signature": "sha256=", "weather": "fine", "price": "padded"}
+    sim = Simulator(like={"like": like, "unlike": ["least-price: 100 was seen"]})
 
     assert sim.shape.differences() == {"price": "padded"}
-    assert len(sim.unlike) == 2
-    assert "creation_code" in sim.unlike[0]
+    assert len(sim.unlike) == 3
+    assert sim.unlike[:2] == [
+        "least-price: 100 was seen",
+        "signature must be one of hex, upper, base64, not 'sha256='",
+    ]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"like": 1}'])

@@ -18,12 +18,13 @@ from pathlib import Path
 import pytest
 
 import spayon_flask.simulator
-from spayon_flask.simulator import PaymentSession, Simulator
+from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.__main__ import main
 from spayon_flask.simulator.creation import Creation
 from spayon_flask.simulator.server import Server
 from spayon_flask.simulator.story import as_json
 from tests.simulator.bare import Bare
+from tests.simulator.scene import Scene
 from tests.simulator.shop import Shop
 
 #: Starts the simulator where only Flask and what Flask brings can be imported.
@@ -209,14 +210,12 @@ def test_it_warns_where_others_can_reach_it() -> None:
         assert "others on the network can reach it" in program.communicate()[1]
 
 
-def test_a_simulator_inside_a_program_stops_within_a_second(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_simulator_inside_a_program_stops_within_a_second(scene: Scene) -> None:
     """Although a shop is taking its time over a callback."""
-    shop.hold_until(2)
-    sim.pay(session.id, wait=False)
+    scene.shop.hold_until(2)
+    scene.sim.pay(scene.session.id, wait=False)
     start = time.monotonic()
-    sim.stop()
+    scene.sim.stop()
 
     assert time.monotonic() - start < 1
 

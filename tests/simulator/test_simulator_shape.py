@@ -12,7 +12,7 @@ import pytest
 from spayon_flask.simulator import PaymentSession, Shape, Simulator
 from spayon_flask.simulator.shape import SWITCHES
 from tests.simulator.bare import Bare
-from tests.simulator.shop import Shop
+from tests.simulator.scene import Scene
 
 
 def test_every_field_has_its_switch_and_its_default_is_allowed() -> None:
@@ -98,30 +98,26 @@ def test_a_session_lives_as_long_as_chosen(sim: Simulator, api: Bare) -> None:
 @pytest.mark.parametrize(
     ("parameter", "query"), [("sid", "lang=hy&sid={}"), ("", "lang=hy")], ids=["sid", "none"]
 )
-def test_the_ways_back_have_their_parameter(
-    sim: Simulator, api: Bare, session: PaymentSession, parameter: str, query: str
-) -> None:
+def test_the_ways_back_have_their_parameter(scene: Scene, parameter: str, query: str) -> None:
     """Or none at all, as the cancel URL has by default."""
-    page = f"/pay/{session.id}"
-    assert "/pay/cancel/abc?" not in api.get(page).text
+    page = f"/pay/{scene.session.id}"
+    assert "/pay/cancel/abc?" not in scene.api.get(page).text
 
-    sim.shape.change(return_parameter=parameter, cancel_parameter="id")
-    assert f"/pay/cancel/abc?id={session.id}" in api.get(page).text
-    sim.pay(session.id)
-    answer = api.ask("POST", page, headers={"Origin": sim.url})
-    assert answer.headers["Location"].partition("?")[2] == query.format(session.id)
+    scene.sim.shape.change(return_parameter=parameter, cancel_parameter="id")
+    assert f"/pay/cancel/abc?id={scene.session.id}" in scene.api.get(page).text
+    scene.pay()
+    answer = scene.api.ask("POST", page, headers={"Origin": scene.sim.url})
+    assert answer.headers["Location"].partition("?")[2] == query.format(scene.session.id)
 
 
-def test_a_session_can_fail_at_the_first_decline(
-    sim: Simulator, shop: Shop, session: PaymentSession
-) -> None:
+def test_a_session_can_fail_at_the_first_decline(scene: Scene) -> None:
     """By default it stays payable."""
-    sim.shape.change(fails="at the first decline")
-    sim.attempt(session.id, sim.card("05"))
-    sim.settle()
+    scene.sim.shape.change(fails="at the first decline")
+    scene.sim.attempt(scene.session.id, scene.sim.card("05"))
+    scene.sim.settle()
 
-    assert session.status == "failed"
-    assert len(shop.received) == 1
+    assert scene.session.status == "failed"
+    assert len(scene.shop.received) == 1
 
 
 def test_a_report_takes_its_form(sim: Simulator, api: Bare, session: PaymentSession) -> None:
@@ -135,14 +131,12 @@ def test_a_report_takes_its_form(sim: Simulator, api: Bare, session: PaymentSess
 
 
 @pytest.mark.parametrize("writing", ["hex", "upper", "base64"])
-def test_a_callback_is_signed_as_chosen(
-    sim: Simulator, shop: Shop, session: PaymentSession, writing: str
-) -> None:
+def test_a_callback_is_signed_as_chosen(scene: Scene, writing: str) -> None:
     """Under the name of the header that was chosen."""
-    sim.shape.change(signature=writing, signature_header="X-Spayon-Hmac")
-    sim.pay(session.id)
-    (received,) = shop.received
-    digest = hmac.digest(sim.callback_secret.encode(), received.body, "sha256")
+    scene.sim.shape.change(signature=writing, signature_header="X-Spayon-Hmac")
+    scene.pay()
+    (received,) = scene.shop.received
+    digest = hmac.digest(scene.sim.callback_secret.encode(), received.body, "sha256")
     written = {"hex": digest.hex(), "upper": digest.hex().upper()}
 
     expected = written.get(writing) or base64.b64encode(digest).decode()
@@ -159,21 +153,15 @@ def test_a_callback_is_signed_as_chosen(
     ],
 )
 def test_redelivery_has_its_number_and_spacing_and_end(
-    sim: Simulator,
-    shop: Shop,
-    session: PaymentSession,
-    shape: dict[str, Any],
-    code: int,
-    seconds: int,
-    deliveries: int,
+    scene: Scene, shape: dict[str, Any], code: int, seconds: int, deliveries: int
 ) -> None:
     """What is documented may turn out otherwise."""
-    shop.code = code
-    sim.shape.change(**shape)
-    sim.pay(session.id)
-    sim.clock.step(seconds)
+    scene.shop.code = code
+    scene.sim.shape.change(**shape)
+    scene.pay()
+    scene.sim.clock.step(seconds)
 
-    assert len(shop.received) == deliveries
+    assert len(scene.shop.received) == deliveries
 
 
 def test_the_shape_is_chosen_by_a_form(sim: Simulator, api: Bare) -> None:

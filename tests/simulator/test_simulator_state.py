@@ -2,8 +2,7 @@
 
 import errno
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from spayon_flask.simulator import Simulator, state
 from tests.simulator.bare import Bare
 from tests.simulator.shop import Shop
+from tests.waiting import wait_until
 
 
 @contextmanager
@@ -33,14 +33,6 @@ def snapshot(sim: Simulator) -> dict[str, Any]:
             whole[name] = [*whole[name], *value] if name in state.LISTS else value
 
     return whole
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    """Wait for what another thread does, five seconds at most."""
-    deadline = time.monotonic() + 5
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture
