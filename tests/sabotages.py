@@ -131,7 +131,7 @@ SABOTAGES = {
             "a body shows in an error report",
             'return f"Body({len(self)} bytes)"',
             "neighbours/sentry: an_error_in_a_callback_tells_nothing",
-            "return repr(self._content)",
+            "return bytes.__repr__(self)",
         ),
     ],
     "domain/signing.py": [

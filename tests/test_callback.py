@@ -60,19 +60,13 @@ def test_the_content_type_does_not_matter(shop: Shop, content_type: str | None) 
     assert shop.paid_times() == 1
 
 
-def test_who_cannot_sign_is_told_what_is_missing_and_nothing_else(shop: Shop) -> None:
-    answer = shop.app.test_client().post("/pay/callback", data=report())
+def test_who_can_sign_is_told_what_is_malformed_and_who_cannot_what_is_missing(shop: Shop) -> None:
+    client, signature = shop.app.test_client(), signing.sign(b"{}", SECRET)
+    told = client.post("/pay/callback", data=b"{}", headers={"X-Signature": signature})
+    refused = client.post("/pay/callback", data=b"{}")
 
-    assert answer.headers["WWW-Authenticate"] == "X-Signature"
-    assert answer.data == b""
-
-
-def test_who_can_sign_is_told_what_is_malformed(shop: Shop) -> None:
-    answer = shop.app.test_client().post(
-        "/pay/callback", data=b"{}", headers={"X-Signature": signing.sign(b"{}", SECRET)}
-    )
-
-    assert answer.text == "sessionId must be text of 1 to 255 characters\n"
+    assert told.text == "sessionId must be text of 1 to 255 characters\n"
+    assert (refused.headers["WWW-Authenticate"], refused.data) == ("X-Signature", b"")
 
 
 def test_a_body_of_64_kib_is_taken(shop: Shop) -> None:
@@ -80,13 +74,6 @@ def test_a_body_of_64_kib_is_taken(shop: Shop) -> None:
     assert len(body) == 64 * 1024
 
     assert shop.deliver(body) == 200
-
-
-def test_a_larger_body_is_refused_without_a_length(shop: Shop) -> None:
-    body = report(filler="x" * 64 * 1024)
-    headers = {"X-Signature": signing.sign(body, SECRET), "Transfer-Encoding": "chunked"}
-
-    assert _post_stream(shop, io.BytesIO(body), headers, ends=True).status_code == 413
 
 
 def _post_stream(
@@ -168,32 +155,22 @@ def test_no_call_goes_out_during_a_callback(shop: Shop, monkeypatch: pytest.Monk
 
 
 class TestObservers:
-    def test_a_signal_follows_the_commit(self, shop: Shop) -> None:
+    def test_a_signal_follows_the_commit_and_a_receiver_that_raises_changes_nothing(
+        self, shop: Shop
+    ) -> None:
         shop.add_pending()
         seen: list[tuple[str, str, int]] = []
 
         def note(sender: str, payment: Any) -> None:
             seen.append((sender, payment.status, shop.paid_times()))
 
-        with payment_paid.connected_to(note):
-            shop.deliver(report())
-            shop.deliver(report())
-
-        assert seen == [("spayon", "paid", 1)]
-
-    def test_a_receiver_that_raises_changes_nothing(
-        self, shop: Shop, caplog: pytest.LogCaptureFixture
-    ) -> None:
         def fail(_sender: str, **_: object) -> None:
             raise RuntimeError("observer")
 
-        shop.add_pending()
+        with payment_paid.connected_to(fail), payment_paid.connected_to(note):
+            assert [shop.deliver(report()) for _ in range(2)] == [200, 200]
 
-        with payment_paid.connected_to(fail):
-            assert shop.deliver(report()) == 200
-
-        assert shop.paid_times() == 1
-        assert "a receiver of payment-paid failed" in caplog.text
+        assert seen == [("spayon", "paid", 1)]
 
     def test_a_refusal_is_told_with_its_reason(self, shop: Shop) -> None:
         seen: list[int] = []

@@ -153,22 +153,6 @@ def test_a_name_that_no_endpoint_can_have_is_refused(db: SQLAlchemy, name: str) 
         Spayon(db, name=name)
 
 
-def test_a_decorator_returns_the_function_as_it_was(db: SQLAlchemy) -> None:
-    spayon = Spayon(db)
-
-    def function(_: Any) -> None: ...
-
-    for register in (spayon.on_paid, spayon.on_failed, spayon.on_expired, spayon.on_review):
-        assert register(function) is function
-
-
-def test_a_handler_that_is_registered_twice_runs_once(shop: Shop) -> None:
-    for handler in list(shop.spayon.handlers.of_status("paid")):
-        shop.spayon.on_paid(handler)
-
-    assert len(shop.spayon.handlers.of_status("paid")) == 1
-
-
 def test_a_blueprint_may_be_mounted_under_another_name_and_prefix(db: SQLAlchemy) -> None:
     spayon = Spayon(db)
     app = make_app(db)

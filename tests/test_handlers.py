@@ -2,10 +2,6 @@
 
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -192,39 +188,20 @@ class Saying:
     __call__ = tell
 
 
-@dataclass(frozen=True)
-class Channel:
-    name: str
-
-
-class Kind(Enum):
-    MAIL = 1
-    SMS = 2
-
-
-PAIRS: list[tuple[object, object]] = [
-    (Kind.MAIL, Kind.SMS),
-    (Channel("mail"), Channel("sms")),
-    ({"to": "a"}, {"to": "b"}),
-    (Decimal(1), Decimal(2)),
-    (datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 2, tzinfo=timezone.utc)),
-    ("same", "same"),
-]
-
-
 def test_nothing_is_lost_whatever_the_functions_hold(spayon: Spayon) -> None:
-    for pair in PAIRS:
-        for value in pair:
-            spayon.on_paid(saying(value))
-            spayon.on_paid(functools.partial(lambda held, _: held, value))
-            spayon.on_paid(lambda _, held=value: held)
-            spayon.on_paid(Saying(value).tell)
-            spayon.on_paid(Saying(value))
+    values = ["one", {"two": 2}, "same", "same"]
+
+    for value in values:
+        spayon.on_paid(saying(value))
+        spayon.on_paid(functools.partial(lambda held, _: held, value))
+        spayon.on_paid(lambda _, held=value: held)
+        spayon.on_paid(Saying(value).tell)
+        spayon.on_paid(Saying(value))
 
     app = make_app(spayon)
     spayon.init_app(app)
 
-    assert ran(app) == [value for pair in PAIRS for value in pair for _ in range(5)]
+    assert ran(app) == [value for value in values for _ in range(5)]
 
 
 def test_two_lambdas_on_one_line_are_two(spayon: Spayon) -> None:

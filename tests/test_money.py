@@ -17,7 +17,7 @@ def test_a_price_that_every_database_holds_is_let_through(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("0", "positive"),
+        ("0", r"^must be a positive amount$"),
         ("-1", "positive"),
         ("NaN", "positive"),
         ("Infinity", "positive"),
@@ -36,11 +36,6 @@ def test_a_price_that_every_database_holds_is_let_through(text: str) -> None:
 def test_a_price_that_would_lose_digits_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         check_price(Decimal(text))
-
-
-def test_the_reason_can_be_read_by_people() -> None:
-    with pytest.raises(ValueError, match=r"^must be a positive amount$"):
-        check_price(Decimal(0))
 
 
 @pytest.mark.parametrize("value", ["10", 10, "10.00", Decimal("10.0"), "010"])

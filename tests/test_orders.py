@@ -56,29 +56,19 @@ def test_a_price_that_was_a_float_is_refused_with_the_way_to_write_it(price: Any
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"product_id": 7}, "not both"),
-        ({"price": None}, "either product_id"),
         ({"product_name": None, "price": None, "currency": None}, "either product_id"),
         ({"price": Decimal(1234567890123456)}, "price: must have at most 15 digits"),
         ({"currency": "dram"}, "currency"),
         ({"order_id": ""}, "order_id"),
         ({"order_id": " A1"}, "order_id"),
-        ({"order_id": 1}, "order_id"),
         ({"order_id": "A\x00"}, "order_id"),
         ({"order_id": "A" * 256}, "order_id"),
         ({"product_name": "Tea\ud800"}, "product_name"),
         ({"email": ""}, "email"),
         ({"full_name": "A\r\nB"}, "full_name"),
-        ({"available_payment_methods": "mir"}, "available_payment_methods"),
         ({"available_payment_methods": []}, "available_payment_methods"),
-        ({"available_payment_methods": [1]}, "available_payment_methods"),
-        (
-            {"available_payment_methods": ["mir"], "default_payment_method": "visa"},
-            "default_payment_method",
-        ),
         ({"key": ""}, "key"),
         ({"key": "A1 "}, "key"),
-        ({"key": 7}, "key"),
         ({"url": "javascript:alert(1)"}, "url"),
         ({"url": "//evil.example/"}, "url"),
         ({"url": "/\\evil.example/"}, "url"),
@@ -87,15 +77,10 @@ def test_a_price_that_was_a_float_is_refused_with_the_way_to_write_it(price: Any
         ({"url": "/" * 2001}, "url"),
         ({"url": 7}, "url"),
         ({"thanks_url": "data:text/html,"}, "thanks_url"),
-        ({"lines": ["Tea"]}, "lines must hold"),
         ({"lines": [("Tea", 1)]}, "lines must hold"),
         ({"lines": [("", 1, Decimal(1))]}, "lines: name"),
-        ({"lines": [("Tea", 0, Decimal(1))]}, "lines: quantity"),
         ({"lines": [("Tea", True, Decimal(1))]}, "lines: quantity"),
-        ({"lines": [("Tea", 1.5, Decimal(1))]}, "lines: quantity"),
-        ({"lines": [("Tea", 1, 1.5)]}, "lines: price must be a Decimal"),
         ({"lines": [("Tea", 1, Decimal("NaN"))]}, "lines: price"),
-        ({"lines": [("Tea", 1, Decimal("0.00001"))]}, "lines: price"),
     ],
 )
 def test_a_senseless_order_is_refused_and_the_field_is_named(
@@ -187,14 +172,8 @@ def test_a_copy_of_an_order_is_checked_as_the_order_was() -> None:
         ({"order_id": 7}, "order_id must be text, not int"),
         ({"key": 7}, "key must be text, not int"),
         ({"product_name": 7}, "product_name must be text, not int"),
-        (
-            {"price": 7.5},
-            "price must be a Decimal, not float: write round(Decimal(str(x)), 2)",
-        ),
-        (
-            {"price": None},
-            "give either product_id, or all of product_name, price and currency",
-        ),
+        ({"price": 7.5}, "price must be a Decimal, not float: write round(Decimal(str(x)), 2)"),
+        ({"price": None}, "give either product_id, or all of product_name, price and currency"),
         (
             {"product_id": 7},
             (
@@ -207,10 +186,7 @@ def test_a_copy_of_an_order_is_checked_as_the_order_was() -> None:
             {"available_payment_methods": "mir"},
             "available_payment_methods must be a list of names, or None",
         ),
-        (
-            {"available_payment_methods": [7]},
-            "available_payment_methods must be text, not int",
-        ),
+        ({"available_payment_methods": [7]}, "available_payment_methods must be text, not int"),
         (
             {"available_payment_methods": ["mir"], "default_payment_method": "visa"},
             "default_payment_method must be one of available_payment_methods",

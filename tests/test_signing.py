@@ -30,7 +30,7 @@ def test_of_two_secrets_that_are_the_same_the_first_is_named() -> None:
     ["", "0" * 64, "x", "Ё" * 64, "\udcff", sign(BODY, "key").upper(), sign(BODY, "no")],
 )
 def test_any_other_signature_is_refused(signature: str) -> None:
-    with pytest.raises(InvalidSignatureError):
+    with pytest.raises(InvalidSignatureError, match=r"^X-Signature does not match the body$"):
         verify(BODY, signature, ["key"])
 
 
@@ -41,18 +41,6 @@ def test_one_changed_byte_is_noticed(position: int) -> None:
 
     with pytest.raises(InvalidSignatureError):
         verify(bytes(changed), sign(BODY, "key"), ["key"])
-
-
-def test_an_error_says_what_is_wrong() -> None:
-    with pytest.raises(InvalidSignatureError, match=r"^X-Signature does not match the body$"):
-        verify(BODY, "0" * 64, ["key"])
-
-
-def test_an_error_tells_nothing_of_the_right_signature() -> None:
-    with pytest.raises(InvalidSignatureError) as caught:
-        verify(BODY, "0" * 64, ["key"])
-
-    assert sign(BODY, "key") not in repr(caught.value)
 
 
 def examples() -> list[Path]:

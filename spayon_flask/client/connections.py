@@ -98,7 +98,8 @@ class _InPlaceOfTheNetwork(HTTPAdapter):
 def is_refused(error: Exception) -> bool:
     """Return True if no connection came about, so that nothing can have reached the other side."""
     cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+    is_new = isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+    return is_new or isinstance(error, requests.ConnectTimeout)
 
 
 def hung_up(error: requests.ConnectionError) -> bool:

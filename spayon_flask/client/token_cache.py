@@ -36,15 +36,11 @@ class CachedToken:
         key: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._cache = cache
         self._key = key
         self._lock_key = key + ":lock"
         self._clock = clock
-        self._wall_clock = wall_clock
-        self._sleep = sleep
         self._left_alone_until = -math.inf
 
     def obtain(
@@ -70,7 +66,7 @@ class CachedToken:
                 return self._fetch_and_share(fetch, margin)
 
             if wait:
-                self._sleep(_POLL_SECONDS)
+                time.sleep(_POLL_SECONDS)
 
         return fetch() if wait else None
 
@@ -95,7 +91,7 @@ class CachedToken:
                 "set",
                 lambda: self._cache.set(
                     self._key,
-                    [str(access_token), seconds, self._wall_clock() + seconds],
+                    [str(access_token), seconds, time.time() + seconds],
                     timeout=max(1, int(seconds)),
                 ),
             )
@@ -109,7 +105,7 @@ class CachedToken:
 
         try:
             access_token, seconds, expires_at = entry
-            left = float(expires_at) - self._wall_clock()
+            left = float(expires_at) - time.time()
             fresh = isinstance(access_token, str) and left > margin(float(seconds))
 
         except (TypeError, ValueError):

@@ -12,10 +12,7 @@ from typing import Any, NamedTuple
 
 import requests
 from requests.utils import default_headers
-from urllib3.exceptions import (
-    HTTPError,
-    InvalidHeader,
-)
+from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry, Timeout
 
 from ..errors import ConfigError, GatewayError, GatewayUnavailableError, UnexpectedAnswerError
@@ -181,31 +178,9 @@ class Transport:
                 with new_http(self._base_url, self._exchange) as fresh:
                     response, body = self._exchanged(fresh, request, timeout, ends)
 
-        except requests.ConnectTimeout:
-            raise GatewayUnavailableError(
-                "Spayon could not be reached in time", sent=False
-            ) from None
-
-        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-            raise GatewayUnavailableError(
-                f"Spayon could not be asked ({type(error).__name__}): check the proxy in the "
-                "environment; SOCKS needs PySocks",
-                sent=False,
-            ) from None
-
-        except (requests.RequestException, HTTPError) as error:
-            # The message of the original may hold URLs and more; its name is enough.
-            raise GatewayUnavailableError(
-                f"Spayon gave no answer ({type(error).__name__})", sent=not is_refused(error)
-            ) from None
-
-        except (OSError, ValueError) as error:
-            # Not a word of the network: what `requests` itself could not read.
-            raise GatewayUnavailableError(
-                f"Spayon could not be asked ({type(error).__name__}): check REQUESTS_CA_BUNDLE and "
-                "the proxy in the environment",
-                sent=isinstance(error, OSError) and error.errno is not None,
-            ) from None
+        # Those of requests are OSErrors; what it cannot read is a ValueError.
+        except (HTTPError, OSError, ValueError) as error:
+            raise _unavailable(error) from None
 
         status = response.status_code
 
@@ -262,6 +237,24 @@ class Transport:
             self._pid = os.getpid()
 
         return self._http
+
+
+def _unavailable(error: Exception) -> GatewayUnavailableError:
+    """Return *error* as one of ours: the message of the original may hold URLs and more."""
+    name = type(error).__name__
+
+    if isinstance(error, requests.RequestException | HTTPError) and not isinstance(
+        error, ValueError
+    ):
+        return GatewayUnavailableError(
+            f"Spayon gave no answer ({name})", sent=not is_refused(error)
+        )
+
+    return GatewayUnavailableError(
+        f"Spayon could not be asked ({name}): check REQUESTS_CA_BUNDLE and the proxy in the "
+        "environment; SOCKS needs PySocks",
+        sent=isinstance(error, OSError) and error.errno is not None,
+    )
 
 
 def _retry_after(value: str | None) -> float | None:

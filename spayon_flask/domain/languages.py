@@ -76,20 +76,40 @@ class Language(NamedTuple):
         return catalogue(self.code).ngettext(singular, plural, n) % {"n": n, **variables}
 
     def price(self, price: Decimal, currency: str) -> str:
-        """Write *price* with its *currency*, exactly."""
-        return format_price(price, currency, self.code)
+        """Write *price* with its *currency*, never rounding money away."""
+        style = FORMATS[self.code]
+        currency = currency.upper()
+        whole, _, fraction = f"{abs(price):f}".partition(".")
+        fraction = fraction.rstrip("0")
+
+        # A dram price with a fraction is odd, but hiding the fraction would be untrue.
+        if fraction or currency not in WHOLE_CURRENCIES:
+            fraction = style.decimal_point + fraction.ljust(2, "0")
+
+        number = f"{int(whole):,}".replace(",", style.thousands) + fraction
+        minus = "\u2212" if price < 0 else ""
+        sign = style.signs.get(currency)
+
+        if sign and style.sign_first:
+            return f"{minus}{sign}{number}"
+
+        return f"{minus}{number}{NO_BREAK_SPACE}{sign or currency}"
 
     def time(self, moment: datetime, *, seconds: bool = False) -> str:
-        """Write the time of day of the aware *moment*."""
+        """Write the time of day of the aware *moment*, on the 24-hour clock."""
         local = moment.astimezone(self.zone or timezone.utc)
-        clock = f"{local:%H:%M:%S}" if seconds else format_time(local)
+        clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
 
         # UTC is what software falls back to: hardly a payer's own clock shows it.
         return f"{clock} UTC" if local.tzname() == "UTC" else clock
 
     def date(self, moment: datetime) -> str:
-        """Write the day of the aware *moment*."""
-        return format_date(moment.astimezone(self.zone or timezone.utc), self.code)
+        """Write the day of the aware *moment*, the month as a word."""
+        local, style = moment.astimezone(self.zone or timezone.utc), FORMATS[self.code]
+        text = style.date.format(
+            day=local.day, month=style.months[local.month - 1], year=local.year
+        )
+        return text.replace(" ", NO_BREAK_SPACE)
 
     def minutes(self, n: int) -> str:
         """Write how far away something is that happens *n* minutes from now."""
@@ -182,37 +202,3 @@ ARMENIAN = Format(
     ),
 )
 FORMATS = {"en": ENGLISH, "ru": RUSSIAN, "hy": ARMENIAN}
-
-
-def format_price(price: Decimal, currency: str, code: str) -> str:
-    """Write *price* with its *currency* in the language *code*, never rounding money away."""
-    style = FORMATS[code]
-    currency = currency.upper()
-    whole, _, fraction = f"{abs(price):f}".partition(".")
-    fraction = fraction.rstrip("0")
-
-    # A dram price with a fraction is odd, but hiding the fraction would be untrue.
-    if fraction or currency not in WHOLE_CURRENCIES:
-        fraction = style.decimal_point + fraction.ljust(2, "0")
-
-    number = f"{int(whole):,}".replace(",", style.thousands) + fraction
-    minus = "\u2212" if price < 0 else ""
-    sign = style.signs.get(currency)
-
-    if sign and style.sign_first:
-        return f"{minus}{sign}{number}"
-
-    return f"{minus}{number}{NO_BREAK_SPACE}{sign or currency}"
-
-
-def format_time(moment: datetime) -> str:
-    """Write the time of day of *moment* as the aware datetime has it, on the 24-hour clock."""
-    return moment.strftime("%H:%M")
-
-
-def format_date(moment: datetime, code: str) -> str:
-    """Write the day of *moment* in the language *code*, the month as a word."""
-    style = FORMATS[code]
-    text = style.date.format(day=moment.day, month=style.months[moment.month - 1], year=moment.year)
-
-    return text.replace(" ", NO_BREAK_SPACE)

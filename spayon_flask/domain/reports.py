@@ -25,28 +25,15 @@ _DECLINE = {"transactionId": 64, "responseCode": 64, "responseReasonEn": 500}
 DECLINE = {"transactionId": 161, "responseCode": "05", "responseReasonEn": "Do not honor"}
 
 
-class Body:
-    """The exact bytes of a report, which no repr and no error report shows: `bytes(body)` does."""
+class Body(bytes):
+    """The exact bytes of a report, which no repr and no error report shows."""
 
-    __slots__ = ("_content",)
-
-    def __init__(self, content: bytes) -> None:
-        self._content = bytes(content)
-
-    def __bytes__(self) -> bytes:
-        return self._content
-
-    def __len__(self) -> int:
-        return len(self._content)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Body) and self._content == other._content
-
-    def __hash__(self) -> int:
-        return hash(self._content)
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"Body({len(self)} bytes)"
+
+    __sentry_repr__ = __repr__
 
 
 class Report(NamedTuple):
