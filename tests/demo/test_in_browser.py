@@ -13,13 +13,8 @@ from spayon_flask.domain.languages import DEFAULT, NAMES, Language
 from tests.demo.served import Running, started
 from tests.pages.browser import WEIGHT
 
-#: Milliseconds; a busy machine needs them.
-PATIENCE = 60_000
-
 #: How often a payer without scripts presses "Check again".
 CHECKS = 100
-
-expect.set_options(timeout=PATIENCE)
 
 DECLINED = "bank"
 
@@ -47,7 +42,6 @@ class Payer:
         self.texts = TEXTS[language]
         self.say = Language(language).gettext
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
         self.strangers: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.note(request.url))

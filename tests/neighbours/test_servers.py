@@ -2,13 +2,10 @@
 
 import os
 import shutil
-import socket
-import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,8 @@ import requests
 from spayon_flask.simulator import PaymentSession, Simulator
 from tests.crashes.server import ROOT, Server
 from tests.needs import missing
+from tests.neighbours.processes import Processes
+from tests.rehearsal.conftest import free_port
 from tests.shop import CONFIG
 
 pytestmark = pytest.mark.thorough
@@ -52,10 +51,10 @@ def printed(page: str) -> str:
 
 @dataclass
 class Served:
-    """A shop at *url*, its database file, and the gateway where it is paid."""
+    """A shop at *url*, its processes, and the gateway where it is paid."""
 
     url: str
-    database: Path
+    processes: Processes
     gateway: Simulator
 
     def begin(self, order_id: str, **headers: str) -> PaymentSession:
@@ -73,18 +72,8 @@ class Served:
 
     def parcels(self, order_id: str) -> int:
         """Return how often an order was sent out."""
-        connection = sqlite3.connect(self.database)
-        query = "SELECT count(*) FROM parcel WHERE order_id = ?"
-        (count,) = connection.execute(query, (order_id,)).fetchone()
-        connection.close()
-        return int(count)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+        query = "SELECT count(*) FROM parcel WHERE order_id = :order"
+        return int(self.processes.rows(query, order=order_id)[0][0])
 
 
 @pytest.fixture(scope="module")
@@ -95,43 +84,39 @@ def gateway() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="module", params=WORKERS)
-def behind(
+def served(
     request: pytest.FixtureRequest, gateway: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[int, Path]]:
-    """Run gunicorn; return its port, and the shop's database file."""
-    database = tmp_path_factory.mktemp("shop") / "shop.db"
+) -> Iterator[Served]:
+    """A shop on gunicorn alone."""
+    folder = tmp_path_factory.mktemp("shop")
     settings = {f"FLASK_{name}": str(value) for name, value in CONFIG.items()} | {
+        "PYTHONPATH": str(ROOT),
         "FLASK_SPAYON_API_URL": gateway.url,
         "FLASK_SPAYON_PUBLIC_URL": "",
-        "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{database}",
     }
+    processes = Processes(folder, f"sqlite:///{folder / 'shop.db'}", settings)
     create = "from tests.neighbours.served import create_app; create_app()"
-    environment = {**os.environ, **settings, "CREATE_TABLES": "1"}
-    subprocess.run([sys.executable, "-c", create], cwd=ROOT, env=environment, check=True)
+    processes.run("-c", create, CREATE_TABLES="1")
     app, options = "tests.neighbours.served:create_app()", ["--worker-class", request.param]
+    server = Server(app, 2, threads=4, preload=False, options=options)
+    server.environment |= processes.environment
 
-    with Server(app, 2, threads=4, preload=False, options=options, **settings) as server:
-        yield server.port, database
+    with server:
+        yield Served(f"http://127.0.0.1:{server.port}", processes, gateway)
 
-
-@pytest.fixture(scope="module")
-def served(behind: tuple[int, Path], gateway: Simulator) -> Served:
-    """A shop on gunicorn alone."""
-    port, database = behind
-    return Served(f"http://127.0.0.1:{port}", database, gateway)
+    processes.close()
 
 
 @contextmanager
-def nginx_with(block: str, behind: int, folder: Path) -> Iterator[str]:
-    """Run nginx with a *block* of the docs before the port *behind*; yield its address."""
+def nginx_with(block: str, behind: str, folder: Path) -> Iterator[str]:
+    """Run nginx with a *block* of the docs before the URL *behind*; yield its address."""
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
     if nginx is None:
         missing("nginx")
 
-    zone, _, locations = block.replace("127.0.0.1:8000", f"127.0.0.1:{behind}").partition(
-        "location"
-    )
+    block = block.replace("http://127.0.0.1:8000", behind)
+    zone, _, locations = block.partition("location")
     config, port = folder / "nginx.conf", free_port()
     config.write_text(
         ("user root;" if os.geteuid() == 0 else "")
@@ -144,14 +129,12 @@ def nginx_with(block: str, behind: int, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def proxied(
-    behind: tuple[int, Path], gateway: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
+def proxied(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A shop on gunicorn, behind nginx, under /shop."""
     folder = tmp_path_factory.mktemp("nginx")
 
-    with nginx_with(printed("neighbours.md"), behind[0], folder) as url:
-        yield Served(f"{url}/shop", behind[1], gateway)
+    with nginx_with(printed("neighbours.md"), served.url, folder) as url:
+        yield replace(served, url=f"{url}/shop")
 
 
 def test_many_callbacks_at_once_on_gunicorn_send_one_parcel(served: Served) -> None:
@@ -193,9 +176,9 @@ def test_a_stranger_s_host_and_prefix_change_no_payment_session_behind_nginx(
 
 
 def test_the_limit_of_the_page_holds_for_pages_and_not_for_the_callback(
-    behind: tuple[int, Path], tmp_path: Path
+    served: Served, tmp_path: Path
 ) -> None:
-    with nginx_with(printed("security.md"), behind[0], tmp_path) as url:
+    with nginx_with(printed("security.md"), served.url, tmp_path) as url:
         pages = [requests.get(f"{url}/pay/checkout/A6", timeout=30) for _ in range(30)]
         callbacks = [requests.post(f"{url}/pay/callback", timeout=30) for _ in range(30)]
 

@@ -14,9 +14,8 @@ from tests.rehearsal.standin import CLIENT, Fields, Quirk, Says, Sent, sign
 class Row:
     """A *quirk*, the *code* that a rehearsal exits with, and the entries that are *shown* by it.
 
-    *then* is what else is tried in a shop: a word, or an order. The entry shown foretells whether
-    that works.
-    *options* are those of the rehearsal.
+    *then* is what else is tried in a shop: an order, or that "tokens end"; the entry shown foretells
+    whether that works. *options* are those of the rehearsal.
     """
 
     name: str
@@ -242,9 +241,9 @@ ROWS = [
         "long-product-name",
         refuses=refused(lambda f: len(f.get("product_name", "")) > 100),
     ),
-    row("used order: 409", 0, USED, "again", used="refused"),
-    row("used order: 403", 1, USED, "again", used="refused", used_code=403),
-    row("used order: the same session", 0, USED, "again", used="same"),
+    row("used order: 409", 0, USED, used="refused"),
+    row("used order: 403", 1, USED, used="refused", used_code=403),
+    row("used order: the same session", 0, USED, used="same"),
     row("used order: ends the first", 0, "two-sessions", second_ends_first=True),
     row(
         "product: no product_id",

@@ -205,7 +205,8 @@ class StandIn:
         )
         url = self.sessions[session_id][what]
         url = f"{url}?{query}" if query else url
-        self.came_back = self.carry(self.quirk.return_method, url, {}, b"")
+        method = self.quirk.return_method if what == "return_url" else "GET"
+        self.came_back = self.carry(method, url, {}, b"")
 
 
 def sign(body: bytes, secret: str = SECRET) -> str:

@@ -16,7 +16,7 @@ from spayon_flask.simulator import Simulator
 from tests.cli.serving import serving
 from tests.kept import dispose
 from tests.rehearsal.conftest import Report, Stage, free_port, settings_for
-from tests.rehearsal.quirks import ROWS, Row
+from tests.rehearsal.quirks import ROWS, USED, Row
 from tests.rehearsal.standin import CLIENT, SECRET, Carry, Quirk, StandIn
 from tests.shop import Clock, Shop, make_shop
 
@@ -93,6 +93,8 @@ class Deed:
     status: str | None = None
     asked: str | None = None
     back: bool | None = None
+    cancelled: bool | None = None
+    again: bool | None = None
     then: bool | None = None
 
 
@@ -117,7 +119,7 @@ class InAShop:
         return page.location.rpartition("/")[2] if page.status_code == 303 else None
 
     def do(self) -> Deed:
-        """Sell once with a callback, and once without."""
+        """Sell once with a callback, once without, and once at the second attempt."""
         stand_in, shop = self.stand_in, self.shop
         session_id = self.checkout("A1")
 
@@ -131,6 +133,13 @@ class InAShop:
         stand_in.bring_back(session_id, "return_url")
         deed.back = stand_in.came_back in (200, 303)
         deed.asked = self.ask()
+
+        if failed := self.checkout("A4"):
+            stand_in.bring_back(failed, "cancel_url")
+            deed.cancelled = stand_in.came_back == 200
+            stand_in.end(failed, "failed")
+            deed.again = self.again("A4") not in (None, failed)
+
         deed.then = self.then()
         return deed
 
@@ -160,13 +169,6 @@ class InAShop:
         if what == "tokens end":
             self.stand_in.tokens.clear()
             return self.checkout("A3") is not None
-
-        if what == "again":
-            first = self.checkout("A3")
-            assert first
-            self.stand_in.end(first, "failed")
-            second = self.again("A3")
-            return second is not None and second != first
 
         return None if what is None else self.checkout("A3", **what) is not None
 
@@ -222,7 +224,7 @@ def test_a_shop_does_what_a_rehearsal_foretells(row: Row) -> None:
 
     # Nobody says yes to a shop that takes no money.
     if row.code == 0:
-        assert replace(deed, then=None) == Deed(True, 200, "paid", "paid", True)
+        assert replace(deed, then=None) == Deed(True, 200, "paid", "paid", True, True, True)
 
     paid = lines["payment-understood"]
 
@@ -236,6 +238,9 @@ def test_a_shop_does_what_a_rehearsal_foretells(row: Row) -> None:
 
     if row.then:
         assert (row.shown in works) == deed.then
+
+    if row.shown == USED:
+        assert (USED in works) == bool(deed.again)
 
 
 def test_there_are_at_least_eighty_quirks() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from spayon_flask.rehearsal.assumptions import ALONE, NOBODY, PAY, REGISTER, WAIT, by_id
 from spayon_flask.rehearsal.report import as_text
-from spayon_flask.simulator import Simulator
 from spayon_flask.simulator.shape import SWITCHES
 from spayon_flask.testing import Payer, connect
 from tests.kept import dispose
@@ -135,19 +134,6 @@ def test_a_payer_of_tests_pays_at_a_simulator_like_a_report(used_order: str) -> 
         assert shop.paid_times(order_id) == 1
 
     dispose(shop)
-
-
-def test_the_simulator_says_what_it_cannot_imitate(stage: Staged) -> None:
-    report = stage().rehearse()
-    report["lines"] = []
-    report["like"] |= {"signature": "sha256="}
-    report["unlike"] = ["least-price: 100 was seen"]
-
-    with Simulator(like=report) as sim:
-        assert sim.unlike == [
-            "least-price: 100 was seen",
-            "signature must be one of hex, upper, base64, not 'sha256='",
-        ]
 
 
 def test_waiting_takes_half_an_hour_and_says_until_when(stage: Staged) -> None:
