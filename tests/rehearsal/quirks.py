@@ -14,7 +14,7 @@ from tests.rehearsal.standin import CLIENT, Fields, Quirk, Says, Sent, sign
 class Row:
     """A *quirk*, the *code* that a rehearsal exits with, and the entries that are *shown* by it.
 
-    *then* is what else is tried in a shop: an order, or that "tokens end"; the entry shown foretells
+    *then* is what else is tried in a shop: an order, or that "tokens end"; the entry shown says
     whether that works. *options* are those of the rehearsal.
     """
 
