@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -11,11 +11,9 @@ from flask.cli import with_appcontext
 
 from ..state import Accounts, AppState, Vendors
 from ..storage.database_errors import database_trouble
-from . import connection_checks, shop_checks, table_checks
+from . import shop_checks, table_checks
 from .command import Command, named_vendor
 from .terminal import print_json
-
-_NO_DATABASE = "the database cannot be asked"
 
 
 class _Finding(NamedTuple):
@@ -27,24 +25,26 @@ class _Finding(NamedTuple):
     do: str = ""
 
 
-#: A check yields state, text and advice of what it finds. If it finds nothing, all is well.
-_Check = Callable[[AppState], Iterator[tuple[str, ...]]]
+_Check = Callable[[AppState], table_checks.Findings]
 
-#: Each check by its name, and what is said if it finds nothing; "" says nothing.
+#: Each check by its name, and what is said if it finds nothing, which is well; "" says nothing.
 _HERE: dict[str, tuple[_Check, str]] = {
     "settings": (shop_checks.check_settings, ""),
     "secrets": (shop_checks.check_secrets, "set"),
-    "environment": (shop_checks.check_environment, ""),
-    "public URL": (shop_checks.check_public_url, ""),
     "handlers": (shop_checks.check_handlers, ""),
-    "callback route": (connection_checks.check_callback_route, ""),
-    "pages": (shop_checks.check_pages, ""),
-    "database": (table_checks.check_database, "answers, and keeps transactions"),
+    "callback route": (shop_checks.check_callback_route, ""),
+    "database": (table_checks.check_database, "answers"),
+}
+
+#: Those of the tables, of which nothing more can be told if one of the first two fails.
+_IN_TABLES: dict[str, tuple[_Check, str]] = {
     "tables": (table_checks.check_tables, "as they should be"),
+    "transactions": (table_checks.check_transactions, "kept"),
     "encoding": (table_checks.check_encoding, ""),
     "accounts": (table_checks.check_accounts, "each has its Spayon object"),
-    "gateways": (table_checks.check_gateways, ""),
-    "order keys": (shop_checks.check_order_keys, "nobody can count them"),
+    "gateways": (table_checks.check_gateways, "all payments are of the present one"),
+    "pages": (shop_checks.check_pages, "they render in the shop's frame"),
+    "order keys": (table_checks.check_order_keys, "no stranger can count them"),
     "pending payments": (table_checks.check_pending, "none is overdue"),
     "failing handlers": (table_checks.check_failing, "none"),
     "reconcile": (table_checks.check_heartbeat, ""),
@@ -55,10 +55,10 @@ _HERE: dict[str, tuple[_Check, str]] = {
 }
 
 _ELSEWHERE: dict[str, tuple[_Check, str]] = {
-    "token cache": (connection_checks.check_token_cache, ""),
-    "credentials": (connection_checks.check_credentials, ""),
-    "clock": (connection_checks.check_clock, ""),
-    "callback URL": (connection_checks.check_reachability, ""),
+    "token cache": (shop_checks.check_token_cache, ""),
+    "credentials": (shop_checks.check_credentials, ""),
+    "clock": (shop_checks.check_clock, ""),
+    "callback URL": (shop_checks.check_callback_url, ""),
 }
 
 #: Those that differ from vendor to vendor; all others are of the shop.
@@ -89,7 +89,7 @@ def create_doctor(accounts: Accounts) -> click.Command:
     @with_appcontext
     def doctor(offline: bool, as_json: bool) -> None:
         found, vendor = accounts(), named_vendor()
-        checks = _HERE if offline else _HERE | _ELSEWHERE
+        checks = _HERE | _IN_TABLES | ({} if offline else _ELSEWHERE)
 
         if isinstance(found, Vendors) and vendor is None:
             findings = _look_at_all(found, checks)
@@ -112,9 +112,20 @@ def create_doctor(accounts: Accounts) -> click.Command:
 
 
 def _look_at(state: AppState, checks: Mapping[str, tuple[_Check, str]]) -> list[_Finding]:
-    left_out = () if state.settings.callback_secrets else _SIGNED
-    names = [name for name in checks if name not in left_out]
-    return [each for name in names for each in _look(state, name, *checks[name])]
+    left_out = set() if state.settings.callback_secrets else set(_SIGNED)
+    findings: list[_Finding] = []
+
+    for name, (check, fine) in checks.items():
+        if name in left_out:
+            continue
+
+        found = _look(state, name, check, fine)
+        findings += found
+
+        if name in ("database", "tables") and found[0].state != "ok":
+            left_out |= set(_IN_TABLES)
+
+    return findings
 
 
 def _look_at_all(found: Vendors, checks: Mapping[str, tuple[_Check, str]]) -> list[_Finding]:
@@ -132,15 +143,14 @@ def _look_at_all(found: Vendors, checks: Mapping[str, tuple[_Check, str]]) -> li
 
     for state in accounts:
         bad = [each for each in _look_at(state, theirs) if each.state != "ok"]
-        worst = min(bad, key=lambda each: each.state != "wrong", default=None)
-        name = f"vendor {state.vendor}"
+        line = _Finding(f"vendor {state.vendor}", "ok", "nothing is wrong")
 
-        if worst is None:
-            findings.append(_Finding(name, "ok", "nothing is wrong"))
-
-        else:
+        if bad:
+            worst = min(bad, key=lambda each: each.state != "wrong")
             do = f"`flask {found.name} doctor --vendor {state.vendor}` says more"
-            findings.append(_Finding(name, worst.state, f"{worst.check}: {worst.says}", do))
+            line = _Finding(line.check, worst.state, f"{worst.check}: {worst.says}", do)
+
+        findings.append(line)
 
     return findings
 
@@ -153,12 +163,8 @@ def _look(state: AppState, name: str, check: _Check, fine: str) -> list[_Finding
 
     except Exception as error:  # noqa: BLE001  one failed check must not hide what the others find
         # Ours says what to do; of others the name is enough, since the text may hold addresses.
-        if isinstance(error, ValueError):
-            return [_Finding(name, "wrong", str(error), "correct that first")]
-
-        # Why, is what the checks of the database and of the tables say.
-        if database_trouble(error) is not None:
-            return [_Finding(name, "unknown", _NO_DATABASE)]
+        if trouble := str(error) if isinstance(error, ValueError) else database_trouble(error):
+            return [_Finding(name, "wrong", trouble, "correct that first")]
 
         says = f"the check ended with {type(error).__name__}"
         return [_Finding(name, "unknown", says, "mend the others first")]
@@ -171,14 +177,7 @@ def _look(state: AppState, name: str, check: _Check, fine: str) -> list[_Finding
 
 
 def _print(findings: list[_Finding]) -> None:
-    """Print a line for each finding; that the database cannot be asked is said once."""
-    cut_off = [each for each in findings if each.says == _NO_DATABASE]
-    shown = [each for each in findings if each not in cut_off]
-
-    if cut_off:
-        shown.append(cut_off[0]._replace(check=", ".join(each.check for each in cut_off)))
-
-    for finding in shown:
+    for finding in findings:
         mark, colour = _MARKS[finding.state]
         click.echo(f"{click.style(f'{mark:5}', fg=colour)}  {finding.check}: {finding.says}")
 

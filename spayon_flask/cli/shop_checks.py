@@ -1,298 +1,300 @@
-"""Shop checks of `doctor`: settings and secrets, the shop's functions, its links and its pages."""
+"""Shop checks of `doctor`: settings, functions, pages, and what lies between us and Spayon."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-import traceback
-from collections.abc import Iterator
+from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, cast
 
-from flask import current_app, render_template, template_rendered
+from flask import abort, current_app, template_rendered
 from werkzeug.exceptions import HTTPException
 
-from ..domain.handlers import load_order
+from ..client.connections import Probed, probe
 from ..domain.orders import Order
-from ..errors import ConfigError
+from ..domain.signing import CHALLENGE, DOCTOR_HEADER, DOCTOR_WORD, sign
+from ..errors import GatewayError, GatewayUnavailableError
 from ..settings import Settings
 from ..state import AppState
+from .table_checks import Findings
 
-#: So many of the newest payments say by what keys the shop's orders are known.
-_NEWEST = 20
+#: Clocks may differ so much; more, and a payer reads of minutes that are not there.
+_TOLERANCE = timedelta(seconds=60)
 
-_OURS = Path(__file__).parents[1] / "templates"
+#: Signed, and no report: nothing is recorded, but only who knows the secret says why not.
+_NO_REPORT = b"{}"
 
-#: Of each page, blocks that are on it once, and the class by which each is known.
-_BLOCKS = {
-    "error": {"heading": "spayon-heading", "message": "spayon-message"},
-    "checkout": {"heading": "spayon-kicker", "next_steps": "spayon-steps"},
-    "return": {"heading": "spayon-heading", "message": "spayon-message"},
-}
+#: What pickled bytes begin with.
+_PICKLE = b"\x80"
+
+_OURS = str(Path(__file__).parents[1] / "templates")
 
 #: No payment session and no order has such an id, so the page is the one for an unknown payment.
 _NOBODY = "doctor"
 
 
-class _Recorder(dict[str, Any]):
-    """A config that notes which keys are asked for."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.asked: set[str] = set()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
-        return super().get(key, default)
-
-
-def check_settings(state: AppState) -> Iterator[tuple[str, ...]]:
+def check_settings(state: AppState) -> Findings:
     """Read the settings anew, and compare them with those in use."""
-    recorder = _Recorder(current_app.config)
+    now = Settings.from_config(
+        current_app.config, state.config_prefix, of_vendors=state.vendor is not None
+    )
 
-    try:
-        now = Settings.from_config(
-            recorder, state.config_prefix, of_vendors=state.vendor is not None
-        )
-
-    except ConfigError as error:
-        yield "wrong", f"changed after init_app: {error}", "set it before init_app"
-        return
-
-    ours = {key for key in current_app.config if key.startswith(state.config_prefix)}
-
-    if now != state.configured:
-        yield (
-            "wrong",
-            "the app's config was changed after init_app, which does not see that",
-            "load the config first, then call spayon.init_app(app)",
-        )
-
-    elif strays := ours - recorder.asked:
-        names = ", ".join(sorted(strays))
-        yield "wrong", f"no setting: {names}", "compare the names with the page on settings"
-
-    else:
+    if now == state.configured:
         yield "ok", f"complete; the gateway is {now.api_url}"
 
+    else:
+        says = "the app's config was changed after init_app, which does not see that"
+        yield "wrong", says, "load the config first, then call spayon.init_app(app)"
 
-def check_secrets(state: AppState) -> Iterator[tuple[str, ...]]:
-    """Look for secrets that were copied to the wrong place."""
+
+def check_secrets(state: AppState) -> Findings:
+    """Look for a secret that was copied to the wrong place, and for a vendor who has gone."""
     secrets = state.settings.callback_secrets
 
     if not secrets:
-        do = "let a vendor stay until nothing is pending"
-        yield "wrong", "credentials= gives none for this vendor", do
+        yield "wrong", "credentials= gives none", "let a vendor stay until nothing is pending"
 
     elif state.settings.client_secret in secrets:
-        yield (
-            "wrong",
-            "CALLBACK_SECRET is the same as CLIENT_SECRET",
-            "copy the callback secret from the settings in Spayon's admin panel",
-        )
-
-    elif len(set(secrets)) < len(secrets):
-        yield "wrong", "CALLBACK_SECRET holds a secret twice", "remove one of the two"
+        do = "copy the callback secret from the settings in Spayon's admin panel"
+        yield "wrong", "CALLBACK_SECRET is the same as CLIENT_SECRET", do
 
 
-def check_environment(state: AppState) -> Iterator[tuple[str, ...]]:
-    """Look for a test system that says production, and the other way round."""
-    settings = state.settings
-    unsafe = " and ".join(name for name in ("DEBUG", "TESTING") if current_app.config.get(name))
-
-    if settings.production and settings.simulated:
-        yield (
-            "wrong",
-            "this is production, but API_URL leads to a stand-in on this machine",
-            f"remove {state.config_prefix}API_URL",
-        )
-
-    elif settings.production and unsafe:
-        yield "wrong", f"{unsafe} on in production", f"turn off {unsafe}"
-
-    else:
-        yield "ok", "production" if settings.production else "not production"
-
-
-def check_public_url(state: AppState) -> Iterator[tuple[str, ...]]:
-    """Look at the address under which Spayon and the payers are to reach the shop."""
-    settings, key = state.settings, f"{state.config_prefix}PUBLIC_URL"
-    url = settings.public_url
-
-    if url is None:
-        yield (
-            "unknown",
-            "not set: it is taken from each request, and cannot be looked at from here",
-            f"set {key} to the address of the shop",
-        )
-
-    elif not settings.simulated and _is_private(urlsplit(url).hostname or ""):
-        yield (
-            "wrong",
-            f"{url} is known on this network only, and Spayon calls from outside",
-            f"set {key} to the public address",
-        )
-
-    else:
-        yield "ok", url
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return not ipaddress.ip_address(host).is_global
-
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
-
-
-def check_handlers(state: AppState) -> Iterator[tuple[str, ...]]:
+def check_handlers(state: AppState) -> Findings:
     """Look whether the shop registered what nothing works without."""
-    handlers = state.handlers
-    paid = handlers.of_status("paid") or handlers.dispatcher
+    registered = [name for name, each in state.handlers.functions.items() if each]
+    do = "register one with @spayon.{}, in a module that is imported at start-up"
 
-    if handlers.order_loader is None:
-        yield (
-            "wrong",
-            "no order loader: every checkout page fails",
-            "register one with @spayon.order_loader, in a module that is imported at start-up",
-        )
+    if "order_loader" not in registered:
+        yield "wrong", "no order loader: every checkout page fails", do.format("order_loader")
 
-    if not paid:
-        yield (
-            "wrong",
-            "neither on_paid nor a dispatcher: nothing happens when an order is paid",
-            "register one with @spayon.on_paid, in a module that is imported at start-up",
-        )
+    if not {"on_paid", "dispatcher"} & {*registered}:
+        says = "neither on_paid nor a dispatcher: nothing happens when an order is paid"
+        yield "wrong", says, do.format("on_paid")
 
-    elif handlers.order_loader is not None:
-        yield "ok", ", ".join(name for name, each in handlers.functions.items() if each)
+    yield "ok", ", ".join(registered)
 
 
-def check_order_keys(state: AppState) -> Iterator[tuple[str, ...]]:
-    """Look whether a stranger can guess the link to the newest order.
+def check_callback_route(state: AppState) -> Findings:
+    """Post an unsigned callback within this process, past all that the app puts before it."""
+    answer = current_app.test_client().post(
+        state.urls.path("callback"),
+        data=_NO_REPORT,
+        headers=_headers(state),
+        base_url=state.settings.public_url,
+    )
+    yield _judge(answer.status_code, answer.data, dict(answer.headers))
 
-    The order loader is asked only if the keys are numbers, and what it writes is rolled back.
-    """
-    keys = state.storage.inspection.newest_keys(_NEWEST)
 
-    if not keys or not all(key.isdecimal() for key in keys):
+def check_callback_url(state: AppState) -> Findings:
+    """Post to the callback route under PUBLIC_URL: unsigned, then signed but empty."""
+    if state.settings.public_url is None:
+        says = "PUBLIC_URL is not set: it is taken from each request, and cannot be looked at"
+        yield "unknown", says, f"set {state.config_prefix}PUBLIC_URL to the address of the shop"
         return
 
-    if _is_shown_to_strangers(state, keys[0]):
+    url = state.settings.public_url + state.urls.path("callback")
+    answer = _post(state, url)
+
+    if answer.status is None:
+        says = f"{url}: {answer.error}, seen from this machine"
+        do = "look from outside; if it is so there too, nobody can call back"
+        yield "wrong" if answer.certificate else "unknown", says, do
+        return
+
+    finding = _judge(answer.status, answer.body, answer.headers)
+    yield finding
+
+    if finding[0] == "ok":
+        signature = sign(_NO_REPORT, state.settings.callback_secrets[0])
+        signed = _post(state, url, {"X-Signature": signature})
+
+        # Who knows the secret goes on to the body, which is no report.
+        if signed.status == 400:  # noqa: PLR2004  an HTTP status
+            yield "ok", "the shop that answers there has the same callback secret"
+
+        else:
+            says = f"what is signed here is answered with {signed.status} {_text(signed.body)}"
+            do = "give that shop the callback secret of this shell; let nothing change the body"
+            yield "wrong", says.rstrip(), do
+
+
+def _post(state: AppState, url: str, signature: Mapping[str, str] = {}) -> Probed:
+    headers = {**_headers(state), **signature}
+    timeout = state.settings.timeout
+    return probe(url, method="POST", body=_NO_REPORT, headers=headers, timeout=timeout)
+
+
+def _headers(state: AppState) -> dict[str, str]:
+    """Return the headers of a callback that the shop does not log, since we sent it ourselves."""
+    own = sign(DOCTOR_WORD, state.settings.callback_secrets[0])
+    return {"Content-Type": "application/json", DOCTOR_HEADER: own}
+
+
+def _judge(status: int, body: bytes, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what the answer to an unsigned callback says; only our own 401 is right."""
+    if status == 401 and headers.get("WWW-Authenticate") == CHALLENGE:  # noqa: PLR2004  an HTTP status
+        return "ok", "refuses an unsigned callback, as it must"
+
+    says = f"something else answers in its place: {status} {headers.get('Location', _text(body))}"
+    do = (
+        "let PUBLIC_URL lead to it, and exempt it from logins, redirects and CSRF protection: "
+        "csrf.exempt(app.view_functions['spayon.callback'])"
+    )
+    return "wrong", says, do
+
+
+def _text(body: bytes) -> str:
+    """Return the beginning of an answer in one printable line."""
+    line = " ".join(body.decode(errors="replace").split())
+    return "".join(filter(str.isprintable, line))[:200]
+
+
+def check_credentials(state: AppState) -> Findings:
+    """Ask for a token."""
+    try:
+        token = state.client.request_token()
+
+    except GatewayUnavailableError as error:
+        yield "unknown", str(error), "try again; look at API_URL and the way out"
+
+    except GatewayError as error:
+        prefix = state.config_prefix
+        ours = f"{prefix}CLIENT_ID, {prefix}CLIENT_SECRET or {prefix}API_URL"
         yield (
             "wrong",
-            f"they are numbers, such as {keys[0]}: whoever counts finds the orders of others",
-            "give each order a code, secrets.token_urlsafe(12), and hand it over as Order(key=...)",
+            str(error),
+            f"correct {'what credentials= returns' if state.vendor else ours}",
         )
 
     else:
-        yield "ok", "numbers, which the order loader does not show to strangers"
+        yield "ok", f"accepted; the token is good for {token.expires_in:.0f} s"
 
 
-def _is_shown_to_strangers(state: AppState, key: str) -> bool:
-    path = state.urls.path("checkout", order_id=key)
+def check_clock(state: AppState) -> Findings:
+    """Compare the clock of this machine with the gateway's."""
+    answer = probe(state.settings.api_url + "/", timeout=state.settings.timeout)
+
+    if answer.date is None:
+        yield "unknown", answer.error or "the gateway does not tell it", "look whether NTP runs"
+        return
+
+    difference = state.clock() - answer.date
+    is_right = abs(difference) <= _TOLERANCE
+    says = f"{difference.total_seconds():+.0f} s from the gateway's"
+    yield ("ok", says) if is_right else ("wrong", says, "let NTP set the clock of this machine")
+
+
+def check_token_cache(state: AppState) -> Findings:
+    """Look how the shared cache is set up, then put something into it and take it out again."""
+    cache: Any = state.settings.token_cache
+
+    if cache is None:
+        return
+
+    # Flask-Caching's object has the cache itself under this name.
+    backend = getattr(cache, "cache", cache)
+    parts = getattr(backend, "__dict__", {}).values()
+
+    if clients := [each for each in parts if hasattr(each, "connection_pool")]:
+        pool = clients[0].connection_pool
+
+        if pool.connection_class(**pool.connection_kwargs).socket_timeout is None:
+            says = "its Redis client has no socket_timeout: a Redis that hangs stops the shop"
+            yield "wrong", says, "give the cache socket_timeout=1 and socket_connect_timeout=1"
+            return
+
+        written = backend.serializer.dumps([_NOBODY])
+
+        if isinstance(written, bytes) and _PICKLE in written:
+            says = "it unpickles what it reads: whoever writes to that Redis runs code in the shop"
+            yield "wrong", says, "give it the JSON serializer of the documentation (Neighbours)"
+
+    try:
+        cache.set("spayon:doctor", _NOBODY, timeout=10)
+        trouble = "" if cache.get("spayon:doctor") == _NOBODY else "forgets at once"
+        cache.delete("spayon:doctor")
+
+    except Exception as error:  # noqa: BLE001  each backend has its own
+        trouble = f"fails with {type(error).__name__}"
+
+    do = "look whether its server runs, or its folder can be written; each process buys a token"
+    yield ("wrong", f"TOKEN_CACHE {trouble}", do) if trouble else ("ok", "works")
+
+
+def check_pages(state: AppState) -> Findings:
+    """Render our pages in the shop's frame, and look whether something of either is lost."""
+    path = state.urls.path("return_page", session_id=_NOBODY)
 
     with current_app.test_request_context(path, base_url=state.settings.public_url):
         try:
-            return (
-                current_app.preprocess_request() is None
-                and load_order(state.handlers, key) is not None
-            )
+            pages = _render_pages(state)
 
         except HTTPException:
-            return False
+            yield "ok", "not looked at: the app answers in their place"
+            return
 
-        finally:
-            state.storage.queries.session.rollback()
+        except Exception as error:  # noqa: BLE001  whatever the shop's template raises
+            do = "give your base template what it needs: spayon.blueprint.context_processor"
+            yield "wrong", f"they fail with {type(error).__name__}: {error}", do
+            return
+
+    frame = current_app.jinja_env.get_template("spayon/default/base.html").blocks
+    # Of each block: whether it is ours, that of the page first, and that of the frame last.
+    blocks = [
+        (name, [each.__code__.co_filename.startswith(_OURS) for each in chain])
+        for _, found in pages
+        for name, chain in found.items()
+    ]
+    swallowed = {name for name, ours in blocks if any(ours) and not ours[-1]} - {*frame}
+
+    if ("content", [True]) in blocks:
+        yield "wrong", "your frame has no block `content`, so ours is lost", "give it one"
+
+    elif swallowed:
+        do = "give the blocks of your frame names that ours have not"
+        yield "wrong", f"your frame swallows blocks of ours: {', '.join(sorted(swallowed))}", do
+
+    elif not all("stylesheet" in text or "<style" in text for text, _ in pages):
+        do = "let your spayon/base.html link one, ours (spayon.css) or yours"
+        yield "wrong", "they have no stylesheet", do
 
 
-def check_pages(state: AppState) -> Iterator[tuple[str, ...]]:
-    """Render pages in the shop's frame, and look whether something of either is lost."""
-    # Without the tables our page is another one, and the log says why.
-    if state.storage.inspection.differences():
-        return
-
-    path = state.urls.path("return_page", session_id=_NOBODY)
+def _render_pages(state: AppState) -> list[tuple[str, dict[str, list[Any]]]]:
+    """Return text and blocks of a page for nobody's payment, and of two for one that is made up."""
     given: dict[str, Any] = {}
 
     def keep(_: object, *, context: dict[str, Any], **__: object) -> None:
         given.update(context)
 
-    with current_app.test_request_context(path, base_url=state.settings.public_url):
-        try:
-            if current_app.preprocess_request() is not None:
-                yield "ok", "not looked at: a before_request answers in their place"
-                return
+    # What the shop does before each request, its frame may need.
+    if (answer := current_app.preprocess_request()) is not None:
+        abort(current_app.make_response(answer))
 
-            with template_rendered.connected_to(keep):
-                answer = current_app.make_response(current_app.dispatch_request())
+    with template_rendered.connected_to(keep):
+        current_app.dispatch_request()
 
-            pages = {"error": answer.get_data(as_text=True)}
-            given |= _made_up(state)
+    made_up = given | _made_up(state)
+    return [
+        _render("error", given),
+        _render("checkout", made_up | {"spayon_state": "payable"}),
+        _render("return", made_up | {"spayon_state": "failed"}),
+    ]
 
-            for name, stands in (("checkout", "payable"), ("return", "failed")):
-                given["spayon_state"] = stands
-                pages[name] = render_template(f"spayon/{name}.html", **given)
 
-        except HTTPException as error:
-            yield "ok", f"not looked at: the app answers {error.code}"
-            return
-
-        except Exception as error:  # noqa: BLE001  whatever the shop's template raises
-            yield (
-                "wrong",
-                f"they fail with {type(error).__name__}: {error}{_place(error)}",
-                "give your base template what it needs: spayon.blueprint.context_processor",
-            )
-            return
-
-    if odd := [f"{each} of {name}.html" for name in pages for each in _odd(name, pages[name])]:
-        yield (
-            "wrong",
-            f"blocks of ours are not on their page exactly once: {', '.join(odd)}",
-            "hold our block `content` once, and give blocks of your base names that ours have not",
-        )
-
-    elif not re.search(r"""rel=["']?stylesheet|<style""", pages["error"]):
-        yield (
-            "wrong",
-            "they have no stylesheet",
-            "let your spayon/base.html link one, ours (spayon.css) or yours",
-        )
-
-    else:
-        yield "ok", "they render in the shop's frame"
+def _render(page: str, given: dict[str, Any]) -> tuple[str, dict[str, list[Any]]]:
+    template = current_app.jinja_env.get_template(f"spayon/{page}.html")
+    context = template.new_context(given)
+    return "".join(template.root_render_func(context)), context.blocks
 
 
 def _made_up(state: AppState) -> dict[str, Any]:
     """Return what our pages are given, about an order and a payment that nobody has made."""
-    now = state.clock()
+    now, payment_class = state.clock(), cast("Any", state.storage.source.payment_class)
     order = Order(order_id=_NOBODY, product_name=_NOBODY, price=Decimal(1), currency="AMD")
-    payment: Any = state.storage.source.payment_class()
-    payment.order_id, payment.product_name, payment.status = _NOBODY, _NOBODY, "failed"
-    payment.created_at = payment.updated_at = payment.expires_at = now
+    payment = payment_class(order_id=_NOBODY, status="failed", created_at=now, expires_at=now)
     values: dict[str, Any] = {"order": order, "payment": payment, "order_id": _NOBODY}
     values |= dict.fromkeys(("lines", "fields", "declines"), ())
-    values |= {"price": "1 AMD", "certainty": "sure", "slow": 0, "looked_at": now}
     values |= dict.fromkeys(("retry_url", "check_url"), "/")
+    values |= {"price": "1 AMD", "certainty": "sure", "slow": 0, "looked_at": now}
     return {f"spayon_{name}": value for name, value in values.items()}
-
-
-def _odd(name: str, page: str) -> list[str]:
-    """Return which blocks of ours the *page* has lost, or shows twice; none if it is the shop's."""
-    template = current_app.jinja_env.get_template(f"spayon/{name}.html")
-
-    if _OURS not in Path(template.filename or "").parents:
-        return []
-
-    blocks = _BLOCKS[name].items()
-    return [block for block, word in blocks if page.count(f'class="{word}"') != 1]
-
-
-def _place(error: Exception) -> str:
-    """Return in which template *error* was raised, and in which line, if in any."""
-    frames = traceback.extract_tb(error.__traceback__)
-    found = [each for each in frames if each.filename.endswith(".html")]
-    return f" ({found[-1].filename}, line {found[-1].lineno})" if found else ""

@@ -1,15 +1,13 @@
 """`flask spayon doctor`: each misconfiguration that is planted is found, with what to do."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cachelib import RedisCache
+from cachelib import BaseCache, NullCache, RedisCache
 from flask import abort, redirect
 from jinja2 import DictLoader
 from sqlalchemy import text
@@ -108,8 +106,9 @@ def offline(shop: Shop) -> Diagnosis:
     return Diagnosis(shop, "--offline")
 
 
-def test_a_shop_that_works_is_proven_to(live: Shop) -> None:
+def test_a_shop_that_works_is_proven_to_and_no_secret_is_told(live: Shop) -> None:
     diagnosis = Diagnosis(live)
+    told = json.dumps(diagnosis.findings)
 
     assert diagnosis.exit_code == 0, diagnosis.findings
     assert {name for name, _ in diagnosis.of("ok")} >= {
@@ -121,6 +120,8 @@ def test_a_shop_that_works_is_proven_to(live: Shop) -> None:
         "tables",
         "reviews",
     }
+    assert "simulator-secret" not in told
+    assert "simulator-callback-secret" not in told
 
 
 def test_a_production_shop_that_works_is_proven_to_offline(make: Make) -> None:
@@ -140,65 +141,18 @@ def test_the_report_for_people_has_a_line_each_and_what_to_do(shop: Shop, run: R
     )
 
 
-def test_no_secret_is_printed(live: Shop) -> None:
-    said = json.dumps(Diagnosis(live).findings)
-
-    assert "simulator-secret" not in said
-    assert "simulator-callback-secret" not in said
-
-
 # What is planted in the settings.
-
-
-def test_plant_a_missing_setting_stops_the_app_with_its_name(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text(
-        "from flask import Flask\n"
-        "from flask_sqlalchemy import SQLAlchemy\n"
-        "from spayon_flask import Spayon\n"
-        "app = Flask('broken')\n"
-        "app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite://'\n"
-        "db = SQLAlchemy(app)\n"
-        "Spayon(db).init_app(app)\n"
-    )
-
-    result = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", tmp_path / "broken.py", "spayon", "doctor"],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-
-    assert result.returncode == 1
-    assert "Error: SPAYON_CLIENT_ID, SPAYON_CLIENT_SECRET, SPAYON_CALLBACK_SECRET" in result.stderr
-    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
     ("config", "check", "says"),
     [
-        ({"SPAYON_CALBACK_SECRET": "x"}, "settings", "no setting: SPAYON_CALBACK_SECRET -> "),
         (
             {"SPAYON_CLIENT_SECRET": "same", "SPAYON_CALLBACK_SECRET": "same"},
             "secrets",
             "copy the callback secret",
         ),
-        ({"SPAYON_CALLBACK_SECRET": ["s1", "s1"]}, "secrets", "remove one"),
-        (
-            PRODUCTION
-            | {"SPAYON_ENVIRONMENT": "production", "SPAYON_API_URL": "http://127.0.0.1:5001"},
-            "environment",
-            "remove SPAYON_API_URL",
-        ),
-        (PRODUCTION | {"TESTING": True}, "environment", "turn off TESTING"),
-        *(
-            (
-                PRODUCTION | {"SPAYON_PUBLIC_URL": f"https://{host}"},
-                "public URL",
-                "to the public address",
-            )
-            for host in ("127.0.0.1", "10.0.0.7", "localhost", "shop.local", "shop")
-        ),
-        ({"TRUSTED_HOSTS": ["other.example"]}, "callback route", "it answers 400"),
+        ({"TRUSTED_HOSTS": ["other.example"]}, "callback route", "in its place: 400"),
     ],
 )
 def test_plant_a_setting(make: Make, config: dict[str, Any], check: str, says: str) -> None:
@@ -220,32 +174,14 @@ def test_plant_a_config_that_is_changed_too_late(
     assert says in offline(shop).only("settings")
 
 
-def test_plant_a_debugger_in_production(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLASK_DEBUG", "1")
-
-    assert "turn off DEBUG" in offline(make(**PRODUCTION)).only("environment")
-
-
-def test_plant_no_public_url(make: Make) -> None:
-    diagnosis = offline(make(SPAYON_PUBLIC_URL=None))
-
-    assert diagnosis.exit_code == 2
-    assert [name for name, _ in diagnosis.of("unknown")] == ["public URL"]
-
-
 # What is planted in the app.
 
 
-def test_plant_no_order_loader(shop: Shop) -> None:
-    shop.spayon.handlers.functions["order_loader"].clear()
+@pytest.mark.parametrize("name", ["order_loader", "on_paid"])
+def test_plant_a_function_that_is_not_registered(shop: Shop, name: str) -> None:
+    shop.spayon.handlers.functions[name].clear()
 
-    assert "@spayon.order_loader" in dict(offline(shop).of("wrong"))["handlers"]
-
-
-def test_plant_no_handler_for_paid(shop: Shop) -> None:
-    shop.spayon.handlers.functions["on_paid"].clear()
-
-    assert "@spayon.on_paid" in offline(shop).only("handlers")
+    assert f"@spayon.{name}" in offline(shop).only("handlers")
 
 
 def test_plant_a_blueprint_that_is_not_mounted(shop: Shop) -> None:
@@ -257,9 +193,9 @@ def test_plant_a_blueprint_that_is_not_mounted(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (redirect("/login"), "it redirects to /login"),
-        (("who are you?", 401, {"WWW-Authenticate": "Basic"}), "asks for a login"),
-        (("The CSRF token is missing.", 400), "exempt the callback"),
+        (redirect("/login"), "in its place: 302 /login"),
+        (("who are you?", 401, {"WWW-Authenticate": "Basic"}), "in its place: 401 who are you?"),
+        (("The CSRF token is missing.", 400), "csrf.exempt(app.view_functions['spayon.callback'])"),
     ],
 )
 def test_plant_a_guard_before_the_callback(shop: Shop, answer: Any, says: str) -> None:
@@ -287,20 +223,20 @@ def test_plant_a_variable_that_only_the_shop_s_own_views_pass(shop: Shop) -> Non
     says = offline(shop).only("pages")
 
     assert "UndefinedError: 'cart' is undefined" in says
-    assert "line 1" in says
     assert "spayon.blueprint.context_processor" in says
 
 
 @pytest.mark.parametrize(
     ("base", "says"),
     [
-        (
-            "<body>{% block main %}{% endblock %}</body>",
-            "heading of error.html, message of error.html",
-        ),
+        ("<body>{% block main %}{% endblock %}</body>", "no block `content`"),
         (
             "<body>{% block message %}{% endblock %}{% block content %}{% endblock %}</body>",
-            "not on their page exactly once: message of error.html",
+            "swallows blocks of ours: message ->",
+        ),
+        (
+            "<style></style>{% block next_steps %}{% endblock %}{% block content %}{% endblock %}",
+            "swallows blocks of ours: next_steps ->",
         ),
         ("<body>{% block content %}{% endblock %}</body>", "no stylesheet"),
     ],
@@ -319,24 +255,12 @@ def test_plant_a_page_that_fails_for_an_order_alone(shop: Shop, page: str) -> No
     assert "UndefinedError" in offline(shop).only("pages")
 
 
-def test_plant_a_frame_with_a_block_of_the_checkout_page(shop: Shop) -> None:
-    base = "<style></style>{% block next_steps %}{% endblock %}{% block content %}{% endblock %}"
-    frame(shop, spayon__base=base)
-
-    assert "next_steps of checkout.html" in offline(shop).only("pages")
-
-
 def test_pages_are_looked_at_without_a_row_and_without_a_call(
     shop: Shop, scripted: Gateway
 ) -> None:
     shop.configure(SPAYON_API_URL=scripted.url)
     called: list[str] = []
-
-    def answer(what: str) -> Says:
-        called.append(what)
-        return Says(code=503)
-
-    scripted.tokens = scripted.creations = scripted.statuses = answer
+    scripted.tokens = scripted.creations = scripted.statuses = called.append  # type: ignore[assignment]
 
     assert "they render in the shop's frame" in dict(offline(shop).of("ok"))["pages"]
     assert called == []
@@ -365,23 +289,17 @@ def change(shop: Shop, *statements: str) -> None:
         shop.db.session.commit()
 
 
-def test_plant_a_missing_table(shop: Shop) -> None:
-    change(shop, "DROP TABLE spayon_callback")
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("DROP TABLE spayon_callback", "table spayon_callback"),
+        ("ALTER TABLE spayon_payment DROP COLUMN reviewed_by", "column spayon_payment.reviewed_by"),
+    ],
+)
+def test_plant_what_is_missing_in_the_database(shop: Shop, statement: str, says: str) -> None:
+    change(shop, statement)
 
-    says = dict(offline(shop).of("wrong"))["tables"]
-
-    assert "table spayon_callback" in says
-    assert "db.create_all()" in says
-
-
-def test_plant_a_missing_column_in_a_shop_with_migrations(shop: Shop) -> None:
-    shop.app.extensions["migrate"] = object()
-    change(shop, "ALTER TABLE spayon_payment DROP COLUMN reviewed_by")
-
-    says = dict(offline(shop).of("wrong"))["tables"]
-
-    assert "column spayon_payment.reviewed_by" in says
-    assert "flask db upgrade" in says
+    assert offline(shop).only("tables").startswith(f"missing: {says} -> create new tables with")
 
 
 def test_plant_a_missing_unique_key(any_shop: Shop) -> None:
@@ -410,7 +328,7 @@ def test_plant_a_database_that_commits_each_statement(database_url: str) -> None
     options = {"execution_options": {"isolation_level": "AUTOCOMMIT"}}
     shop = make_shop(database_url, SQLALCHEMY_ENGINE_OPTIONS=options)
 
-    assert "AUTOCOMMIT" in offline(shop).only("database")
+    assert "AUTOCOMMIT" in offline(shop).only("transactions")
     dispose(shop)
 
 
@@ -467,9 +385,7 @@ def test_numbers_are_no_fault_if_the_loader_asks_who_is_looking(shop: Shop) -> N
         shop.db.session.flush()
         abort(403)
 
-    diagnosis = offline(shop)
-
-    assert "does not show to strangers" in dict(diagnosis.of("ok"))["order keys"]
+    assert "no stranger" in dict(offline(shop).of("ok"))["order keys"]
 
     with shop.app.app_context():
         assert shop.db.session.get(shop.orders, "written") is None
@@ -500,17 +416,7 @@ def test_plant_a_database_that_is_away(make: Make, tmp_path: Path) -> None:
 
     says = offline(shop).only("database")
 
-    assert says.startswith("the database does not answer (OperationalError) -> look whether it")
-
-
-def test_plant_a_payment_that_nobody_asks_about(shop: Shop) -> None:
-    shop.add_payment()
-    shop.clock.step(31 * 60)
-
-    says = offline(shop).only("pending payments")
-
-    assert "the oldest since 2026-11-22 12:00:00" in says
-    assert "flask spayon reconcile" in says
+    assert says.startswith("the database does not answer (OperationalError): look whether it")
 
 
 def test_plant_a_handler_that_fails(any_shop: Shop) -> None:
@@ -526,21 +432,17 @@ def test_plant_a_handler_that_fails(any_shop: Shop) -> None:
 
     says = offline(shop).only("pending payments")
 
-    assert "although reconcile asks about them" in says
-    assert "`not recorded` tells of a handler" in says
-    assert "let `flask" not in says
+    assert "although reconcile asks about them -> look into its log" in says
 
     shop.add_payment("S3", order_id="A3", created_at=shop.clock() - timedelta(hours=1))
 
-    assert "nobody asks about 1 of them -> let `flask spayon reconcile`" in (
-        offline(shop).only("pending payments")
-    )
+    says = offline(shop).only("pending payments")
+    assert "the oldest since 2026-11-22 11:31:00" in says
+    assert "nobody asks about 1 of them -> let `flask spayon reconcile`" in says
 
     shop.clock.step(12 * 60)
 
-    says = offline(shop).only("pending payments")
-    assert says.startswith("3 without an answer")
-    assert "asks about" not in says
+    assert "nobody asks about 3 of them" in offline(shop).only("pending payments")
 
 
 def test_plant_a_payment_under_review(shop: Shop) -> None:
@@ -581,37 +483,27 @@ def test_several_secrets_tell_when_each_last_verified(make: Make) -> None:
     ]
 
 
-def test_plant_a_former_secret_that_is_kept_for_too_long(make: Make) -> None:
-    shop = make(SPAYON_CALLBACK_SECRET=["simulator-callback-secret", "old"])
-    shop.add_pending()
-    shop.deliver(report())
-    shop.clock.step(31 * 86400)
-
-    assert "remove this one" in offline(shop).only("rotation")
-
-
 # What is planted in the network.
 
 
-def test_plant_wrong_credentials(make: Make, scripted: Gateway) -> None:
-    scripted.tokens = lambda _: Says(code=401)
+@pytest.mark.parametrize("answer", [Says(code=401), Says(b"<html>Welcome</html>")])
+def test_plant_what_is_no_gateway_or_knows_no_such_credentials(
+    make: Make, scripted: Gateway, answer: Says
+) -> None:
+    scripted.tokens = lambda _: answer
     diagnosis = Diagnosis(make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=None))
 
-    assert "CLIENT_SECRET" in dict(diagnosis.of("wrong"))["credentials"]
-
-
-def test_plant_an_address_that_is_no_gateway(make: Make, scripted: Gateway) -> None:
-    scripted.tokens = lambda _: Says(b"<html>Welcome</html>")
-    diagnosis = Diagnosis(make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=None))
-
-    assert "SPAYON_API_URL" in dict(diagnosis.of("wrong"))["credentials"]
+    wanted = "correct SPAYON_CLIENT_ID or SPAYON_CLIENT_SECRET or SPAYON_API_URL"
+    assert wanted in dict(diagnosis.of("wrong"))["credentials"]
 
 
 def test_plant_a_gateway_that_is_away(make: Make) -> None:
     diagnosis = Diagnosis(make(SPAYON_PUBLIC_URL=None))
 
     assert diagnosis.exit_code == 2
-    assert {name for name, _ in diagnosis.of("unknown")} == {"public URL", "credentials", "clock"}
+    unknown = dict(diagnosis.of("unknown"))
+    assert unknown.keys() == {"credentials", "clock", "callback URL"}
+    assert "set SPAYON_PUBLIC_URL" in unknown["callback URL"]
 
 
 @pytest.mark.parametrize("seconds", [-90, 90])
@@ -622,14 +514,24 @@ def test_plant_a_wrong_clock(make: Make, scripted: Gateway, seconds: int) -> Non
     assert "NTP" in Diagnosis(shop).only("clock")
 
 
-def test_plant_a_public_url_that_leads_elsewhere(make: Make, live: Shop) -> None:
+@pytest.mark.parametrize(
+    ("path", "secret", "says"),
+    [
+        ("/shop", "simulator-callback-secret", "in its place: 404"),
+        ("", "another", "give that shop the callback secret"),
+    ],
+)
+def test_plant_another_shop_behind_the_public_url(
+    make: Make, live: Shop, path: str, secret: str, says: str
+) -> None:
     shop = make(
         SPAYON_API_URL=live.app.config["SPAYON_API_URL"],
-        SPAYON_PUBLIC_URL=live.app.config["SPAYON_PUBLIC_URL"] + "/shop",
+        SPAYON_PUBLIC_URL=live.app.config["SPAYON_PUBLIC_URL"] + path,
+        SPAYON_CALLBACK_SECRET=secret,
     )
     shop.clock.now = datetime.now(timezone.utc)
 
-    assert "it answers 404" in Diagnosis(shop).only("callback URL")
+    assert says in Diagnosis(shop).only("callback URL")
 
 
 def test_plant_a_public_url_where_nobody_listens(make: Make, scripted: Gateway) -> None:
@@ -641,59 +543,15 @@ def test_plant_a_public_url_where_nobody_listens(make: Make, scripted: Gateway) 
     assert "nothing listens there" in dict(diagnosis.of("unknown"))["callback URL"]
 
 
-@pytest.mark.parametrize(
-    ("said", "advice"),
-    [
-        (Says(code=200), "accepted"),
-        (Says(code=301, headers={"Location": "https://shop.example/"}), "redirects"),
-        (Says(b"who?", code=401), "login"),
-        (Says(code=403), "forbids"),
-        (Says(code=405), "another route"),
-        (Says(code=502), "proxy"),
-    ],
-)
+@pytest.mark.parametrize("code", [200, 401, 502])
 def test_plant_a_proxy_that_answers_in_the_shops_place(
-    make: Make, scripted: Gateway, said: Says, advice: str
+    make: Make, scripted: Gateway, code: int
 ) -> None:
-    scripted.creations = lambda _: said
+    scripted.creations = lambda _: Says(b"hello", code=code)
     shop = make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=scripted.url)
     shop.clock.now = datetime.now(timezone.utc)
 
-    assert advice in Diagnosis(shop).only("callback URL")
-
-
-def test_plant_another_shop_of_ours_behind_the_public_url(make: Make, live: Shop) -> None:
-    shop = make(
-        SPAYON_API_URL=live.app.config["SPAYON_API_URL"],
-        SPAYON_PUBLIC_URL=live.app.config["SPAYON_PUBLIC_URL"],
-        SPAYON_CALLBACK_SECRET="another",
-    )
-    shop.clock.now = datetime.now(timezone.utc)
-
-    assert "another callback secret" in Diagnosis(shop).only("callback URL")
-
-
-class Forgetful:
-    """A cache that keeps nothing."""
-
-    def get(self, key: str) -> None:
-        return None
-
-    def set(self, key: str, value: object, timeout: int | None = None) -> bool:
-        return True
-
-    def add(self, key: str, value: object, timeout: int | None = None) -> bool:
-        return True
-
-    def delete(self, key: str) -> bool:
-        return True
-
-
-class Away(Forgetful):
-    """A cache whose server is away."""
-
-    def get(self, key: str) -> None:
-        raise ConnectionError
+    assert f"in its place: {code} hello" in Diagnosis(shop).only("callback URL")
 
 
 def test_plant_a_cache_that_unpickles(make: Make, scripted: Gateway) -> None:
@@ -708,14 +566,13 @@ def test_plant_a_cache_that_unpickles(make: Make, scripted: Gateway) -> None:
 @pytest.mark.parametrize(
     ("cache", "says"),
     [
-        (Forgetful(), "forgets"),
-        (Away(), "fails"),
+        (NullCache(), "TOKEN_CACHE forgets at once"),
         (RedisCache(port=9, socket_timeout=None), "give the cache socket_timeout=1"),
         (JsonCache(port=9, socket_timeout=1), "fails with ConnectionError"),
     ],
 )
 def test_plant_a_token_cache_that_does_not_work(
-    make: Make, scripted: Gateway, cache: Forgetful, says: str
+    make: Make, scripted: Gateway, cache: BaseCache, says: str
 ) -> None:
     shop = make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=None, SPAYON_TOKEN_CACHE=cache)
     shop.clock.now = datetime.now(timezone.utc)
