@@ -117,12 +117,6 @@ class AppState:
         """Return the vendors that have payments: there are none."""
         return []
 
-    def count_due(self) -> int:
-        """Return how many payments are due to be asked about."""
-        number = self.storage.schedule.count_due(now=self.clock())
-        self.storage.queries.look_again()
-        return number
-
     def reconcile(self, **options: Any) -> Summary:
         """Ask about what is due: see `Spayon.reconcile`."""
         # Imported here, with its pool of threads: a web worker asks about one payment at a time.
@@ -176,12 +170,6 @@ class Vendors:
     def accounts(self) -> list[AppState]:
         """Return the account of each vendor that has payments, in the order of their names."""
         return self._those(self._names())
-
-    def count_due(self) -> int:
-        """Return how many payments are due to be asked about."""
-        number = sum(self.storage.schedule.accounts_at_work(now=self.clock()).values())
-        self.storage.queries.look_again()
-        return number
 
     def reconcile(self, **options: Any) -> Summary:
         """Ask about what is due, for every vendor: see `Spayon.reconcile`."""

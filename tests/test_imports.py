@@ -126,8 +126,7 @@ def test_what_only_an_operator_needs_is_not_imported_by_a_web_worker() -> None:
     assert "spayon_flask.storage.recording" in loaded
     assert not loaded & {
         "spayon_flask.cli.doctor",
-        "spayon_flask.cli.reconcile",
-        "spayon_flask.cli.prune",
+        "spayon_flask.cli.upkeep",
         "spayon_flask.reconcile.run",
         "spayon_flask.rehearsal",
         "spayon_flask.simulator",

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from importlib import import_module
-from types import FrameType
 from typing import Any
 
 import click
-from flask.cli import AppGroup, ScriptInfo
+from flask.cli import AppGroup, ScriptInfo, with_appcontext
 
 from ..errors import ConfigError, SpayonError
-from ..state import Accounts, AppState
+from ..state import Accounts, AppState, Vendors
 from ..storage.database_errors import database_trouble
 
 #: Exit code of a command that was called wrongly: EX_USAGE of sysexits.h. click's own 2 is what
 #: `doctor` and `reconcile` say if something could not be told.
 USAGE = 64
 
-#: The commands of Flask that serve payers.
-_SERVING = ("run",)
-
-#: These ask a command to come to its end.
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-#: The module of each command, which has `create_` and the command's name.
+#: The module of each command.
 _COMMANDS = {
     "doctor": "doctor",
     "payments": "payments",
-    "prune": "prune",
-    "reconcile": "reconcile",
+    "prune": "upkeep",
+    "reconcile": "upkeep",
     "refund": "payment",
     "rehearse": "develop",
     "review": "payment",
@@ -42,12 +34,11 @@ _COMMANDS = {
     "unknown": "payment",
 }
 
-
 #: These work for all vendors at once, unless one is named.
 _OF_ALL = ("doctor", "reconcile")
 
-#: Where a context of click keeps the vendor that the command line names.
-_VENDOR = "spayon_flask.vendor"
+#: Where a context of click keeps the accounts of the app, and the vendor that is named.
+_ACCOUNTS, _VENDOR = "spayon_flask.accounts", "spayon_flask.vendor"
 
 
 class Command(click.Command):
@@ -65,6 +56,28 @@ class Command(click.Command):
                 raise
 
             raise click.ClickException(trouble) from error
+
+
+def command(text: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a function a command of ours, with the help *text*."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        return click.command(cls=Command, help=text)(with_appcontext(function))
+
+    return decorate
+
+
+def current() -> AppState:
+    """Return the account that the command line names; the only one, if there are no vendors."""
+    meta = click.get_current_context().meta
+    accounts: AppState | Vendors = meta[_ACCOUNTS]()
+    return accounts.kept(meta.get(_VENDOR))
+
+
+def all_meant() -> AppState | Vendors:
+    """Return the account that the command line names, or those of all vendors."""
+    meta = click.get_current_context().meta
+    return current() if meta.get(_VENDOR) else meta[_ACCOUNTS]()
 
 
 @contextmanager
@@ -103,34 +116,8 @@ def takes_no_payments() -> bool:
     if context is None or context.find_object(ScriptInfo) is None:
         return False
 
-    return context.info_name not in _SERVING
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and SIGINT set; the second one ends the program at once."""
-    stop = threading.Event()
-
-    # Python lets only the main thread set handlers; elsewhere the caller's own stay.
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-
-    def handle(number: int, _: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in _SIGNALS:
-        signal.signal(number, handle)
-
-    try:
-        yield stop
-
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    # That one serves payers.
+    return context.info_name != "run"
 
 
 class _Group(AppGroup):
@@ -151,6 +138,8 @@ class _Group(AppGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; if it was called wrongly, exit with 64."""
+        ctx.meta[_ACCOUNTS] = self._accounts
+
         with usage_errors():
             return super().invoke(ctx)
 
@@ -162,19 +151,16 @@ class _Group(AppGroup):
         """Return a command, or None if there is none of that name."""
         if cmd_name in _COMMANDS and cmd_name not in self.commands:
             module = import_module(f".{_COMMANDS[cmd_name]}", __package__)
-            create = getattr(module, f"create_{cmd_name}")
-            command = create(self._accounts if cmd_name in _OF_ALL else self._meant)
+            # A copy: other groups have the same command, with vendors or without.
+            found = copy(getattr(module, cmd_name))
 
             if self._vendors:
-                command.params.append(_vendor_option(required=cmd_name not in _OF_ALL))
+                option = _vendor_option(required=cmd_name not in _OF_ALL)
+                found.params = [*found.params, option]
 
-            self.add_command(command)
+            self.add_command(found)
 
         return super().get_command(ctx, cmd_name)
-
-    def _meant(self) -> AppState:
-        """Return the account that the command line names; the only one, if there are no vendors."""
-        return self._accounts().kept(named_vendor())
 
 
 def _vendor_option(*, required: bool) -> click.Option:
@@ -189,11 +175,6 @@ def _vendor_option(*, required: bool) -> click.Option:
         expose_value=False,
         callback=remember,
     )
-
-
-def named_vendor() -> str | None:
-    """Return the vendor that the command line names, or None."""
-    return click.get_current_context().meta.get(_VENDOR)
 
 
 def create_group(name: str, accounts: Accounts, *, vendors: bool) -> AppGroup:

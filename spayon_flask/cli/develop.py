@@ -9,17 +9,17 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from ..client.connections import Probed, probe
 from ..domain import values
+from ..domain.money import plain
 from ..domain.reports import write_callback
 from ..domain.signing import sign
 from ..errors import ConfigError
 from ..settings import ConfigReader
-from ..state import AppState, Current
+from ..state import AppState
 from ..storage.ledger import Filter
-from .command import Command
+from .command import command, current
 
 _OURS = Path(__file__).parent.parent / "templates" / "spayon" / "default"
 
@@ -42,63 +42,52 @@ payment of a shop would work, 1 if something differs, 2 if it was stopped or cou
 """
 
 
-def create_trigger(current: Current) -> click.Command:
-    """Return the command for the current app."""
+@command(_TRIGGER)
+@click.argument("status", type=click.Choice(["paid", "failed", "expired", "pending"]))
+@click.option("--session", "session_id", metavar="ID", help="The payment session.")
+@click.option("--order", "order_id", metavar="ID", help="The order.")
+@click.option("--times", type=click.IntRange(1, 1000), default=1, help="Post it so often.")
+@click.option("--concurrently", is_flag=True, help="All at once.")
+@click.option("--price", help="Report this price in place of the payment's own.")
+@click.option("--url", help="The shop's base URL, in place of PUBLIC_URL.")
+@click.option("--forge-in-production", is_flag=True, help="Yes, against the real shop.")
+def trigger(
+    status: str,
+    session_id: str | None,
+    order_id: str | None,
+    times: int,
+    concurrently: bool,
+    price: str | None,
+    url: str | None,
+    forge_in_production: bool,
+) -> None:
+    state = current()
 
-    @click.command("trigger", cls=Command, help=_TRIGGER)
-    @click.argument("status", type=click.Choice(["paid", "failed", "expired", "pending"]))
-    @click.option("--session", "session_id", metavar="ID", help="The payment session.")
-    @click.option("--order", "order_id", metavar="ID", help="The order.")
-    @click.option("--times", type=click.IntRange(1, 1000), default=1, help="Post it so often.")
-    @click.option("--concurrently", is_flag=True, help="All at once.")
-    @click.option("--price", help="Report this price in place of the payment's own.")
-    @click.option("--url", help="The shop's base URL, in place of PUBLIC_URL.")
-    @click.option("--forge-in-production", is_flag=True, help="Yes, against the real shop.")
-    @with_appcontext
-    def trigger(
-        status: str,
-        session_id: str | None,
-        order_id: str | None,
-        times: int,
-        concurrently: bool,
-        price: str | None,
-        url: str | None,
-        forge_in_production: bool,
-    ) -> None:
-        state = current()
-
-        if state.settings.production and not (forge_in_production and session_id):
-            raise click.ClickException(
-                "this is production, where a forged callback runs the shop's real handlers and may "
-                "ship goods that nobody paid for: if you mean it, add --forge-in-production and "
-                "name the payment with --session"
-            )
-
-        target = _base(state, url) + state.urls.path("callback")
-        payment = _choose(state, session_id, order_id)
-        changes = {} if price is None else {"price": price}
-
-        if payment.price is None and price is None:
-            raise click.ClickException(
-                "the price of a product_id is Spayon's to tell: say it with --price 1000"
-            )
-
-        body = write_callback(
-            payment,
-            status,
-            now=state.clock(),
-            **({"currency": payment.currency or "AMD"} | changes),
+    if state.settings.production and not (forge_in_production and session_id):
+        raise click.ClickException(
+            "this is production, where a forged callback runs the shop's real handlers and may "
+            "ship goods that nobody paid for: if you mean it, add --forge-in-production and "
+            "name the payment with --session"
         )
-        click.echo(f"POST {target}\n{body.decode()}")
-        answers = _post(state, target, body, times, times if concurrently else 1)
 
-        for answer in answers:
-            click.echo(_line(answer))
+    target = _base(state, url) + state.urls.path("callback")
+    payment = _choose(state, session_id, order_id)
 
-        click.echo(_outcome(state, payment.id))
-        raise click.exceptions.Exit(_exit_code(answers))
+    if price is None and payment.price is None:
+        raise click.ClickException(
+            "the price of a product_id is Spayon's to tell: say it with --price 1000"
+        )
 
-    return trigger
+    told = {"price": price or plain(payment.price), "currency": payment.currency or "AMD"}
+    body = write_callback(payment, status, now=state.clock(), **told)
+    click.echo(f"POST {target}\n{body.decode()}")
+    answers = _post(state, target, body, times, times if concurrently else 1)
+
+    for answer in answers:
+        click.echo(_line(answer))
+
+    click.echo(_outcome(state, payment.id))
+    raise click.exceptions.Exit(_exit_code(answers))
 
 
 def _base(state: AppState, url: str | None) -> str:
@@ -170,70 +159,53 @@ def _exit_code(answers: Sequence[Probed]) -> int:
     return 0 if all(answer.status == 200 for answer in answers) else 1  # noqa: PLR2004  an HTTP status
 
 
-def create_templates(_: Current) -> click.Command:
-    """Return the group of commands about templates."""
+@command(f"Copy templates into the shop, to be changed there: {', '.join(NAMES)}; or all.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice(NAMES))
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The shop's templates folder; by default that of the app.",
+)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def copy(names: tuple[str, ...], to: Path | None, force: bool) -> None:
+    folder = to or Path(current_app.root_path, current_app.template_folder or "templates")
+    targets = {name: folder / "spayon" / f"{name}.html" for name in names or NAMES}
+    there = [str(path) for path in targets.values() if path.exists()]
 
-    @click.group("templates", help="The pages' templates.")
-    def templates() -> None:
-        pass
+    if there and not force:
+        raise click.ClickException(
+            f"nothing copied, {', '.join(there)} is there already: add --force to overwrite, "
+            "or name the others"
+        )
 
-    @templates.command(
-        "copy",
-        cls=Command,
-        help=f"Copy templates into the shop, to be changed there: {', '.join(NAMES)}; or all.",
-    )
-    @click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice(NAMES))
-    @click.option(
-        "--to",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="The shop's templates folder; by default that of the app.",
-    )
-    @click.option("--force", is_flag=True, help="Overwrite what is there.")
-    @with_appcontext
-    def copy(names: tuple[str, ...], to: Path | None, force: bool) -> None:
-        folder = to or Path(current_app.root_path, current_app.template_folder or "templates")
-        targets = {name: folder / "spayon" / f"{name}.html" for name in names or NAMES}
-        there = [str(path) for path in targets.values() if path.exists()]
-
-        if there and not force:
-            raise click.ClickException(
-                f"nothing copied, {', '.join(there)} is there already: add --force to overwrite, "
-                "or name the others"
-            )
-
-        for name, path in targets.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes((_OURS / f"{name}.html").read_bytes())
-            click.echo(path)
-
-    return templates
+    for name, path in targets.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((_OURS / f"{name}.html").read_bytes())
+        click.echo(path)
 
 
-def create_rehearse(current: Current) -> click.Command:
-    """Return the command for the current app."""
+templates = click.Group("templates", help="The pages' templates.", commands=[copy])
 
-    @click.command("rehearse", cls=Command, help=_REHEARSE)
-    @click.option("--url", help="The public address that leads to --port of this machine.")
-    @click.option("--port", type=int, default=5002, show_default=True, help="Where to listen.")
-    @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-    @click.option("--pay", is_flag=True, help="With a person who pays.")
-    @click.option("--wait", is_flag=True, help="Also wait until sessions expire: half an hour.")
-    @click.option("--currency", "currencies", multiple=True, help="One that you sell in.")
-    @click.option("--product-id", type=int, help="A product that is set up in the admin panel.")
-    @click.option("--report", metavar="FILE", help="Where the report goes.")
-    @with_appcontext
-    def rehearse(report: str | None, **options: object) -> None:
-        # Imported here: no worker of a shop has the rehearsal.
-        from ..rehearsal import Options, run  # noqa: PLC0415  on demand
 
-        try:
-            code = run(current().settings, Options(**options), report)  # type: ignore[arg-type]  # as named
+@command(_REHEARSE)
+@click.option("--url", help="The public address that leads to --port of this machine.")
+@click.option("--port", type=int, default=5002, show_default=True, help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--pay", is_flag=True, help="With a person who pays.")
+@click.option("--wait", is_flag=True, help="Also wait until sessions expire: half an hour.")
+@click.option("--currency", "currencies", multiple=True, help="One that you sell in.")
+@click.option("--product-id", type=int, help="A product that is set up in the admin panel.")
+@click.option("--report", metavar="FILE", help="Where the report goes.")
+def rehearse(report: str | None, **options: object) -> None:
+    # Imported here: no worker of a shop has the rehearsal.
+    from ..rehearsal import Options, run  # noqa: PLC0415  on demand
 
-        except ConfigError as error:
-            # 1 is for a Spayon that differs.
-            click.echo(error, err=True)
-            code = 2
+    try:
+        code = run(current().settings, Options(**options), report)  # type: ignore[arg-type]  # as named
 
-        raise click.exceptions.Exit(code)
+    except ConfigError as error:
+        # 1 is for a Spayon that differs.
+        click.echo(error, err=True)
+        code = 2
 
-    return rehearse
+    raise click.exceptions.Exit(code)

@@ -7,12 +7,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import click
-from flask.cli import with_appcontext
 
-from ..state import Accounts, AppState, Vendors
+from ..state import AppState, Vendors
 from ..storage.database_errors import database_trouble
 from . import shop_checks, table_checks
-from .command import Command, named_vendor
+from .command import all_meant, command
 from .terminal import print_json
 
 
@@ -80,35 +79,29 @@ posted to the shop.
 """
 
 
-def create_doctor(accounts: Accounts) -> click.Command:
-    """Return the command for the current app."""
+@command(_HELP)
+@click.option("--offline", is_flag=True, help="Leave out what takes the network.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def doctor(offline: bool, as_json: bool) -> None:
+    found = all_meant()
+    checks = _HERE | _IN_TABLES | ({} if offline else _ELSEWHERE)
 
-    @click.command("doctor", cls=Command, help=_HELP)
-    @click.option("--offline", is_flag=True, help="Leave out what takes the network.")
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def doctor(offline: bool, as_json: bool) -> None:
-        found, vendor = accounts(), named_vendor()
-        checks = _HERE | _IN_TABLES | ({} if offline else _ELSEWHERE)
+    if isinstance(found, Vendors):
+        findings = _look_at_all(found, checks)
 
-        if isinstance(found, Vendors) and vendor is None:
-            findings = _look_at_all(found, checks)
+    else:
+        findings = _look_at(found, checks)
 
-        else:
-            findings = _look_at(found.kept(vendor), checks)
+    states = {each.state for each in findings}
+    code = 1 if "wrong" in states else 2 if "unknown" in states else 0
 
-        states = {each.state for each in findings}
-        code = 1 if "wrong" in states else 2 if "unknown" in states else 0
+    if as_json:
+        print_json({"exit_code": code, "findings": [each._asdict() for each in findings]})
 
-        if as_json:
-            print_json({"exit_code": code, "findings": [each._asdict() for each in findings]})
+    else:
+        _print(findings)
 
-        else:
-            _print(findings)
-
-        raise click.exceptions.Exit(code)
-
-    return doctor
+    raise click.exceptions.Exit(code)
 
 
 def _look_at(state: AppState, checks: Mapping[str, tuple[_Check, str]]) -> list[_Finding]:

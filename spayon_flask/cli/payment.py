@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from ..domain.money import plain, read_price
 from ..domain.reports import read_stored
-from ..state import AppState, Current
+from ..state import AppState
 from ..storage.ledger import Filter
 from ..storage.notes import left_of
-from .command import Command
+from .command import command, current
 from .terminal import (
+    Columns,
     callback_fields,
     payment_fields,
     person,
     price_of,
+    print_found,
     print_json,
-    print_table,
     reason,
     reported_of,
     when,
@@ -47,209 +47,153 @@ the payment is meant. --take-back takes the last note back, which was a mistake.
 """
 
 
-def create_review(current: Current) -> click.Command:
-    """Return the command for the current app."""
-
-    @click.command("review", cls=Command, help=_REVIEW)
-    @click.argument("session_id", required=False)
-    @click.option("--accept", is_flag=True, help="It is paid: the goods go out.")
-    @click.option("--refuse", is_flag=True, help="It is not: the payment has failed.")
-    @click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
-    @click.option("--by", metavar="NAME", help="Who decides; else the user of this shell.")
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def review(
-        session_id: str | None,
-        accept: bool,
-        refuse: bool,
-        because: str | None,
-        by: str | None,
-        as_json: bool,
-    ) -> None:
-        state = current()
-
-        if accept and refuse:
-            raise click.UsageError("decide with --accept or with --refuse, and not with both")
-
-        if session_id is None:
-            if accept or refuse:
-                raise click.UsageError("name the payment session that you decide on")
-
-            _list_reviews(state, as_json=as_json)
-            return
-
-        if not (accept or refuse):
-            raise click.UsageError("decide with --accept or --refuse")
-
-        why = reason(because, "decide with --accept or --refuse")
-        storage = state.storage
-        payment = storage.queries.find(session_id=session_id)
-
-        if payment is None:
-            raise click.ClickException(f"no payment session {session_id}")
-
-        settled = storage.reviews.settle(
-            payment.id,
-            accept=accept,
-            by=person(by),
-            because=why,
-            now=state.clock(),
-        )
-
-        if as_json:
-            print_json(payment_fields(settled))
-
-        else:
-            click.echo(f"order {settled.order_id}, payment session {session_id}: {settled.status}")
-
-    return review
-
-
-def _list_reviews(state: AppState, *, as_json: bool) -> None:
-    found = list(state.storage.ledger.every(Filter(status="review")))
-
-    if as_json:
-        print_json([payment_fields(each) for each in found])
-
-    elif not found:
-        click.echo("nothing is under review")
-
-    else:
-        print_table(
-            ("SINCE (UTC)", "ORDER", "REASON", "ASKED FOR", "REPORTED", "PAYMENT SESSION"),
-            [
-                (
-                    when(each.updated_at),
-                    each.order_id,
-                    each.review or "",
-                    price_of(each),
-                    reported_of(each),
-                    each.session_id or "",
-                )
-                for each in found
-            ],
-        )
-
-
-def create_unknown(current: Current) -> click.Command:
-    """Return the command for the current app."""
-
-    @click.command("unknown", cls=Command, help=_UNKNOWN)
-    @click.option("--seen", type=int, metavar="ID", help="This was looked at.")
-    @click.option("--because", metavar="TEXT", help="With what result; kept with the report.")
-    @click.option("--by", metavar="NAME", help="Who looked; else the user of this shell.")
-    @click.option("--all", "all_", is_flag=True, help="Also those that somebody looked at.")
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def unknown(
-        seen: int | None, because: str | None, by: str | None, all_: bool, as_json: bool
-    ) -> None:
-        state = current()
-
-        if seen is None:
-            _list_unknown(state.storage.ledger.unknown(unseen=not all_), as_json=as_json)
-            return
-
-        why = reason(because, "name the report with --seen")
-        noted = state.storage.notes.seen(seen, by=person(by), because=why, now=state.clock())
-
-        if not noted:
-            raise click.ClickException(
-                f"no unknown report {seen} that nobody has looked at yet: "
-                f"`flask {state.command} unknown --all` lists them"
-            )
-
-        click.echo(f"noted: report {seen} was looked at")
-
-    return unknown
-
-
-def _list_unknown(found: Any, *, as_json: bool) -> None:
-    if as_json:
-        print_json([callback_fields(each) for each in found])
-
-    elif not found:
-        click.echo("no unknown reports")
-
-    else:
-        print_table(
-            ("ID", "RECEIVED (UTC)", "STATUS", "ORDER", "PAYMENT SESSION", "LOOKED AT"),
-            [
-                (
-                    str(each.id),
-                    when(each.received_at),
-                    each.status,
-                    _order_in(each.body),
-                    each.session_id,
-                    f"by {each.seen_by}: {each.seen_because}" if each.seen_at else "",
-                )
-                for each in found
-            ],
-        )
-
-
-def _order_in(body: bytes) -> str:
+def _order_in(callback: Any) -> str:
     """Return the order that a stored report names; an old body may have been removed."""
-    report = read_stored(body)
+    report = read_stored(callback.body)
     return (report and report.order_id) or ""
 
 
-def create_refund(current: Current) -> click.Command:
-    """Return the command for the current app."""
+_REVIEWS: Columns = {
+    "SINCE (UTC)": lambda each: when(each.updated_at),
+    "ORDER": lambda each: each.order_id,
+    "REASON": lambda each: each.review or "",
+    "ASKED FOR": price_of,
+    "REPORTED": reported_of,
+    "PAYMENT SESSION": lambda each: each.session_id or "",
+}
 
-    @click.command("refund", cls=Command, help=_REFUND)
-    @click.argument("name")
-    @click.option("--amount", metavar="AMOUNT", help="A part, such as 9.50; else all that is left.")
-    @click.option("--take-back", is_flag=True, help="The last note was a mistake.")
-    @click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
-    @click.option("--by", metavar="NAME", help="Who gave it back; else the user of this shell.")
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def refund(
-        name: str,
-        amount: str | None,
-        take_back: bool,
-        because: str | None,
-        by: str | None,
-        as_json: bool,
-    ) -> None:
-        state = current()
-        notes = state.storage.notes
-        payment = state.storage.queries.named(name)
+_REPORTS: Columns = {
+    "ID": lambda each: str(each.id),
+    "RECEIVED (UTC)": lambda each: when(each.received_at),
+    "STATUS": lambda each: each.status,
+    "ORDER": _order_in,
+    "PAYMENT SESSION": lambda each: each.session_id,
+    "LOOKED AT": lambda each: f"by {each.seen_by}: {each.seen_because}" if each.seen_at else "",
+}
 
-        if payment is None:
-            raise click.ClickException(
-                f"no payment session {name}: `flask {state.command} payments` lists them"
-            )
 
-        payment_id = payment.id
-        price = None if amount is None else read_price(amount)
+@command(_REVIEW)
+@click.argument("session_id", required=False)
+@click.option("--accept", is_flag=True, help="It is paid: the goods go out.")
+@click.option("--refuse", is_flag=True, help="It is not: the payment has failed.")
+@click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
+@click.option("--by", metavar="NAME", help="Who decides; else the user of this shell.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def review(
+    session_id: str | None,
+    accept: bool,
+    refuse: bool,
+    because: str | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    state = current()
 
-        if take_back and (amount or because):
-            raise click.UsageError("--take-back takes no --amount and no --because")
+    if session_id is None and not (accept or refuse):
+        found = list(state.storage.ledger.every(Filter(status="review")))
+        print_found(found, _REVIEWS, payment_fields, "nothing is under review", as_json=as_json)
+        return
 
-        if amount is not None and price is None:
-            raise click.UsageError(f"--amount {amount} is no amount: write it as 9.50")
+    if session_id is None or accept == refuse:
+        raise click.UsageError("name a payment session, and decide with --accept or with --refuse")
 
-        if not take_back:
-            why = reason(because, "note the refund")
-            notes.refund(payment_id, amount=price, by=person(by), because=why, now=state.clock())
+    why = reason(because, "decide with --accept or --refuse")
+    settled = state.storage.reviews.settle(
+        _id_of(state, session_id),
+        accept=accept,
+        by=person(by),
+        because=why,
+        now=state.clock(),
+    )
 
-        elif not notes.take_back_refund(payment_id, by=person(by), now=state.clock()):
-            raise click.ClickException("no refund of this payment is noted")
+    if as_json:
+        print_json(payment_fields(settled))
 
-        noted = state.storage.ledger.find(payment_id)
+    else:
+        click.echo(f"order {settled.order_id}, payment session {session_id}: {settled.status}")
 
-        if as_json:
-            print_json(payment_fields(noted))
-            return
 
-        currency = noted.reported_currency or ""
-        back, left = noted.refunded_price, left_of(noted)
-        said = f"{plain(back)} {currency} noted as given back" if back else "nothing is given back"
-        rest = "" if left is None else f", {plain(left)} {currency} left"
-        click.echo(
-            f"order {noted.order_id}: {said}{rest}; the money itself moves in Spayon's panel"
+@command(_UNKNOWN)
+@click.option("--seen", type=int, metavar="ID", help="This was looked at.")
+@click.option("--because", metavar="TEXT", help="With what result; kept with the report.")
+@click.option("--by", metavar="NAME", help="Who looked; else the user of this shell.")
+@click.option("--all", "all_", is_flag=True, help="Also those that somebody looked at.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def unknown(
+    seen: int | None, because: str | None, by: str | None, all_: bool, as_json: bool
+) -> None:
+    state = current()
+
+    if seen is None:
+        found = state.storage.ledger.unknown(unseen=not all_)
+        print_found(found, _REPORTS, callback_fields, "no unknown reports", as_json=as_json)
+        return
+
+    why = reason(because, "name the report with --seen")
+    noted = state.storage.notes.seen(seen, by=person(by), because=why, now=state.clock())
+
+    if not noted:
+        raise click.ClickException(
+            f"no unknown report {seen} that nobody has looked at yet: "
+            f"`flask {state.command} unknown --all` lists them"
         )
 
-    return refund
+    click.echo(f"noted: report {seen} was looked at")
+
+
+@command(_REFUND)
+@click.argument("name")
+@click.option("--amount", metavar="AMOUNT", help="A part, such as 9.50; else all that is left.")
+@click.option("--take-back", is_flag=True, help="The last note was a mistake.")
+@click.option("--because", metavar="TEXT", help="Why; kept with the payment.")
+@click.option("--by", metavar="NAME", help="Who gave it back; else the user of this shell.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def refund(
+    name: str,
+    amount: str | None,
+    take_back: bool,
+    because: str | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    state = current()
+    notes = state.storage.notes
+    payment_id = _id_of(state, name)
+    price = None if amount is None else read_price(amount)
+
+    if take_back and (amount or because):
+        raise click.UsageError("--take-back takes no --amount and no --because")
+
+    if amount is not None and price is None:
+        raise click.UsageError(f"--amount {amount} is no amount: write it as 9.50")
+
+    if not take_back:
+        why = reason(because, "note the refund")
+        notes.refund(payment_id, amount=price, by=person(by), because=why, now=state.clock())
+
+    elif not notes.take_back_refund(payment_id, by=person(by), now=state.clock()):
+        raise click.ClickException("no refund of this payment is noted")
+
+    noted = state.storage.ledger.find(payment_id)
+
+    if as_json:
+        print_json(payment_fields(noted))
+        return
+
+    currency = noted.reported_currency or ""
+    back, left = noted.refunded_price, left_of(noted)
+    said = f"{plain(back)} {currency} noted as given back" if back else "nothing is given back"
+    rest = "" if left is None else f", {plain(left)} {currency} left"
+    click.echo(f"order {noted.order_id}: {said}{rest}; the money itself moves in Spayon's panel")
+
+
+def _id_of(state: AppState, name: str) -> int:
+    """Return the id of the payment whose payment session or reference is *name*."""
+    payment = state.storage.queries.named(name)
+
+    if payment is None:
+        raise click.ClickException(
+            f"no payment session {name}: `flask {state.command} payments` lists them"
+        )
+
+    return int(payment.id)

@@ -7,21 +7,20 @@ from itertools import islice
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from ..domain.exports import write_csv
 from ..domain.languages import choose_language
 from ..domain.money import plain
-from ..state import AppState, Current
+from ..state import AppState
 from ..storage.ledger import Filter
 from ..storage.totals import Total, grand_totals
-from .command import Command
+from .command import command, current
 from .terminal import (
+    Columns,
     Since,
     payment_fields,
     price_of,
-    print_json,
-    print_table,
+    print_found,
     reported_of,
     when,
 )
@@ -40,84 +39,109 @@ names another one.
 """
 
 
-def create_payments(current: Current) -> click.Command:
-    """Return the command for the current app."""
+def _price(payment: Any) -> str:
+    asked, reported = price_of(payment), reported_of(payment)
+    return asked if reported in ("", asked) else f"{asked}, paid {reported}"
 
-    @click.command("payments", cls=Command, help=_HELP)
-    @click.option("--status", type=click.Choice(STATUSES))
-    @click.option("--order", "order_id", metavar="ID", help="Only those of this order.")
-    @click.option(
-        "--search", "text", metavar="TEXT", help="A part of order, payment session or reference."
+
+def _amount(total: Total) -> str:
+    if total.currency is not None:
+        return plain(total.amount)
+
+    return f"({total.unreadable} without a readable amount)" if total.unreadable else ""
+
+
+_PAYMENTS: Columns = {
+    "CREATED (UTC)": lambda each: when(each.created_at),
+    "ORDER": lambda each: each.order_id,
+    "STATUS": lambda each: f"review: {each.review}" if each.status == "review" else each.status,
+    "PRICE": _price,
+    "PAYMENT SESSION": lambda each: each.session_id or "(never answered)",
+}
+
+_TOTALS: Columns = {
+    "STATUS": lambda each: each.status,
+    "CURRENCY": lambda each: each.currency or "",
+    "PAYMENTS": lambda each: str(each.number),
+    "PAID": _amount,
+    "REFUNDED": lambda each: (
+        f"{each.refunded}: {plain(each.refunded_amount)}" if each.refunded else ""
+    ),
+}
+
+
+@command(_HELP)
+@click.option("--status", type=click.Choice(STATUSES))
+@click.option("--order", "order_id", metavar="ID", help="Only those of this order.")
+@click.option(
+    "--search", "text", metavar="TEXT", help="A part of order, payment session or reference."
+)
+@click.option("--since", type=Since(), help="Begun since that moment.")
+@click.option("--until", type=Since(), help="Begun before that moment.")
+@click.option("--paid-since", type=Since(), help="Paid since that moment, by Spayon's clock.")
+@click.option("--paid-until", type=Since(), help="Paid before that moment.")
+@click.option("--limit", type=click.IntRange(1), help=f"At most so many. A table: {SHOWN}.")
+@click.option("--gateway", metavar="HOST", help="Those made with this one.")
+@click.option("--totals", is_flag=True, help="Add them up, by status and currency.")
+@click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets, in UTF-8.")
+@click.option("--output", type=click.Path(), help="Write the CSV into this file.")
+@click.option(
+    "--language", help="Separator and decimal sign of the CSV: en, ru or hy; else LANGUAGE."
+)
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def payments(
+    status: str | None,
+    order_id: str | None,
+    text: str | None,
+    since: datetime | timedelta | None,
+    until: datetime | timedelta | None,
+    paid_since: datetime | timedelta | None,
+    paid_until: datetime | timedelta | None,
+    limit: int | None,
+    gateway: str | None,
+    totals: bool,
+    as_csv: bool,
+    output: str | None,
+    language: str | None,
+    as_json: bool,
+) -> None:
+    state = current()
+    now = state.clock()
+    wanted = Filter(
+        status=status,
+        order_id=order_id,
+        text=text,
+        since=_moment(since, now),
+        until=_moment(until, now),
+        paid_since=_moment(paid_since, now),
+        paid_until=_moment(paid_until, now),
+        gateway=gateway,
     )
-    @click.option("--since", type=Since(), help="Begun since that moment.")
-    @click.option("--until", type=Since(), help="Begun before that moment.")
-    @click.option("--paid-since", type=Since(), help="Paid since that moment, by Spayon's clock.")
-    @click.option("--paid-until", type=Since(), help="Paid before that moment.")
-    @click.option("--limit", type=click.IntRange(1), help=f"At most so many. A table: {SHOWN}.")
-    @click.option("--gateway", metavar="HOST", help="Those made with this one.")
-    @click.option("--totals", is_flag=True, help="Add them up, by status and currency.")
-    @click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets, in UTF-8.")
-    @click.option("--output", type=click.Path(), help="Write the CSV into this file.")
-    @click.option(
-        "--language", help="Separator and decimal sign of the CSV: en, ru or hy; else LANGUAGE."
-    )
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def payments(
-        status: str | None,
-        order_id: str | None,
-        text: str | None,
-        since: datetime | timedelta | None,
-        until: datetime | timedelta | None,
-        paid_since: datetime | timedelta | None,
-        paid_until: datetime | timedelta | None,
-        limit: int | None,
-        gateway: str | None,
-        totals: bool,
-        as_csv: bool,
-        output: str | None,
-        language: str | None,
-        as_json: bool,
-    ) -> None:
-        state = current()
-        now = state.clock()
-        wanted = Filter(
-            status=status,
-            order_id=order_id,
-            text=text,
-            since=_moment(since, now),
-            until=_moment(until, now),
-            paid_since=_moment(paid_since, now),
-            paid_until=_moment(paid_until, now),
-            gateway=gateway,
+    _check_periods(wanted)
+
+    if output is not None and not as_csv:
+        raise click.UsageError("--output is for --csv")
+
+    if totals and (limit or text or as_csv):
+        raise click.UsageError("--totals takes no --limit, --search or --csv")
+
+    if totals:
+        _print_totals(state, wanted, as_json=as_json)
+
+    elif as_csv:
+        _write_csv(state, wanted, limit, language, output)
+
+    else:
+        _list(state, wanted, limit, as_json=as_json)
+
+    if others := state.storage.ledger.other_gateways():
+        # Beside what scripts read.
+        click.echo(
+            f"payments of another gateway are left out, see --gateway: {', '.join(others)}"
+            if gateway is None
+            else f"these are the payments of {gateway}",
+            err=True,
         )
-        _check_periods(wanted)
-
-        if output is not None and not as_csv:
-            raise click.UsageError("--output is for --csv")
-
-        if totals and (limit or text or as_csv):
-            raise click.UsageError("--totals takes no --limit, --search or --csv")
-
-        if totals:
-            _print_totals(state, wanted, as_json=as_json)
-
-        elif as_csv:
-            _write_csv(state, wanted, limit, language, output)
-
-        else:
-            _list(state, wanted, limit, as_json=as_json)
-
-        if others := state.storage.ledger.other_gateways():
-            # Beside what scripts read.
-            click.echo(
-                f"payments of another gateway are left out, see --gateway: {', '.join(others)}"
-                if gateway is None
-                else f"these are the payments of {gateway}",
-                err=True,
-            )
-
-    return payments
 
 
 def _check_periods(wanted: Filter) -> None:
@@ -137,15 +161,7 @@ def _list(state: AppState, wanted: Filter, limit: int | None, *, as_json: bool) 
     found = state.storage.ledger.every(wanted, limit=None if at_most is None else at_most + 1)
     shown = list(islice(found, at_most))
     more = at_most is not None and next(found, None) is not None
-
-    if as_json:
-        print_json([payment_fields(each) for each in shown])
-
-    elif not shown:
-        click.echo("no payments")
-
-    else:
-        _print(shown)
+    print_found(shown, _PAYMENTS, payment_fields, "no payments", as_json=as_json)
 
     if more:
         # Beside the JSON and not in it, which scripts read.
@@ -153,27 +169,6 @@ def _list(state: AppState, wanted: Filter, limit: int | None, *, as_json: bool) 
             f"these are the newest {at_most}, and there are more: narrow them down, or --limit",
             err=as_json,
         )
-
-
-def _print(found: list[Any]) -> None:
-    print_table(
-        ("CREATED (UTC)", "ORDER", "STATUS", "PRICE", "PAYMENT SESSION"),
-        [
-            (
-                when(each.created_at),
-                each.order_id,
-                f"{each.status}: {each.review}" if each.status == "review" else each.status,
-                _price(each),
-                each.session_id or "(never answered)",
-            )
-            for each in found
-        ],
-    )
-
-
-def _price(payment: Any) -> str:
-    asked, reported = price_of(payment), reported_of(payment)
-    return asked if reported in ("", asked) else f"{asked}, paid {reported}"
 
 
 def _write_csv(
@@ -193,43 +188,12 @@ def _write_csv(
         click.echo(f"these are the oldest {limit}, and there are more", err=True)
 
 
-def _amount(total: Total) -> str:
-    if total.currency is not None:
-        return plain(total.amount)
-
-    return f"({total.unreadable} without a readable amount)" if total.unreadable else ""
-
-
 def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
     totals = state.storage.totals.add_up(wanted)
 
-    if as_json:
-        names = ("amount", "refunded_amount")
-        print_json(
-            [
-                each._asdict() | {name: plain(getattr(each, name)) for name in names}
-                for each in totals
-            ]
-        )
+    print_found(totals, _TOTALS, _total_fields, "no payments", as_json=as_json)
 
-    elif not totals:
-        click.echo("no payments")
-
-    else:
-        print_table(
-            ("STATUS", "CURRENCY", "PAYMENTS", "PAID", "REFUNDED"),
-            [
-                (
-                    each.status,
-                    each.currency or "",
-                    str(each.number),
-                    _amount(each),
-                    f"{each.refunded}: {plain(each.refunded_amount)}" if each.refunded else "",
-                )
-                for each in totals
-            ],
-        )
-
+    if totals and not as_json:
         for grand in grand_totals(totals):
             click.echo(
                 f"{grand.currency}: {grand.number} payments, {plain(grand.amount)} paid, "
@@ -237,6 +201,11 @@ def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
             )
 
         click.echo(_meaning(state, wanted))
+
+
+def _total_fields(total: Total) -> dict[str, object]:
+    amounts = {"amount": plain(total.amount), "refunded_amount": plain(total.refunded_amount)}
+    return total._asdict() | amounts
 
 
 def _meaning(state: AppState, wanted: Filter) -> str:

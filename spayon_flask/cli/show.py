@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from ..domain.orders import without_mark
-from ..domain.transitions import BARRING
-from ..state import AppState, Current
+from ..state import AppState
 from ..storage.outbox import CHANGING
-from .command import Command
+from .command import command, current
 from .terminal import (
+    Columns,
     callback_fields,
     payment_fields,
     person,
@@ -34,41 +33,44 @@ again that changed the payment; a row that waits for its first time is the work 
 """
 
 
-def create_show(current: Current) -> click.Command:
-    """Return the command for the current app."""
+_CALLBACKS: Columns = {
+    "RECEIVED (UTC)": lambda each: when(each.received_at),
+    "SOURCE": lambda each: each.source.replace("_", " "),
+    "STATUS": lambda each: each.status,
+    "VERDICT": lambda each: each.verdict,
+    "DISPATCHER": lambda each: f"waits since {when(each.dispatch_at)}" if each.dispatch_at else "",
+}
 
-    @click.command("show", cls=Command, help=_HELP)
-    @click.argument("name")
-    @click.option("--ask", is_flag=True, help="Ask Spayon now, and record the answer.")
-    @click.option("--hand-over", is_flag=True, help="Give the dispatcher its callback rows again.")
-    @click.option("--by", metavar="NAME", help="Who hands over; else the user of this shell.")
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-    @with_appcontext
-    def show(name: str, ask: bool, hand_over: bool, by: str | None, as_json: bool) -> None:
-        state = current()
+
+@command(_HELP)
+@click.argument("name")
+@click.option("--ask", is_flag=True, help="Ask Spayon now, and record the answer.")
+@click.option("--hand-over", is_flag=True, help="Give the dispatcher its callback rows again.")
+@click.option("--by", metavar="NAME", help="Who hands over; else the user of this shell.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def show(name: str, ask: bool, hand_over: bool, by: str | None, as_json: bool) -> None:
+    state = current()
+    attempts = _attempts(state, name)
+
+    if not attempts:
+        _show_unknown(state, name, as_json=as_json, only_shown=not (ask or hand_over))
+        return
+
+    said = _ask(state, attempts) if ask else {}
+
+    if hand_over:
+        _hand_over(state, attempts, person(by))
+
+    if said or hand_over:
         attempts = _attempts(state, name)
 
-        if not attempts:
-            _show_unknown(state, name, as_json=as_json, only_shown=not (ask or hand_over))
-            return
+    shown = [(each, _told(state, each)) for each in attempts]
 
-        said = _ask(state, attempts) if ask else {}
+    if as_json:
+        _print_json(shown, said)
 
-        if hand_over:
-            _hand_over(state, attempts, person(by))
-
-        if said or hand_over:
-            attempts = _attempts(state, name)
-
-        shown = [(each, _told(state, each)) for each in attempts]
-
-        if as_json:
-            _print_json(shown, said)
-
-        else:
-            _print(shown, said)
-
-    return show
+    else:
+        _print(shown, said)
 
 
 def _attempts(state: AppState, name: str) -> Sequence[Any]:
@@ -192,9 +194,7 @@ def _print(
             )
 
         _print_payment(payment)
-        _print_callbacks(
-            told, failed=payment.handler_failures > 0 and payment.status not in BARRING
-        )
+        _print_callbacks(told)
 
 
 def _print_payment(payment: Any) -> None:
@@ -238,25 +238,11 @@ def _failures(payment: Any) -> str:
     return f"{payment.handler_failures} times since {since}: {payment.handler_error or '?'}"
 
 
-def _print_callbacks(told: Sequence[Any], *, failed: bool = False) -> None:
-    if failed:
-        click.echo("\nWhat Spayon told us was not recorded: the shop's handler fails, see the log.")
-
-    if not told:
-        click.echo("" if failed else "\nSpayon has told us nothing yet.")
-        return
-
+def _print_callbacks(told: Sequence[Any]) -> None:
     click.echo()
-    print_table(
-        ("RECEIVED (UTC)", "SOURCE", "STATUS", "VERDICT", "DISPATCHER"),
-        [
-            (
-                when(each.received_at),
-                each.source.replace("_", " "),
-                each.status,
-                each.verdict,
-                f"waits since {when(each.dispatch_at)}" if each.dispatch_at else "",
-            )
-            for each in told
-        ],
-    )
+
+    if told:
+        print_table(told, _CALLBACKS)
+
+    else:
+        click.echo("Nothing that Spayon told us is recorded yet.")

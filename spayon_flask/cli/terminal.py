@@ -5,10 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import re
-import shutil
-import sys
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -19,6 +16,57 @@ from ..domain.money import plain
 from ..domain.orders import MAX_TEXT_LENGTH
 
 _AGE = re.compile(r"(\d{1,5})(h|d|w)")
+
+#: The columns of a table: how each is read from what has a line.
+Columns = Mapping[str, Callable[[Any], str]]
+
+#: What scripts are told of a payment, and of a callback row.
+_OF_PAYMENT = (
+    "session_id",
+    "order_id",
+    "reference",
+    "status",
+    "review",
+    "product_id",
+    "product_name",
+    "price",
+    "currency",
+    "paid_at",
+    "reported_price",
+    "reported_currency",
+    "superseded",
+    "decline_reasons",
+    "created_at",
+    "updated_at",
+    "expires_at",
+    "due_at",
+    "attempts",
+    "gateway",
+    "handler_failures",
+    "handler_failed_at",
+    "handler_error",
+    "reviewed_by",
+    "reviewed_because",
+    "reviewed_at",
+    "refunded_by",
+    "refunded_because",
+    "refunded_at",
+    "refunded_price",
+)
+
+_OF_CALLBACK = (
+    "id",
+    "session_id",
+    "status",
+    "source",
+    "verdict",
+    "received_at",
+    "secret_index",
+    "dispatch_at",
+    "seen_by",
+    "seen_because",
+    "seen_at",
+)
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -31,9 +79,6 @@ class Age(click.ParamType):  # type: ignore[type-arg]  # an older click is not g
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-
         found = _AGE.fullmatch(str(value))
 
         if found is None:
@@ -50,9 +95,6 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # an older click is not
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime | timedelta:
-        if isinstance(value, datetime | timedelta):
-            return value
-
         try:
             # Python 3.10 does not read the Z of Zulu.
             moment = datetime.fromisoformat(re.sub("Z$", "+00:00", str(value)))
@@ -90,25 +132,32 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print *rows* in columns, below *head*; on a terminal that is too narrow, line by line."""
-    columns = list(zip(head, *rows, strict=True))
-    widths = [max(map(_width, column)) for column in columns]
+def print_found(
+    found: Sequence[Any],
+    columns: Columns,
+    fields: Callable[[Any], object],
+    nothing: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what was *found* as JSON, or as a table; if it is *nothing*, say so."""
+    if as_json:
+        print_json([fields(each) for each in found])
 
-    needed = sum(widths) + 2 * (len(widths) - 1)
+    elif found:
+        print_table(found, columns)
 
-    # What is read by another program keeps its columns.
-    if sys.stdout.isatty() and needed > shutil.get_terminal_size().columns:
-        for row in rows:
-            print_pairs(dict(zip((name.lower() for name in head), row, strict=True)))
-            click.echo()
+    else:
+        click.echo(nothing)
 
-        return
 
-    for number, row in enumerate([head, *rows]):
-        cells = [
-            text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)
-        ]
+def print_table(found: Sequence[Any], columns: Columns) -> None:
+    """Print a line for each of what was *found*, below the names of the *columns*."""
+    rows = [list(columns), *([read(each) for read in columns.values()] for each in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    for number, row in enumerate(rows):
+        cells = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
         line = "  ".join(cells).rstrip()
         click.echo(click.style(line, bold=True) if number == 0 else line)
 
@@ -146,64 +195,13 @@ def reported_of(payment: Any) -> str:
 
 def payment_fields(payment: Any) -> dict[str, object]:
     """Return a payment for JSON: prices as text, times in ISO 8601."""
-    fields = {
-        name: getattr(payment, name)
-        for name in (
-            "session_id",
-            "order_id",
-            "reference",
-            "status",
-            "review",
-            "product_id",
-            "product_name",
-            "price",
-            "currency",
-            "paid_at",
-            "reported_price",
-            "reported_currency",
-            "superseded",
-            "decline_reasons",
-            "created_at",
-            "updated_at",
-            "expires_at",
-            "due_at",
-            "attempts",
-            "gateway",
-            "handler_failures",
-            "handler_failed_at",
-            "handler_error",
-            "reviewed_by",
-            "reviewed_because",
-            "reviewed_at",
-            "refunded_by",
-            "refunded_because",
-            "refunded_at",
-            "refunded_price",
-        )
-    }
-    return {name: _plain(value) for name, value in fields.items()}
+    return {name: _plain(getattr(payment, name)) for name in _OF_PAYMENT}
 
 
 def callback_fields(callback: Any) -> dict[str, object]:
     """Return a callback row for JSON, with its body as text, "" once it was removed."""
-    fields = {
-        name: getattr(callback, name)
-        for name in (
-            "id",
-            "session_id",
-            "status",
-            "source",
-            "verdict",
-            "received_at",
-            "secret_index",
-            "dispatch_at",
-            "seen_by",
-            "seen_because",
-            "seen_at",
-        )
-    }
-    fields["body"] = bytes(callback.body).decode(errors="replace")
-    return {name: _plain(value) for name, value in fields.items()}
+    fields = {name: _plain(getattr(callback, name)) for name in _OF_CALLBACK}
+    return fields | {"body": bytes(callback.body).decode(errors="replace")}
 
 
 def _plain(value: object) -> object:
@@ -211,8 +209,3 @@ def _plain(value: object) -> object:
         return plain(value)
 
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _width(text: str) -> int:
-    # East Asian wide letters take two columns of a terminal.
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

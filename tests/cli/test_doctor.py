@@ -10,14 +10,19 @@ import pytest
 from cachelib import BaseCache, NullCache, RedisCache
 from flask import abort, redirect
 from jinja2 import DictLoader
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
+from spayon_flask import signals
+from spayon_flask.domain.signing import DOCTOR_HEADER
 from spayon_flask.simulator import Simulator
 from tests.caches import JsonCache
 from tests.cli.conftest import Run
+from tests.databases import SERVERS
 from tests.gateway import Gateway, Says
 from tests.kept import dispose
 from tests.live import shop_at
+from tests.needs import missing
 from tests.reports import report
 from tests.shop import Shop, make_shop
 
@@ -76,6 +81,18 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 @pytest.fixture
+def online(make: Make, scripted: Gateway) -> Make:
+    """Make a shop whose gateway is this one, and whose clock is that of this machine."""
+
+    def online(**config: Any) -> Shop:
+        shop = make(**{"SPAYON_API_URL": scripted.url, "SPAYON_PUBLIC_URL": None} | config)
+        shop.clock.now = datetime.now(timezone.utc)
+        return shop
+
+    return online
+
+
+@pytest.fixture
 def shop(make: Make) -> Shop:
     """A shop with one order, whose app and tables the tests change."""
     shop = make()
@@ -106,9 +123,22 @@ def offline(shop: Shop) -> Diagnosis:
     return Diagnosis(shop, "--offline")
 
 
-def test_a_shop_that_works_is_proven_to_and_no_secret_is_told(live: Shop) -> None:
-    diagnosis = Diagnosis(live)
+def test_a_shop_that_works_is_proven_to_and_no_secret_is_told(
+    live: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused: list[object] = []
+
+    def hear(_: object, **given: object) -> None:
+        refused.append(given)
+
+    with signals.callback_refused.connected_to(hear), caplog.at_level("INFO", "spayon_flask"):
+        diagnosis = Diagnosis(live)
+
     told = json.dumps(diagnosis.findings)
+    assert "has the same callback secret" in told
+    # The callbacks are its own.
+    assert refused == []
+    assert "callback refused" not in caplog.text
 
     assert diagnosis.exit_code == 0, diagnosis.findings
     assert {name for name, _ in diagnosis.of("ok")} >= {
@@ -139,6 +169,13 @@ def test_the_report_for_people_has_a_line_each_and_what_to_do(shop: Shop, run: R
     assert (
         "WRONG  reviews: 1 under review\n       -> decide on them: `flask spayon review`" in output
     )
+
+
+def test_nobody_else_can_knock_in_silence(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    answer = shop.app.test_client().post("/pay/callback", headers={DOCTOR_HEADER: "00"})
+
+    assert answer.status_code == 401
+    assert "callback refused" in caplog.text
 
 
 # What is planted in the settings.
@@ -206,53 +243,35 @@ def test_plant_a_guard_before_the_callback(shop: Shop, answer: Any, says: str) -
     assert says in offline(shop).only("callback route")
 
 
-def frame(shop: Shop, **templates: str) -> None:
-    """Give the shop templates of its own."""
-    files = {f"{name.replace('__', '/')}.html": text for name, text in templates.items()}
-    shop.app.jinja_loader = DictLoader(files)
-
-
-def test_plant_a_variable_that_only_the_shop_s_own_views_pass(shop: Shop) -> None:
-    frame(
-        shop,
-        frame="<body>{{ cart.total }}{% block main %}{% endblock %}</body>",
-        spayon__base="{% extends 'frame.html' %}{% block main %}{% block content %}{% endblock %}"
-        "{% endblock %}",
-    )
-
-    says = offline(shop).only("pages")
-
-    assert "UndefinedError: 'cart' is undefined" in says
-    assert "spayon.blueprint.context_processor" in says
+#: An order and a payment alone have such a thing.
+FAILS = "{% block details %}{{ spayon_payment.order_id.total.amount }}{% endblock %}"
 
 
 @pytest.mark.parametrize(
-    ("base", "says"),
+    ("page", "text", "says"),
     [
-        ("<body>{% block main %}{% endblock %}</body>", "no block `content`"),
+        # A variable that only the shop's own views pass.
+        ("base", "{{ cart.total }}{% block content %}{% endblock %}", "'cart' is undefined"),
+        ("checkout", "{% extends 'spayon/default/checkout.html' %}" + FAILS, "UndefinedError"),
+        ("return", "{% extends 'spayon/default/return.html' %}" + FAILS, "UndefinedError"),
+        ("base", "<body>{% block main %}{% endblock %}</body>", "no block `content`"),
         (
-            "<body>{% block message %}{% endblock %}{% block content %}{% endblock %}</body>",
+            "base",
+            "{% block message %}{% endblock %}{% block content %}{% endblock %}",
             "swallows blocks of ours: message ->",
         ),
         (
-            "<style></style>{% block next_steps %}{% endblock %}{% block content %}{% endblock %}",
+            "base",
+            "{% block next_steps %}{% endblock %}{% block content %}{% endblock %}",
             "swallows blocks of ours: next_steps ->",
         ),
-        ("<body>{% block content %}{% endblock %}</body>", "no stylesheet"),
+        ("base", "<body>{% block content %}{% endblock %}</body>", "no stylesheet"),
     ],
 )
-def test_plant_a_frame_that_loses_something_of_ours(shop: Shop, base: str, says: str) -> None:
-    frame(shop, spayon__base=base)
+def test_plant_a_template_that_loses_something(shop: Shop, page: str, text: str, says: str) -> None:
+    shop.app.jinja_loader = DictLoader({f"spayon/{page}.html": text})
 
     assert says in offline(shop).only("pages")
-
-
-@pytest.mark.parametrize("page", ["checkout", "return"])
-def test_plant_a_page_that_fails_for_an_order_alone(shop: Shop, page: str) -> None:
-    fails = "{% block details %}{{ spayon_payment.order_id.total.amount }}{% endblock %}"
-    frame(shop, **{f"spayon__{page}": f"{{% extends 'spayon/default/{page}.html' %}}{fails}"})
-
-    assert "UndefinedError" in offline(shop).only("pages")
 
 
 def test_pages_are_looked_at_without_a_row_and_without_a_call(
@@ -270,10 +289,10 @@ def test_pages_are_looked_at_without_a_row_and_without_a_call(
 
 
 def test_a_frame_and_a_page_of_the_shop_s_own_are_right(shop: Shop) -> None:
-    frame(shop, spayon__base="<style></style><body>{% block content %}{% endblock %}</body>")
-    assert offline(shop).exit_code == 0
+    frame = "<style></style><body>{% block content %}{% endblock %}</body>"
+    page = "<link rel=stylesheet href=/own.css><body>sorry</body>"
+    shop.app.jinja_loader = DictLoader({"spayon/base.html": frame, "spayon/error.html": page})
 
-    frame(shop, spayon__error="<link rel=stylesheet href=/own.css><body>sorry</body>")
     assert offline(shop).exit_code == 0
 
 
@@ -346,6 +365,32 @@ def test_plant_tables_that_were_converted_without_a_collation(any_shop: Shop) ->
     change(any_shop, *advice.split("; "))
     any_shop.add_payment("s1", "A1")
     assert dict(offline(any_shop).of("ok"))["encoding"] == "utf8mb4 -> "
+
+
+def test_plant_a_database_that_cannot_write_every_letter() -> None:
+    server = make_url(SERVERS["mariadb"])
+    engine = create_engine(server)
+
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("DROP DATABASE IF EXISTS spayon_latin"))
+            connection.execute(text("CREATE DATABASE spayon_latin CHARACTER SET latin1"))
+
+    except OperationalError:
+        missing("a mariadb server")
+
+    shop = make_shop(server.set(database="spayon_latin").render_as_string(hide_password=False))
+
+    try:
+        assert "the tables are latin1" in offline(shop).only("encoding")
+
+    finally:
+        dispose(shop)
+
+        with engine.connect() as connection:
+            connection.execute(text("DROP DATABASE spayon_latin"))
+
+        engine.dispose()
 
 
 def test_plant_payments_of_a_name_that_was_changed(any_shop: Shop) -> None:
@@ -488,28 +533,34 @@ def test_several_secrets_tell_when_each_last_verified(make: Make) -> None:
 
 @pytest.mark.parametrize("answer", [Says(code=401), Says(b"<html>Welcome</html>")])
 def test_plant_what_is_no_gateway_or_knows_no_such_credentials(
-    make: Make, scripted: Gateway, answer: Says
+    online: Make, scripted: Gateway, answer: Says
 ) -> None:
     scripted.tokens = lambda _: answer
-    diagnosis = Diagnosis(make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=None))
 
     wanted = "correct SPAYON_CLIENT_ID or SPAYON_CLIENT_SECRET or SPAYON_API_URL"
-    assert wanted in dict(diagnosis.of("wrong"))["credentials"]
+    assert wanted in Diagnosis(online()).only("credentials")
 
 
-def test_plant_a_gateway_that_is_away(make: Make) -> None:
-    diagnosis = Diagnosis(make(SPAYON_PUBLIC_URL=None))
+def test_plant_a_gateway_and_a_shop_that_are_away(make: Make) -> None:
+    diagnosis = Diagnosis(make(SPAYON_PUBLIC_URL="http://127.0.0.1:9"))
 
     assert diagnosis.exit_code == 2
     unknown = dict(diagnosis.of("unknown"))
     assert unknown.keys() == {"credentials", "clock", "callback URL"}
-    assert "set SPAYON_PUBLIC_URL" in unknown["callback URL"]
+    assert "nothing listens there" in unknown["callback URL"]
+
+
+def test_plant_no_public_url(online: Make) -> None:
+    diagnosis = Diagnosis(online())
+
+    assert diagnosis.exit_code == 2
+    assert "set SPAYON_PUBLIC_URL" in dict(diagnosis.of("unknown"))["callback URL"]
 
 
 @pytest.mark.parametrize("seconds", [-90, 90])
-def test_plant_a_wrong_clock(make: Make, scripted: Gateway, seconds: int) -> None:
-    shop = make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=None)
-    shop.clock.now = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+def test_plant_a_wrong_clock(online: Make, seconds: int) -> None:
+    shop = online()
+    shop.clock.step(seconds)
 
     assert "NTP" in Diagnosis(shop).only("clock")
 
@@ -522,42 +573,27 @@ def test_plant_a_wrong_clock(make: Make, scripted: Gateway, seconds: int) -> Non
     ],
 )
 def test_plant_another_shop_behind_the_public_url(
-    make: Make, live: Shop, path: str, secret: str, says: str
+    online: Make, live: Shop, path: str, secret: str, says: str
 ) -> None:
-    shop = make(
-        SPAYON_API_URL=live.app.config["SPAYON_API_URL"],
-        SPAYON_PUBLIC_URL=live.app.config["SPAYON_PUBLIC_URL"] + path,
-        SPAYON_CALLBACK_SECRET=secret,
-    )
-    shop.clock.now = datetime.now(timezone.utc)
+    url = live.app.config["SPAYON_PUBLIC_URL"] + path
+    shop = online(SPAYON_PUBLIC_URL=url, SPAYON_CALLBACK_SECRET=secret)
 
     assert says in Diagnosis(shop).only("callback URL")
 
 
-def test_plant_a_public_url_where_nobody_listens(make: Make, scripted: Gateway) -> None:
-    shop = make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL="http://127.0.0.1:9")
-    shop.clock.now = datetime.now(timezone.utc)
-    diagnosis = Diagnosis(shop)
-
-    assert diagnosis.exit_code == 2
-    assert "nothing listens there" in dict(diagnosis.of("unknown"))["callback URL"]
-
-
 @pytest.mark.parametrize("code", [200, 401, 502])
 def test_plant_a_proxy_that_answers_in_the_shops_place(
-    make: Make, scripted: Gateway, code: int
+    online: Make, scripted: Gateway, code: int
 ) -> None:
     scripted.creations = lambda _: Says(b"hello", code=code)
-    shop = make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=scripted.url)
-    shop.clock.now = datetime.now(timezone.utc)
+    diagnosis = Diagnosis(online(SPAYON_PUBLIC_URL=scripted.url))
 
-    assert f"in its place: {code} hello" in Diagnosis(shop).only("callback URL")
+    assert f"in its place: {code} hello" in diagnosis.only("callback URL")
 
 
-def test_plant_a_cache_that_unpickles(make: Make, scripted: Gateway) -> None:
-    cache = RedisCache(port=9, socket_timeout=1)
-    shop = make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=None, SPAYON_TOKEN_CACHE=cache)
-    says = [says for name, says in Diagnosis(shop).of("wrong") if name == "token cache"]
+def test_plant_a_cache_that_unpickles(online: Make) -> None:
+    shop = online(SPAYON_TOKEN_CACHE=RedisCache(port=9, socket_timeout=1))
+    says = [says for _, says in Diagnosis(shop).of("wrong")]
 
     assert says[0].startswith("it unpickles what it reads")
     assert "fails with ConnectionError" in says[1]
@@ -571,10 +607,5 @@ def test_plant_a_cache_that_unpickles(make: Make, scripted: Gateway) -> None:
         (JsonCache(port=9, socket_timeout=1), "fails with ConnectionError"),
     ],
 )
-def test_plant_a_token_cache_that_does_not_work(
-    make: Make, scripted: Gateway, cache: BaseCache, says: str
-) -> None:
-    shop = make(SPAYON_API_URL=scripted.url, SPAYON_PUBLIC_URL=None, SPAYON_TOKEN_CACHE=cache)
-    shop.clock.now = datetime.now(timezone.utc)
-
-    assert says in Diagnosis(shop).only("token cache")
+def test_plant_a_token_cache_that_does_not_work(online: Make, cache: BaseCache, says: str) -> None:
+    assert says in Diagnosis(online(SPAYON_TOKEN_CACHE=cache)).only("token cache")

@@ -1,18 +1,13 @@
-"""`flask spayon reconcile`: alone and in company, on a terminal and off it."""
+"""`flask spayon reconcile`: alone and in company."""
 
-import fcntl
 import json
 import os
-import pty
-import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -64,34 +59,28 @@ def test_what_changed_is_said_line_by_line_and_in_all(shop: Shop, run: Run) -> N
     ]
 
 
+@pytest.mark.parametrize("watch", [(), ("--watch", "3600")])
 def test_it_exits_with_1_where_the_credentials_are_refused(
-    shop: Shop, scripted: Gateway, run: Run
+    shop: Shop, scripted: Gateway, run: Run, watch: tuple[str, ...]
 ) -> None:
     scripted.tokens = lambda _: Says(code=401)
     add_many(shop, 1)
 
-    assert run("reconcile").exit_code == 1
+    assert run("reconcile", *watch).exit_code == 1
 
 
-def test_it_exits_with_2_where_spayon_leaves_some_unanswered(
-    shop: Shop, scripted: Gateway, run: Run
+def test_it_exits_with_2_where_spayon_leaves_some_unanswered_and_says_why_once(
+    shop: Shop, scripted: Gateway, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     scripted.statuses = lambda _: Says(code=503)
-    add_many(shop, 1)
+    add_many(shop, 20)
 
     result = run("reconcile")
 
     assert result.exit_code == 2
-    assert "asked 1; changed none; unanswered 1" in result.output
-
-
-def test_a_watch_ends_with_1_where_the_credentials_are_refused(
-    shop: Shop, scripted: Gateway, run: Run
-) -> None:
-    scripted.tokens = lambda _: Says(code=401)
-    add_many(shop, 1)
-
-    assert run("reconcile", "--watch", "3600").exit_code == 1
+    assert "changed none; unanswered" in result.output
+    assert result.output.count("HTTP 503") == 1
+    assert caplog.text.count("HTTP 503") == 1
 
 
 def test_several_processes_share_the_work_and_ask_about_each_payment_once(
@@ -152,29 +141,12 @@ def test_a_watch_goes_on_until_a_signal_ends_it(shop: Shop, scripted: Gateway) -
     assert process.returncode == 0
 
 
-def test_a_terminal_shows_a_bar(shop: Shop, scripted: Gateway) -> None:
-    add_many(shop, 3)
-    ours, theirs = pty.openpty()
-    process = start(shop.app.config["SQLALCHEMY_DATABASE_URI"], scripted, stdout=theirs)
-    os.close(theirs)
-    shown = b""
-
-    with suppress(OSError):  # the end of a terminal
-        while more := os.read(ours, 4096):
-            shown += more
-
-    os.close(ours)
-    assert process.wait(30) == 0
-    assert b"3/3" in shown
-    assert b"S1: paid" not in shown
-
-
 def test_a_watch_outlives_a_database_that_is_away_for_a_while(
     shop: Shop, scripted: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds = count(1)
     stops = _Stops(shop, 8)
-    monkeypatch.setattr("spayon_flask.cli.reconcile.stop_on_signals", stops.given)
+    monkeypatch.setattr("spayon_flask.cli.upkeep.stop_on_signals", stops.given)
     add_many(shop, 1)
 
     def break_some(*_: object) -> None:
@@ -195,7 +167,7 @@ def test_a_watch_that_never_succeeds_ends_with_1_after_five_minutes(
     shop: Shop, scripted: Gateway, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stops = _Stops(shop, 100)
-    monkeypatch.setattr("spayon_flask.cli.reconcile.stop_on_signals", stops.given)
+    monkeypatch.setattr("spayon_flask.cli.upkeep.stop_on_signals", stops.given)
 
     def fail(*_: object) -> None:
         raise OperationalError("SELECT", {}, OSError("server closed the connection"))
@@ -223,43 +195,6 @@ def test_quiet_says_nothing_unless_something_went_badly(
         "S9: Spayon is not available (HTTP 503)",
         "asked 1; changed none; unanswered 1",
     ]
-
-
-def test_each_problem_is_said_once(
-    shop: Shop, scripted: Gateway, run: Run, caplog: pytest.LogCaptureFixture
-) -> None:
-    scripted.statuses = lambda _: Says(code=503)
-    add_many(shop, 20)
-
-    result = run("reconcile")
-
-    assert result.output.count("HTTP 503") == 1
-    assert caplog.text.count("HTTP 503") == 1
-
-
-@pytest.mark.parametrize("columns", [40, 120])
-@pytest.mark.thorough
-def test_a_bar_fits_into_its_terminal(
-    shop: Shop, scripted: Gateway, columns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The variable would be believed rather than the terminal.
-    monkeypatch.delenv("COLUMNS", raising=False)
-    add_many(shop, 3)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = start(shop.app.config["SQLALCHEMY_DATABASE_URI"], scripted, stdout=theirs)
-    os.close(theirs)
-    shown = b""
-
-    with suppress(OSError):  # the end of a terminal
-        while more := os.read(ours, 4096):
-            shown += more
-
-    os.close(ours)
-    assert process.wait(30) == 0
-    lines = [line for line in re.split(rb"[\r\n]|\x1b\[\??\d*[A-Za-z]", shown) if b"3/3" in line]
-    assert lines
-    assert max(map(len, lines)) <= columns
 
 
 class TestHeartbeat:

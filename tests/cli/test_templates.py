@@ -23,7 +23,7 @@ def test_without_a_name_all_are_copied(run: Run, tmp_path: Path) -> None:
     assert copied == sorted(NAMES)
 
 
-def test_what_is_there_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+def test_what_is_there_is_overwritten_by_force_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "spayon").mkdir()
     mine = tmp_path / "spayon" / "return.html"
     mine.write_text("mine")
@@ -34,13 +34,6 @@ def test_what_is_there_is_not_overwritten(run: Run, tmp_path: Path) -> None:
     assert str(mine) in result.output
     assert mine.read_text() == "mine"
     assert not (tmp_path / "spayon" / "base.html").exists()
-
-
-def test_force_overwrites(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "spayon").mkdir()
-    mine = tmp_path / "spayon" / "return.html"
-    mine.write_text("mine")
-
     assert run("templates", "copy", "return", "--to", str(tmp_path), "--force").exit_code == 0
     assert "mine" not in mine.read_text()
 

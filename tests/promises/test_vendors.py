@@ -527,9 +527,7 @@ class TestPeople:
                 is_open.append(small.db.session().in_transaction())
                 return True
 
-        monkeypatch.setattr(
-            "spayon_flask.cli.reconcile.stop_on_signals", lambda: nullcontext(Stop())
-        )
+        monkeypatch.setattr("spayon_flask.cli.upkeep.stop_on_signals", lambda: nullcontext(Stop()))
         small.begin("ani")
         small.flask("reconcile", "--vendor", "ani", "--watch", "60")
 
