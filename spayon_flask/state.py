@@ -176,7 +176,7 @@ class Vendors:
         from .reconcile.run import reconcile  # noqa: PLC0415  on demand
 
         due = self.storage.schedule.accounts_at_work(now=self.clock())
-        reconcilers = [each.reconciler for each in self._those([*due])]
+        reconcilers = [each.reconciler for each in self._those(due)]
         return reconcile(reconcilers, self.clock, self.heartbeat, **options)
 
     def vendors(self) -> list[str]:

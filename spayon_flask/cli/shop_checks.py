@@ -136,7 +136,7 @@ def _judge(status: int, body: bytes, headers: Mapping[str, str]) -> tuple[str, .
     if status == 401 and headers.get("WWW-Authenticate") == CHALLENGE:  # noqa: PLR2004  an HTTP status
         return "ok", "refuses an unsigned callback, as it must"
 
-    says = f"something else answers in its place: {status} {headers.get('Location', _text(body))}"
+    says = f"not our 401, but {status} {headers.get('Location', _text(body))}"
     do = (
         "let PUBLIC_URL lead to it, and exempt it from logins, redirects and CSRF protection: "
         "csrf.exempt(app.view_functions['spayon.callback'])"
@@ -161,11 +161,8 @@ def check_credentials(state: AppState) -> Findings:
     except GatewayError as error:
         prefix = state.config_prefix
         ours = f"{prefix}CLIENT_ID, {prefix}CLIENT_SECRET or {prefix}API_URL"
-        yield (
-            "wrong",
-            str(error),
-            f"correct {'what credentials= returns' if state.vendor else ours}",
-        )
+        what = "what credentials= returns" if state.vendor else ours
+        yield "wrong", str(error), f"correct {what}"
 
     else:
         yield "ok", f"accepted; the token is good for {token.expires_in:.0f} s"

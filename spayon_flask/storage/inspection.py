@@ -29,9 +29,6 @@ LATE = timedelta(minutes=30)
 #: Reconcile should run every minute or two.
 SILENT = timedelta(minutes=10)
 
-#: MariaDB compares text with a collation of such a name letter by letter.
-EXACT = "_bin"
-
 #: A column with text in the payer's language.
 _WORDS = "product_name"
 
@@ -89,21 +86,20 @@ class Inspection(Part):
 
     def inexact_ids(self) -> list[str]:
         """Return the columns with ids that MariaDB compares without regard to case, in words."""
-        if self.connect().dialect.name not in ("mysql", "mariadb"):
+        dialect = self.connect().dialect
+
+        if dialect.name not in ("mysql", "mariadb"):
             return []
 
-        return [
-            f"{row.table_name}.{row.name}"
-            for row in self._text_columns()
-            if self._is_exact(row.table_name, row.name) and not row.collation_name.endswith(EXACT)
-        ]
-
-    def _is_exact(self, table: str, column: str) -> bool:
-        """Return True if the models have a collation of its own for this column."""
-        types = {each.name: each.columns for each in (self.payment, self.callback)}
-        kind = types[table][column].type if column in types[table] else None
-        implementation = kind and kind.dialect_impl(self.connect().dialect)
-        return getattr(implementation, "collation", None) is not None
+        # The models have a collation of its own for each of them.
+        exact = {
+            f"{table.name}.{column.name}"
+            for table in (self.payment, self.callback)
+            for column in table.columns
+            if getattr(column.type.dialect_impl(dialect), "collation", None)
+        }
+        there = {f"{row.table_name}.{row.name}": row.collation_name for row in self._text_columns()}
+        return [name for name in there if name in exact and not there[name].endswith("_bin")]
 
     def _text_columns(self) -> Sequence[Any]:
         """Return MariaDB's columns that hold text, of our two tables."""

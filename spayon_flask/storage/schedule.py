@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, func, literal, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, func, or_, select, update
 
 from ..domain.transitions import APPLIED, ENDED, SESSION_LIFETIME, Transition
 from .outbox import Outbox
@@ -146,8 +146,8 @@ class Schedule(Part):
     def _count_due(self) -> Any:
         return select(func.count()).where(*self._is_due)
 
-    def accounts_at_work(self, *, now: datetime) -> dict[str, int]:
-        """Return the accounts of vendors for whom something is due, with the number of payments.
+    def accounts_at_work(self, *, now: datetime) -> list[str]:
+        """Return the accounts of vendors for whom something is due.
 
         There is a payment to ask about, or a callback row for the dispatcher. Whoever has waited
         for the longest comes first.
@@ -155,23 +155,18 @@ class Schedule(Part):
         p, c = self.payment.c, self.callback.c
         vendors = f"{self.account}/"
         due = (
-            select(p.account, func.count().label("number"), func.min(p.due_at).label("since"))
+            select(p.account, func.min(p.due_at).label("since"))
             .where(p.due_at <= now, p.account.startswith(vendors, autoescape=True))
             .where(p.gateway == self.source.gateway, self._is_open, self._is_quiet)
             .group_by(p.account)
         )
         waiting = (
-            select(c.account, literal(0).label("number"), func.min(c.dispatch_at).label("since"))
+            select(c.account, func.min(c.dispatch_at).label("since"))
             .where(self.waits_for_dispatcher(now), c.account.startswith(vendors, autoescape=True))
             .group_by(c.account)
         )
         rows = [*self.connect().execute(due, self._quiet(now)), *self.connect().execute(waiting)]
-        found: dict[str, int] = {}
-
-        for row in sorted(rows, key=lambda row: row.since):
-            found[row.account] = found.get(row.account, 0) + row.number
-
-        return found
+        return [*dict.fromkeys(row.account for row in sorted(rows, key=lambda row: row.since))]
 
     @transaction
     def postpone(self, connection: Connection, payment_id: int, *, until: datetime) -> None:

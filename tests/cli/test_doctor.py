@@ -66,26 +66,11 @@ Make = Callable[..., Shop]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    """Make a shop with other settings."""
-    made: list[Shop] = []
-
-    def make(**config: Any) -> Shop:
-        made.append(make_shop(f"sqlite:///{tmp_path / 'made.db'}", **config))
-        return made[-1]
-
-    yield make
-
-    for shop in made:
-        dispose(shop)
-
-
-@pytest.fixture
-def online(make: Make, scripted: Gateway) -> Make:
+def online(own_shop: Make, scripted: Gateway) -> Make:
     """Make a shop whose gateway is this one, and whose clock is that of this machine."""
 
     def online(**config: Any) -> Shop:
-        shop = make(**{"SPAYON_API_URL": scripted.url, "SPAYON_PUBLIC_URL": None} | config)
+        shop = own_shop(**{"SPAYON_API_URL": scripted.url, "SPAYON_PUBLIC_URL": None} | config)
         shop.clock.now = datetime.now(timezone.utc)
         return shop
 
@@ -93,9 +78,9 @@ def online(make: Make, scripted: Gateway) -> Make:
 
 
 @pytest.fixture
-def shop(make: Make) -> Shop:
+def shop(own_shop: Make) -> Shop:
     """A shop with one order, whose app and tables the tests change."""
-    shop = make()
+    shop = own_shop()
     shop.add_order()
     return shop
 
@@ -111,11 +96,9 @@ def live(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def any_shop(database_url: str) -> Iterator[Shop]:
-    """A shop on each of the three engines."""
-    shop = make_shop(database_url)
-    yield shop
-    dispose(shop)
+def any_shop(own_shop: Make, database_url: str) -> Shop:
+    """A shop on each of the three engines, whose tables the tests change."""
+    return own_shop(database_url)
 
 
 def offline(shop: Shop) -> Diagnosis:
@@ -154,8 +137,8 @@ def test_a_shop_that_works_is_proven_to_and_no_secret_is_told(
     assert "simulator-callback-secret" not in told
 
 
-def test_a_production_shop_that_works_is_proven_to_offline(make: Make) -> None:
-    diagnosis = offline(make(**PRODUCTION))
+def test_a_production_shop_that_works_is_proven_to_offline(own_shop: Make) -> None:
+    diagnosis = offline(own_shop(**PRODUCTION))
 
     assert diagnosis.exit_code == 0, diagnosis.findings
 
@@ -189,11 +172,11 @@ def test_nobody_else_can_knock_in_silence(shop: Shop, caplog: pytest.LogCaptureF
             "secrets",
             "copy the callback secret",
         ),
-        ({"TRUSTED_HOSTS": ["other.example"]}, "callback route", "in its place: 400"),
+        ({"TRUSTED_HOSTS": ["other.example"]}, "callback route", "not our 401, but 400"),
     ],
 )
-def test_plant_a_setting(make: Make, config: dict[str, Any], check: str, says: str) -> None:
-    assert says in offline(make(**config)).only(check)
+def test_plant_a_setting(own_shop: Make, config: dict[str, Any], check: str, says: str) -> None:
+    assert says in offline(own_shop(**config)).only(check)
 
 
 @pytest.mark.parametrize(
@@ -230,8 +213,8 @@ def test_plant_a_blueprint_that_is_not_mounted(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (redirect("/login"), "in its place: 302 /login"),
-        (("who are you?", 401, {"WWW-Authenticate": "Basic"}), "in its place: 401 who are you?"),
+        (redirect("/login"), "not our 401, but 302 /login"),
+        (("who are you?", 401, {"WWW-Authenticate": "Basic"}), "not our 401, but 401 who are you?"),
         (("The CSRF token is missing.", 400), "csrf.exempt(app.view_functions['spayon.callback'])"),
     ],
 )
@@ -342,13 +325,12 @@ def test_plant_a_missing_unique_key(any_shop: Shop) -> None:
     )
 
 
-def test_plant_a_database_that_commits_each_statement(database_url: str) -> None:
+def test_plant_a_database_that_commits_each_statement(own_shop: Make, database_url: str) -> None:
     # By an option that nobody sees at the start.
     options = {"execution_options": {"isolation_level": "AUTOCOMMIT"}}
-    shop = make_shop(database_url, SQLALCHEMY_ENGINE_OPTIONS=options)
+    shop = own_shop(database_url, SQLALCHEMY_ENGINE_OPTIONS=options)
 
     assert "AUTOCOMMIT" in offline(shop).only("transactions")
-    dispose(shop)
 
 
 def test_plant_tables_that_were_converted_without_a_collation(any_shop: Shop) -> None:
@@ -453,8 +435,8 @@ def test_reconcile_that_leaves_no_trace_is_not_called_well(shop: Shop) -> None:
     assert dict(offline(shop).of("unknown"))["reconcile"].startswith("it has left no trace")
 
 
-def test_plant_a_database_that_is_away(make: Make, tmp_path: Path) -> None:
-    shop = make()
+def test_plant_a_database_that_is_away(own_shop: Make, tmp_path: Path) -> None:
+    shop = own_shop(f"sqlite:///{tmp_path / 'made.db'}")
     (tmp_path / "made.db").unlink()
     (tmp_path / "made.db").mkdir()
     dispose(shop)
@@ -515,8 +497,8 @@ def test_plant_reports_about_the_payments_of_another_shop(shop: Shop) -> None:
     assert "used elsewhere" in offline(shop).only("unknown reports")
 
 
-def test_several_secrets_tell_when_each_last_verified(make: Make) -> None:
-    shop = make(SPAYON_CALLBACK_SECRET=["simulator-callback-secret", "old"])
+def test_several_secrets_tell_when_each_last_verified(own_shop: Make) -> None:
+    shop = own_shop(SPAYON_CALLBACK_SECRET=["simulator-callback-secret", "old"])
     shop.add_pending()
     shop.deliver(report())
 
@@ -537,12 +519,12 @@ def test_plant_what_is_no_gateway_or_knows_no_such_credentials(
 ) -> None:
     scripted.tokens = lambda _: answer
 
-    wanted = "correct SPAYON_CLIENT_ID or SPAYON_CLIENT_SECRET or SPAYON_API_URL"
+    wanted = "correct SPAYON_CLIENT_ID, SPAYON_CLIENT_SECRET or SPAYON_API_URL"
     assert wanted in Diagnosis(online()).only("credentials")
 
 
-def test_plant_a_gateway_and_a_shop_that_are_away(make: Make) -> None:
-    diagnosis = Diagnosis(make(SPAYON_PUBLIC_URL="http://127.0.0.1:9"))
+def test_plant_a_gateway_and_a_shop_that_are_away(own_shop: Make) -> None:
+    diagnosis = Diagnosis(own_shop(SPAYON_PUBLIC_URL="http://127.0.0.1:9"))
 
     assert diagnosis.exit_code == 2
     unknown = dict(diagnosis.of("unknown"))
@@ -568,7 +550,7 @@ def test_plant_a_wrong_clock(online: Make, seconds: int) -> None:
 @pytest.mark.parametrize(
     ("path", "secret", "says"),
     [
-        ("/shop", "simulator-callback-secret", "in its place: 404"),
+        ("/shop", "simulator-callback-secret", "not our 401, but 404"),
         ("", "another", "give that shop the callback secret"),
     ],
 )
@@ -588,7 +570,7 @@ def test_plant_a_proxy_that_answers_in_the_shops_place(
     scripted.creations = lambda _: Says(b"hello", code=code)
     diagnosis = Diagnosis(online(SPAYON_PUBLIC_URL=scripted.url))
 
-    assert f"in its place: {code} hello" in diagnosis.only("callback URL")
+    assert f"not our 401, but {code} hello" in diagnosis.only("callback URL")
 
 
 def test_plant_a_cache_that_unpickles(online: Make) -> None:

@@ -65,6 +65,22 @@ def unit() -> configparser.ConfigParser:
     return parser
 
 
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the service as systemd does."""
+    service = unit()["Service"]
+    assert service["EnvironmentFile"] == "/srv/shop/shop.env"
+    lines = (folder / "shop.env").read_text().splitlines()
+
+    return subprocess.Popen(
+        [*service["ExecStart"].replace("/srv/shop", str(folder)).split(), *arguments],
+        env=dict(line.split("=", 1) for line in lines),
+        cwd=service["WorkingDirectory"].replace("/srv/shop", str(folder)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def test_the_cron_line_runs_in_an_empty_environment(shop: Shop, folder: Path) -> None:
     lines = (EXAMPLES / "shop-reconcile.cron").read_text().splitlines()
     (line,) = [each for each in lines if each.startswith("*")]
@@ -92,18 +108,7 @@ def test_the_cron_line_runs_in_an_empty_environment(shop: Shop, folder: Path) ->
 def test_the_service_runs_in_an_empty_environment_until_it_is_stopped(
     shop: Shop, folder: Path
 ) -> None:
-    service = unit()["Service"]
-    given = (folder / "shop.env").read_text().splitlines()
-    assert service["EnvironmentFile"] == "/srv/shop/shop.env"
-
-    process = subprocess.Popen(
-        service["ExecStart"].replace("/srv/shop", str(folder)).split(),
-        env=dict(line.split("=", 1) for line in given),
-        cwd=service["WorkingDirectory"].replace("/srv/shop", str(folder)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = start(folder)
     assert process.stdout is not None
     assert process.stdout.readline() == "S1: paid\n"
     process.terminate()
@@ -118,17 +123,12 @@ def test_the_service_is_started_with_the_system_and_does_not_hide_a_typing_mista
     service = unit()["Service"]
     assert unit()["Install"]["WantedBy"] == "multi-user.target"
 
-    done = subprocess.run(
-        [*service["ExecStart"].replace("/srv/shop", str(folder)).split(), "--jbos", "3"],
-        env=dict(line.split("=", 1) for line in (folder / "shop.env").read_text().splitlines()),
-        cwd=folder,
-        check=False,
-        capture_output=True,
-        timeout=60,
-    )
+    process = start(folder, "--jbos", "3")
+    process.communicate(timeout=60)
+    code = str(process.returncode)
 
-    assert str(done.returncode) == service["RestartPreventExitStatus"]
-    assert str(done.returncode) not in service["SuccessExitStatus"].split()
+    assert code == service["RestartPreventExitStatus"]
+    assert code not in service["SuccessExitStatus"].split()
 
 
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:

@@ -8,19 +8,11 @@ from tests.cli.conftest import Run
 from tests.shop import Shop
 
 
-def test_named_templates_are_copied(run: Run, tmp_path: Path) -> None:
-    result = run("templates", "copy", "return", "cancel", "--to", str(tmp_path / "templates"))
-
-    assert result.exit_code == 0
-    copied = sorted(path.name for path in (tmp_path / "templates" / "spayon").iterdir())
-    assert copied == ["cancel.html", "return.html"]
-
-
-def test_without_a_name_all_are_copied(run: Run, tmp_path: Path) -> None:
-    run("templates", "copy", "--to", str(tmp_path))
-
-    copied = sorted(path.stem for path in (tmp_path / "spayon").iterdir())
-    assert copied == sorted(NAMES)
+def test_the_named_templates_are_copied_or_else_all(run: Run, tmp_path: Path) -> None:
+    for names, expected in ((("return", "cancel"), ["cancel", "return"]), ((), sorted(NAMES))):
+        folder = tmp_path / str(len(names))
+        assert run("templates", "copy", *names, "--to", str(folder)).exit_code == 0
+        assert sorted(path.stem for path in (folder / "spayon").iterdir()) == expected
 
 
 def test_what_is_there_is_overwritten_by_force_alone(run: Run, tmp_path: Path) -> None:
