@@ -4,20 +4,13 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from tests.benchmarks import (
-    callback_figures,
-    documents,
-    gateway_figures,
-    imports,
-    machine,
-)
-from tests.benchmarks.contenders import CACHE
-from tests.benchmarks.reports import Figures
+from tests.benchmarks import callbacks, gateway_figures, imports
+from tests.benchmarks.figures import Figures
 
 BENCHMARKS: dict[str, Callable[..., Figures]] = {
-    "callbacks-postgresql": partial(callback_figures.run, "postgresql"),
-    "callbacks-sqlite": partial(callback_figures.run, "sqlite"),
-    "callbacks-mariadb": partial(callback_figures.run, "mariadb"),
+    "callbacks-postgresql": partial(callbacks.run, "postgresql"),
+    "callbacks-sqlite": partial(callbacks.run, "sqlite"),
+    "callbacks-mariadb": partial(callbacks.run, "mariadb"),
     "latency": gateway_figures.latency,
     "reconcile": gateway_figures.reconcile,
     "imports": imports.run,
@@ -34,19 +27,17 @@ def main() -> int:
 
     wanted = tuple(options.only or [""])
     missed = 0
+
     for name, run in BENCHMARKS.items():
         if not name.startswith(wanted):
             continue
 
         figures = run(quick=options.quick)
         missed += sum(not goal.met for goal in figures.goals)
-        print(figures.text(), flush=True)
-        if options.write:
-            documents.replace(figures.page, figures.name, figures.markdown())
+        print(f"== {name}", figures.markdown(), *figures.goals, sep="\n", flush=True)
 
-    if options.write:
-        peers = (CACHE / "spayon-flask-benchmarks").glob("*")
-        documents.replace("performance.md", "machine", machine.describe(*peers))
+        if options.write:
+            figures.write()
 
     return 1 if missed else 0
 

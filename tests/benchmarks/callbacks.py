@@ -5,143 +5,157 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
+from statistics import median
 
 from tests.benchmarks.contenders import CONTENDERS, SHIPPED, Contender
 from tests.benchmarks.databases import database, number
-from tests.benchmarks.servers import Server, Workers, manage, serve
+from tests.benchmarks.figures import Figures, Goal, ratio
+from tests.benchmarks.servers import Shop
 
-#: In this order: a database is busy for a while after what it has written.
-WORKLOADS = ("rejected", "first", "duplicate")
+#: How often a request is sent, in this order: a database is busy for a while after what it has
+#: written. What leaves nothing behind is sent several times: a tenth of a second tells too little.
+WORKLOADS = {"rejected": 4, "first": 1, "duplicate": 2}
+
+HEADER = (
+    "requests a second (ratio to session, Core)",
+    "first delivery",
+    "duplicate",
+    "rejected",
+    "race",
+)
+
+#: Ours, whom we are measured against, the workload, and the least ratio. The handler is of the same
+#: kind in both: built in Core, or one text of SQL.
+GOALS = (
+    ("ours", "hmac_only", "rejected", 0.95),
+    ("ours", "session_core", "duplicate", 1.00),
+    ("ours", "session_core", "first", 1.00),
+    ("ours_sql", "dj_stripe", "first", 3.3),
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Race:
-    """What became of bodies that were sent eight times at once."""
-
-    bodies: int
-    recorded: int
-    shipped: int
-
-    @property
-    def exact(self) -> bool:
-        """Return True if each was recorded once and its order shipped once."""
-        return self.recorded == self.shipped == self.bodies
-
-
-@dataclass(kw_only=True)
+@dataclass
 class Results:
-    """Seconds a request, by workload and contender, a value per round; and who was not exact."""
+    """Seconds a request, a value per round, by workload and contender; and who was not exact."""
 
-    wall: dict[str, dict[str, list[float]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(list))
-    )
-    processor: dict[str, dict[str, list[float]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(list))
-    )
-    mistakes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    races: dict[str, Race] = field(default_factory=dict)
+    seconds: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    races: dict[str, str] = field(default_factory=dict)
+    mistakes: list[str] = field(default_factory=list)
+
+    def ratio(self, ours: str, theirs: str, workload: str) -> float:
+        """Tell how many times as fast as *theirs* a contender is."""
+        return ratio(self.seconds[workload, ours], self.seconds[workload, theirs])
 
 
-def measure(
-    kind: str,
-    *,
-    starts: int,
-    rounds: int,
-    requests: int,
-    races: int,
-    names: Sequence[str] = tuple(CONTENDERS),
-) -> Results:
-    """Run every contender in turn, *rounds* times over, on a database of *kind* each.
+def run(kind: str, *, quick: bool) -> Figures:
+    """Measure callbacks on a database of *kind*.
 
-    All of that *starts* times: one process of a server may be faster than the next by a tenth, for
-    as long as it lives, and nothing but another process shows it.
+    Several times: one process of a server may be faster than the next by a tenth, for as long as it
+    lives, and nothing but another process shows it.
     """
     results = Results()
-    contenders = [CONTENDERS[name] for name in names if kind in CONTENDERS[name].databases]
-    for left in reversed(range(starts)):
-        _measure(kind, contenders, rounds, requests, 0 if left else races, results)
+    contenders = [each for each in CONTENDERS.values() if kind in each.databases]
 
-    return results
+    for left in reversed(range(1 if quick else 3)):
+        races = 0 if left else 20 if quick else 200
+        _measure(kind, contenders, 100 if quick else 250, races, results)
+
+    names = [each.name for each in contenders]
+    notes = list(results.mistakes)
+
+    if "dj_stripe" in names:
+        value = results.ratio("ours", "dj_stripe", "first")
+        told = "first delivery with our Core handler, against dj-stripe's text of SQL"
+        notes.insert(0, f"{told}: {value:.2f}")
+
+    return Figures(
+        f"callbacks-{kind}",
+        HEADER,
+        [_row(results, each) for each in contenders],
+        [
+            Goal(f"{workload}: {ours}, {theirs}", results.ratio(ours, theirs, workload), least)
+            for ours, theirs, workload, least in GOALS
+            if theirs in names
+        ],
+        notes,
+    )
+
+
+def _row(results: Results, contender: Contender) -> tuple[str, ...]:
+    cells = []
+
+    for workload in ("first", "duplicate", "rejected"):
+        took = median(results.seconds[workload, contender.name])
+        has_floor = (workload, "session_core") in results.seconds
+        floor = results.ratio(contender.name, "session_core", workload) if has_floor else None
+        cells.append(f"{1 / took:,.0f}" + (f" ({floor:.2f})" if floor else ""))
+
+    return (contender.title, *cells, results.races.get(contender.name, "-"))
 
 
 def _measure(
-    kind: str,
-    contenders: Sequence[Contender],
-    rounds: int,
-    requests: int,
-    races: int,
-    results: Results,
+    kind: str, contenders: Sequence[Contender], requests: int, races: int, results: Results
 ) -> None:
+    """Run each contender in turn, six times over, on a database of its own."""
+    # The round before the first warms caches, prepared statements and pools.
+    rounds = 1 + 6
+
     with ExitStack() as stack:
-        servers = [
-            _start(stack, kind, contender, orders=(rounds + 1) * requests + races)
-            for contender in contenders
-        ]
-        # The round before the first warms caches, prepared statements and pools.
-        for this in range(rounds + 1):
+        shops = []
+
+        for contender in contenders:
+            url = stack.enter_context(database(kind))
+            contender.manage(url, "create")
+            contender.manage(url, "fill", 0, rounds * requests + races)
+            shops.append(stack.enter_context(Shop(contender, url)))
+
+        for this in range(rounds):
             numbers = range(this * requests, (this + 1) * requests)
+
             for workload in WORKLOADS:
                 # Never in the same order: who comes after one that has written pays for it.
-                for server in Random(f"{this} {workload}").sample(servers, len(servers)):
-                    _run(server, workload, numbers, results, counts=this > 0)
+                for shop in Random(f"{this} {workload}").sample(shops, len(shops)):
+                    seconds = _run(shop, workload, numbers, results)
+
+                    if this > 0:
+                        results.seconds[workload, shop.contender.name].append(seconds)
 
         if races:
-            first = (rounds + 1) * requests
-            for server in servers:
-                _race(server, range(first, first + races), results)
+            for shop in shops:
+                _race(shop, range(rounds * requests, rounds * requests + races), results)
 
 
-def _start(stack: ExitStack, kind: str, contender: Contender, *, orders: int) -> Server:
-    url = stack.enter_context(database(kind, contender.name))
-    manage(contender, url, "create")
-    manage(contender, url, "fill", 0, orders)
-    return stack.enter_context(serve(contender, url, Workers()))
+def _run(shop: Shop, workload: str, numbers: range, results: Results) -> float:
+    """Return the seconds that a request took; note what was answered, recorded or shipped amiss."""
+    contender = shop.contender
+    rejected = workload == "rejected"
+    requests = contender.requests(numbers, signed=not rejected) * WORKLOADS[workload]
+    seconds, answers = shop.send(requests)
+    status = contender.rejects_with if rejected else 200
+    expected = numbers.start if rejected else numbers.stop
+
+    if answers != {status: len(requests)}:
+        results.mistakes.append(f"{contender.title}: {workload}: answers {dict(answers)}")
+
+    if contender.recorded and _counts(shop) != (expected, expected):
+        results.mistakes.append(f"{contender.title}: {workload}: {_counts(shop)} of {expected}")
+
+    return seconds / len(requests)
 
 
-def _run(server: Server, workload: str, numbers: range, results: Results, *, counts: bool) -> None:
-    contender = server.contender
-    # What leaves nothing behind is sent several times: a tenth of a second is too short to tell.
-    times = {"rejected": 4, "first": 1, "duplicate": 2}[workload]
-    requests = server.requests(numbers, signed=workload != "rejected") * times
-    before = server.processor_seconds()
-    outcome = server.send(requests)
-    if counts:
-        spent = server.processor_seconds() - before
-        results.wall[workload][contender.name].append(outcome.seconds / len(requests))
-        results.processor[workload][contender.name].append(spent / len(requests))
-
-    status = contender.rejects_with if workload == "rejected" else 200
-    if outcome.answers != {status: len(requests)}:
-        results.mistakes[contender.name].append(f"{workload}: answers {dict(outcome.answers)}")
-
-    expected = numbers.start if workload == "rejected" else numbers.stop
-    _compare(server, expected, workload, results)
-
-
-def _compare(server: Server, expected: int, workload: str, results: Results) -> None:
-    contender = server.contender
-    if contender.recorded is None:
-        return
-
-    recorded = number(server.url, contender.recorded)
-    shipped = number(server.url, SHIPPED)
-    if (recorded, shipped) != (expected, expected):
-        results.mistakes[contender.name].append(
-            f"{workload}: {recorded} recorded and {shipped} shipped of {expected}"
-        )
-
-
-def _race(server: Server, numbers: range, results: Results) -> None:
+def _race(shop: Shop, numbers: range, results: Results) -> None:
     """Send every body on eight connections at once; note what was recorded and shipped."""
-    contender = server.contender
-    if contender.recorded is None:
+    if shop.contender.recorded is None:
         return
 
-    recorded = number(server.url, contender.recorded)
-    shipped = number(server.url, SHIPPED)
-    server.send(server.requests(numbers), connections=8, race=True)
-    results.races[contender.name] = Race(
-        bodies=len(numbers),
-        recorded=number(server.url, contender.recorded) - recorded,
-        shipped=number(server.url, SHIPPED) - shipped,
-    )
+    before = _counts(shop)
+    shop.send(shop.contender.requests(numbers), at_once=8)
+    recorded, shipped = (now - then for now, then in zip(_counts(shop), before, strict=True))
+    is_exact = recorded == shipped == len(numbers)
+    said = f"exact, {shipped}" if is_exact else f"{shipped} shipped"
+    results.races[shop.contender.name] = f"{said} of {len(numbers)}"
+
+
+def _counts(shop: Shop) -> tuple[int, int]:
+    """Return how many reports are recorded, and how many orders are shipped."""
+    return number(shop.url, shop.contender.recorded or ""), number(shop.url, SHIPPED)

@@ -5,8 +5,6 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 CALLBACK_SECRET = "benchmark-callback-secret"
 PRICE = "5000.00"
@@ -14,26 +12,8 @@ CURRENCY = "AMD"
 CREATED_AT = "2025-06-11T17:02:51.118Z"
 UPDATED_AT = "2025-06-11T17:03:15.202Z"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """One POST to a receiver, the same in content for whoever receives it."""
-
-    path: str
-    body: bytes
-    headers: dict[str, str]
-
-    def request(self, *, keep_alive: bool) -> bytes:
-        """Write the HTTP request out, byte for byte."""
-        headers = {
-            "Host": "127.0.0.1",
-            "Content-Type": "application/json",
-            "Content-Length": str(len(self.body)),
-            "Connection": "keep-alive" if keep_alive else "close",
-            **self.headers,
-        }
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"POST {self.path} HTTP/1.1\r\n{head}\r\n".encode() + self.body
+#: dj-stripe gives every endpoint a UUID of its own; see shops/dj_stripe.py.
+STRIPE_ENDPOINT = "6f1f7c52-3c2b-4a52-9a8a-0d7e51c0b7aa"
 
 
 def session_id(number: int) -> str:
@@ -46,14 +26,8 @@ def order_id(number: int) -> str:
     return f"ORDER_{number}"
 
 
-def paid(
-    numbers: Iterable[int], *, signed: bool = True, path: str = "/pay/callback"
-) -> list[Delivery]:
-    """Sign a `paid` callback per number; with *signed* off the signature is another body's."""
-    return [_paid(number, signed=signed, path=path) for number in numbers]
-
-
-def _paid(number: int, *, signed: bool, path: str) -> Delivery:
+def paid(number: int, signed: bool) -> bytes:
+    """Sign a `paid` callback; with *signed* off the signature is another body's."""
     report = {
         "sessionId": session_id(number),
         "status": "paid",
@@ -66,15 +40,11 @@ def _paid(number: int, *, signed: bool, path: str) -> Delivery:
     }
     body = json.dumps(report).encode()
     signature = _hmac(CALLBACK_SECRET, body if signed else body + b" ")
-    return Delivery(path=path, body=body, headers={"X-Signature": signature})
+    return _post("/pay/callback", f"X-Signature: {signature}", body)
 
 
-def stripe_events(numbers: Iterable[int], *, endpoint: str, signed: bool = True) -> list[Delivery]:
-    """Sign what dj-stripe takes: an event a number, as Stripe would deliver it to *endpoint*."""
-    return [_stripe_event(number, endpoint=endpoint, signed=signed) for number in numbers]
-
-
-def _stripe_event(number: int, *, endpoint: str, signed: bool) -> Delivery:
+def stripe_event(number: int, signed: bool) -> bytes:
+    """Sign what dj-stripe takes: an event, as Stripe would deliver it."""
     event = {
         "id": f"evt_{session_id(number).replace('-', '')}",
         "object": "event",
@@ -98,11 +68,17 @@ def _stripe_event(number: int, *, endpoint: str, signed: bool) -> Delivery:
     body = json.dumps(event).encode()
     now = int(time.time())
     signature = _hmac(CALLBACK_SECRET, f"{now}.".encode() + body + (b"" if signed else b" "))
-    return Delivery(
-        path=f"/stripe/webhook/{endpoint}/",
-        body=body,
-        headers={"Stripe-Signature": f"t={now},v1={signature}"},
+    header = f"Stripe-Signature: t={now},v1={signature}"
+    return _post(f"/stripe/webhook/{STRIPE_ENDPOINT}/", header, body)
+
+
+def _post(path: str, header: str, body: bytes) -> bytes:
+    """Write a whole request out."""
+    head = (
+        *(f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", header),
+        *("Content-Type: application/json", f"Content-Length: {len(body)}"),
     )
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
 def _hmac(secret: str, message: bytes) -> str:

@@ -49,7 +49,7 @@ def measure(rows: int) -> dict[str, tuple[float, float, int]]:
 
     These are milliseconds at the first time and as the median of all, and the statements.
     """
-    with database("postgresql", "desk") as url:
+    with database("postgresql") as url:
         desk = Desk(make_shop(url))
         _fill(url, rows)
         statements: list[str] = []

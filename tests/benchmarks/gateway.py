@@ -6,6 +6,7 @@ three calls, each *latency* after it came, for as many as come at once.
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import uuid
@@ -20,7 +21,7 @@ from tests.benchmarks.deliveries import (
     order_id,
     session_id,
 )
-from tests.benchmarks.servers import ROOT, free_port, wait_for
+from tests.crashes.server import ROOT
 
 #: Status calls at once, in the benchmark of reconcile.
 JOBS = 32
@@ -29,15 +30,17 @@ JOBS = 32
 @contextmanager
 def gateway(*, latency: float, payments: int = 0) -> Iterator[str]:
     """Run the gateway; the payment sessions of the first *payments* numbers are paid."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.benchmarks.gateway"]
-    process = subprocess.Popen([*command, str(port), str(latency), str(payments)], cwd=ROOT)
-    try:
-        wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        words = map(str, (listener.fileno(), latency, payments))
+        command = [sys.executable, "-m", "tests.benchmarks.gateway", *words]
+        process = subprocess.Popen(command, cwd=ROOT, pass_fds=[listener.fileno()])
+
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
 
 
 class Gateway:
@@ -98,10 +101,10 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[str, str, int] | Non
     return method.decode(), path.decode(), int(length or 0)
 
 
-async def main(port: str, latency: str, payments: str) -> None:
-    """Listen until the process is ended."""
-    served = Gateway(float(latency), int(payments)).serve
-    server = await asyncio.start_server(served, "127.0.0.1", int(port), backlog=512)
+async def main(descriptor: str, latency: str, payments: str) -> None:
+    """Answer until the process is ended."""
+    listener = socket.socket(fileno=int(descriptor))
+    server = await asyncio.start_server(Gateway(float(latency), int(payments)).serve, sock=listener)
     await server.serve_forever()
 
 

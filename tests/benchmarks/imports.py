@@ -6,9 +6,8 @@ import subprocess
 import sys
 from statistics import median
 
-from tests.benchmarks.documents import Table
-from tests.benchmarks.reports import Figures, Goal
-from tests.benchmarks.servers import ROOT
+from tests.benchmarks.figures import Figures, Goal
+from tests.crashes.server import ROOT
 
 #: Run in a process of its own: seconds and bytes of the base, then of ours on top of it.
 PROGRAM = """
@@ -36,31 +35,19 @@ def run(*, quick: bool) -> Figures:
     compileall.compile_dir(ROOT / "spayon_flask", quiet=1)
     outcomes = [_import() for _ in range(5 if quick else 25)]
     base, ours, held, added = (median(values) for values in zip(*outcomes, strict=True))
+    share = median(100 * own / other for other, own, *_ in outcomes)
     return Figures(
-        name="imports",
-        table=Table(
-            ("import", "processor time", "memory"),
-            [
-                (
-                    "flask, flask_sqlalchemy, requests",
-                    f"{base * 1000:.0f} ms",
-                    f"{held / 2**20:.1f} MB",
-                ),
-                (
-                    "spayon_flask on top of them",
-                    f"{ours * 1000:.1f} ms",
-                    f"{added / 2**20:.2f} MB",
-                ),
-            ],
-        ),
-        goals=[
-            Goal(
-                what="import time added to flask, flask_sqlalchemy and requests",
-                most=5,
-                value=median(100 * own / other for other, own, *_ in outcomes),
-                unit=" %",
-            )
+        "imports",
+        ("import", "processor time", "memory"),
+        [
+            (
+                "flask, flask_sqlalchemy, requests",
+                f"{base * 1000:.0f} ms",
+                f"{held / 2**20:.1f} MB",
+            ),
+            ("spayon_flask on top of them", f"{ours * 1000:.1f} ms", f"{added / 2**20:.2f} MB"),
         ],
+        [Goal("import time added to flask, flask_sqlalchemy and requests, in %", share, most=5)],
     )
 
 

@@ -44,6 +44,9 @@ class Server:
         self._threads = threads
         self._options = [*(["--preload"] if preload else []), *options]
         self.environment = dict(os.environ) | environment
+        self.python = sys.executable
+        #: Where what the shop logs goes; to the terminal by default.
+        self.log: int | None = None
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._socket.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +55,7 @@ class Server:
         descriptor = self._socket.fileno()
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gunicorn", "--log-level", "warning"),
+                *(self.python, "-m", "gunicorn", "--log-level", "warning"),
                 *self._options,
                 *("--workers", str(self._workers), "--threads", str(self._threads)),
                 *("--bind", f"fd://{descriptor}"),
@@ -61,6 +64,7 @@ class Server:
             cwd=ROOT,
             env=self.environment,
             pass_fds=[descriptor],
+            stderr=self.log,
         )
         return self
 

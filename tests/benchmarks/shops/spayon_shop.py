@@ -69,7 +69,7 @@ def payment_row(number: int, **changes: Any) -> dict[str, Any]:
     now = datetime.now(timezone.utc)
     return {
         "account": "spayon",
-        "gateway": "127.0.0.1:9",
+        "gateway": spayon.settings.gateway,
         "order_id": order_id(number),
         "held_order_id": order_id(number),
         "reference": secrets.token_urlsafe(16),
