@@ -84,9 +84,7 @@ SABOTAGES = {
         ),
     ],
     "domain/registration.py": [
-        Sabotage("if line.module != module:", "handlers: a_module_that_is_imported"),
         Sabotage("if after and self.first > 0:", "handlers: a_factory_that_runs_again"),
-        Sabotage("elif not is_newest:", "handlers: a_factory_that_runs_again"),
         Sabotage("if turn not in self.turns:", "handlers: nothing_is_lost", "if True:"),
     ],
     "domain/reports.py": [
@@ -111,10 +109,6 @@ SABOTAGES = {
         Sabotage("if report.price != payment.price:", "promises/money_guard: a_doubtful_paid"),
         Sabotage("if order_is_paid:", "promises/one_live_session: a_second_payment_of_an_order"),
         Sabotage("if payment.superseded:", "promises/one_live_session: a_changed_order"),
-        Sabotage(
-            "if holder.session_id is not None and not wish.is_for(holder):",
-            "promises/one_live_session: a_changed_order",
-        ),
         Sabotage(
             "CREATION_LIMIT = timedelta(seconds=30)",
             "promises/one_live_session: a_creation_that_never_finished",
@@ -175,25 +169,11 @@ SABOTAGES = {
             "text = text.replace(secret, secret)",
         ),
     ],
-    "settings.py": [
-        Sabotage(
-            'read.required("PUBLIC_URL", values.url, "https:")',
-            "settings: in_production_the_address",
-            'made.public_url or "https:"',
-        ),
-        Sabotage(
-            "not made.production or PUBLISHED.isdisjoint(secrets)", "settings: senseless", "True"
-        ),
-    ],
     "state.py": [
         Sabotage(
             'self.name = base.name if vendor is None else f"{base.name}/{vendor}"',
             "promises/vendors: pays_nothing_of_another",
             "self.name = base.name",
-        ),
-        Sabotage(
-            'if engine.get("isolation_level") == "AUTOCOMMIT":',
-            "extension: a_database_that_commits_each_statement",
         ),
     ],
     "storage/checkouts.py": [
@@ -302,7 +282,6 @@ SABOTAGES = {
             "promises/work_outside: a_dispatcher_that_raises",
             "return None",
         ),
-        Sabotage("self._finish(leased)", "promises/work_outside: a_dispatcher_that_raises", "pass"),
         Sabotage("session.rollback()", "promises/kept_transaction: what_a_receiver_leaves", "pass"),
         Sabotage(
             "is_ours = before is None or not holds_changes(before)",
@@ -315,11 +294,6 @@ SABOTAGES = {
             "unchanged = (c.verdict == verdict, *where)",
             "promises/rows: a_report_that_is_decided_on_while_its_body_goes and postgresql",
             "unchanged = tuple(where)",
-        ),
-        Sabotage(
-            'p.status.in_(("pending", "review")),',
-            "cli/bodies: a_payment_that_somebody_has_yet_to_decide",
-            'p.status.in_(("pending",)),',
         ),
         Sabotage(
             ".where(p.id.in_(ids), *self._quiet(statuses, before)).with_for",
@@ -352,11 +326,6 @@ SABOTAGES = {
             '"due_at": now if found.session_id is None else found.due_at or now,',
             "promises/needs_review: until_then_reconcile",
             '"due_at": found.due_at,',
-        ),
-        Sabotage(
-            "failures < MAX_FAILURES or now",
-            "promises/needs_review: until_then_it_is_tried_again",
-            "False or now",
         ),
         Sabotage(
             "if reason != HANDLER_FAILED and not self._gives_up(report, error, now):",
@@ -443,11 +412,6 @@ SABOTAGES = {
     ],
     "storage/transactions.py": [
         Sabotage(
-            "MAX_TRIES = 5",
-            "promises/retries: an_error_that_the_handler_wraps and postgresql",
-            "MAX_TRIES = 1",
-        ),
-        Sabotage(
             "return isinstance(error, LostRaceError) or is_transient(cause)",
             "promises/exactly_once: a_delivery_that_its_duplicate_overtakes",
             "return is_transient(cause)",
@@ -497,21 +461,11 @@ SABOTAGES = {
             "logger.info(signature)\n            secret_index = verify(",
         ),
         Sabotage("state.storage.commit_earlier_work()", "earlier_work: each_page", "pass"),
-        Sabotage(
-            "del body, signature", "neighbours/sentry: an_error_in_a_callback_tells_nothing", "pass"
-        ),
     ],
     "views/checkout.py": [
         Sabotage("if is_foreign(public_url):", "pages/strangers: another_site_has_sent"),
     ],
-    "views/pages.py": [
-        Sabotage("if trouble is None:", "surviving: without_a_database", "if True:"),
-    ],
     "views/payment_pages.py": [
-        Sabotage(
-            "if shown.standing.certainty is Certainty.UNRECORDED:",
-            "pages/late_constraints: told_to_wait and cancel",
-        ),
         Sabotage(
             "if payment.superseded or (order is not None and not order.is_asked_by(payment)):",
             "pages/every_standing: changed or superseded",
@@ -526,7 +480,7 @@ SABOTAGES = {
         Sabotage(
             "if payment.session_id is None or is_refused(payment):",
             "pages/every_standing: lost",
-            "if is_refused(payment):",
+            "if payment.session_id is None:\n        return True\n\n    if is_refused(payment):",
         ),
         Sabotage("if paid is not None:", "pages/every_standing: other and paid"),
     ],
