@@ -143,15 +143,7 @@ class _Kept:
 
         return [
             len(list(app.url_map.iter_rules())),
-            _copy(
-                {
-                    name: value
-                    for name, value in vars(app).items()
-                    if name.endswith(
-                        ("_funcs", "_spec", "_processors", "_functions", "_folder", "_path")
-                    )
-                }
-            ),
+            _copy({name: value for name, value in vars(app).items() if name.endswith(_SET_UP)}),
             {*app.extensions},
             {**app.jinja_env.globals},
             {**app.jinja_env.filters},

@@ -167,26 +167,6 @@ class TestFullDisks:
         assert shop.deliver(report()) == 200
         assert shop.paid_times() == 1
 
-    def test_sqlite_without_room_for_the_report_is_a_500(
-        self, kept: KeptShops, fleet: Fleet
-    ) -> None:
-        shop = fleet.join(kept.shop("sqlite"))
-        shop.add_pending()
-        body = report(productName="x" * 60_000)
-
-        with shop.app.app_context():
-            engine = shop.db.engine
-
-        engine.dispose()
-
-        with _no_page_more(engine):
-            assert shop.deliver(body) == 500
-
-        assert shop.callbacks() == []
-        engine.dispose()
-        assert shop.deliver(body) == 200
-        assert shop.paid_times() == 1
-
 
 class TestLockTimeouts:
     """Somebody sits on a row for too long."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +13,41 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import inspect
 
-from spayon_flask import Spayon
-from tests.shop import CONFIG
 
+class Migrations:
+    """The tables of *app* come from migrations in *directory* alone, from `flask db init` on."""
 
-@dataclass
-class MigratedShop:
-    """A shop whose tables come from migrations in *directory* alone."""
+    def __init__(self, app: Flask, db: SQLAlchemy, directory: Path) -> None:
+        self.app = app
+        self.db = db
+        self._directory = directory
+        Migrate(app, db)
 
-    app: Flask
-    db: SQLAlchemy
-    spayon: Spayon
-    directory: Path
+        with app.app_context():
+            flask_migrate.init(str(directory))
 
-    def start(self) -> None:
-        """`flask db init`."""
-        with self.app.app_context():
-            flask_migrate.init(str(self.directory))
-
-        env = self.directory / "env.py"
+        env = directory / "env.py"
         # It would silence every logger of the test run.
         env.write_text(env.read_text().replace("fileConfig(config.config_file_name)", ""))
 
     def migrate(self) -> list[Path]:
         """`flask db migrate`; return the migrations that this wrote."""
-        before = set(self.migrations())
+        before = set(self._written())
 
         with self._command():
-            flask_migrate.migrate(str(self.directory))
+            flask_migrate.migrate(str(self._directory))
 
-        return [path for path in self.migrations() if path not in before]
+        return [path for path in self._written() if path not in before]
 
     def upgrade(self) -> None:
         """`flask db upgrade`."""
         with self._command():
-            flask_migrate.upgrade(str(self.directory))
+            flask_migrate.upgrade(str(self._directory))
 
-    def downgrade(self, revision: str = "base") -> None:
-        """`flask db downgrade`."""
+    def downgrade(self) -> None:
+        """`flask db downgrade base`."""
         with self._command():
-            flask_migrate.downgrade(str(self.directory), revision=revision)
+            flask_migrate.downgrade(str(self._directory), revision="base")
 
     @contextmanager
     def _command(self) -> Iterator[None]:
@@ -63,9 +57,8 @@ class MigratedShop:
         with self.app.app_context():
             yield
 
-    def migrations(self) -> list[Path]:
-        """Return the migrations there are."""
-        return list((self.directory / "versions").glob("*.py"))
+    def _written(self) -> list[Path]:
+        return list((self._directory / "versions").glob("*.py"))
 
     def tables(self) -> set[str]:
         """Return the names of the tables in the database."""
@@ -79,26 +72,3 @@ class MigratedShop:
                 connection, opts={"compare_type": True, "compare_server_default": True}
             )
             return list(compare_metadata(context, self.db.metadata))
-
-    def dispose(self) -> None:
-        """Close every connection."""
-        with self.app.app_context():
-            self.db.session.remove()
-            self.db.engine.dispose()
-
-
-def make_migrated_shop(
-    database_url: str, directory: Path, db: SQLAlchemy | None = None
-) -> MigratedShop:
-    """Return a shop on the database at *database_url*, with a folder of migrations."""
-    db = db or SQLAlchemy()
-    spayon = Spayon(db)
-    app = Flask("shop")
-    app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI=database_url)
-    db.init_app(app)
-    spayon.init_app(app)
-    Migrate(app, db)
-    app.register_blueprint(spayon.blueprint, url_prefix="/pay")
-    shop = MigratedShop(app, db, spayon, directory)
-    shop.start()
-    return shop
