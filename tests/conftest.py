@@ -32,7 +32,7 @@ from werkzeug.serving import make_server
 from spayon_flask import signals
 from spayon_flask.simulator import Simulator
 from tests.counts import Counting
-from tests.databases import ENGINES, Databases
+from tests.databases import ENGINES, MEMORY, Databases
 from tests.gateway import Gateway
 from tests.kept import KeptShops, KeptSimulator, dispose, in_process
 from tests.listening import listening
@@ -42,9 +42,6 @@ from tests.shop import Clock, Shop, make_shop
 __all__ = ["dispose"]
 
 SIGNALS = [each for each in vars(signals).values() if isinstance(each, NamedSignal)]
-
-#: Where databases and compiled templates that are thrown away are kept: in memory, if it can be.
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 # `make test` finds the same today and tomorrow; `make thorough` looks where nobody has looked yet.
 hypothesis.settings.register_profile(
@@ -66,11 +63,6 @@ hypothesis.settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 hypothesis.settings.load_profile("repeatable")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer to print what `tests.counts` holds a run to."""
-    parser.addoption("--budget", action="store_true", help="print the budget of this run")
 
 
 def pytest_configure(config: pytest.Config) -> None:

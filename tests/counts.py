@@ -3,12 +3,9 @@
 Counted are Flask apps that are built, servers that listen, processes that are started, pages that a
 browser opens, and tests that really sleep (how often one of them looks whether something has come
 depends on the machine). Seconds are only printed, for the same reason. What each process of a run
-makes for itself (kept shops, the kept simulator) is counted apart.
-
-`make test SIZE= PYTEST_ARGS=--budget` prints `BUDGET` as the run would have it.
+makes for itself (kept shops, the kept simulator) is counted apart. Each run prints its counts.
 """
 
-import math
 import os
 import subprocess
 import time
@@ -29,6 +26,7 @@ WHAT = ("apps", "servers", "processes", "pages", "sleeps")
 APART = "the run"
 
 #: At most so many of each in a folder, of all tests together: as a whole run had, and a quarter.
+#: A fixture of a module may be made in several processes.
 BUDGET: dict[str, tuple[int, ...]] = {
     "cli": (200, 110, 60, 0, 30),
     "crashes": (40, 30, 40, 0, 20),
@@ -146,13 +144,6 @@ class Counting:
         for excess in self.excesses():
             line(f"over budget: {excess}")
 
-        if terminalreporter.config.getoption("--budget"):
-            for folder in sorted(self.seconds):
-                most = [_with_room(self.total[f"{folder}|{what}"]) for what in WHAT]
-                # Whoever waits for a process sleeps, if the machine is busy.
-                most[-1] = most[-1] or 10
-                line(f'    "{folder}": ({", ".join(map(str, most))}),')
-
     def excesses(self) -> list[str]:
         """Return in words what is over budget."""
         return [
@@ -161,8 +152,3 @@ class Counting:
             for what, most in zip(WHAT, budget, strict=True)
             if self.total[f"{folder}|{what}"] > most
         ]
-
-
-def _with_room(number: int) -> int:
-    """Return a quarter more, and ten: a fixture of a module may be made in several processes."""
-    return math.ceil(number * 1.25 / 10) * 10 + 10 if number else 0

@@ -27,6 +27,9 @@ SERVERS = {
 
 ENGINES = ("sqlite", *SERVERS)
 
+#: Where databases and compiled templates that are thrown away are kept: in memory, if it can be.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
 _OTHERS_GO = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"

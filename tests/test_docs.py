@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from blinker import NamedSignal
 from cryptography.fernet import Fernet
@@ -239,16 +238,6 @@ def test_the_quickstart_s_shop_is_under_forty_five_lines() -> None:
     code = "".join(code for _, code in blocks(QUICKSTART))
 
     assert len([line for line in code.splitlines() if line.strip()]) < 45
-
-
-def test_every_command_that_is_named_is_there(quickstart: dict[str, Any]) -> None:
-    names = set()
-
-    for page in PAGES:
-        names |= set(re.findall(r"flask(?: --app \w+)? spayon\s+([a-z]+)", page.read_text()))
-
-    group = quickstart["app"].cli.commands["spayon"]
-    assert names <= set(group.list_commands(click.Context(group)))
 
 
 def test_every_command_that_is_printed_has_the_options_that_it_is_given(

@@ -239,9 +239,7 @@ def test_an_outage_is_as_the_table_says(
 
     try:
         if seconds is None:
-            waiting = Thread(
-                target=lambda: found.append(do(server if part == "doctor" else number))
-            )
+            waiting = Thread(target=lambda: found.append(do(about)))
             waiting.start()
             waiting.join(WAITING)
             assert waiting.is_alive(), f"{found} after {time.monotonic() - began:.1f} s"
@@ -259,35 +257,3 @@ def test_an_outage_is_as_the_table_says(
         dispose(outages.shop)
 
     assert (found, took <= seconds + SLACK) == ([seen], True), f"{took:.1f} s"
-
-
-#: How each language tells a payer who has paid not to pay again.
-NOT_AGAIN = {
-    "en": "If you have paid, please do not pay again",
-    "ru": "Если вы уже заплатили, пожалуйста, не платите повторно",
-    "hy": "Եթե արդեն վճարել եք, խնդրում ենք կրկին չվճարել",
-}
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("how", ["refused", "cut"])
-def test_who_is_back_from_spayon_while_the_database_is_away_is_not_asked_to_pay(
-    outages: Outages, how: str
-) -> None:
-    number = outages.prepare()
-    client = outages.shop.app.test_client()
-    paths = [f"/pay/return?session_id=S{number}", f"/pay/cancel/reference-of-S{number}-A{number}"]
-    outages.proxies["database"].mode = how
-
-    try:
-        for path in paths:
-            for language, text in NOT_AGAIN.items():
-                page = client.get(path, headers={"Accept-Language": language})
-                assert (page.status_code, text in page.text) == (503, True), page.text
-
-        outages.proxies["database"].mode = "up"
-        assert [client.get(path).status_code for path in paths] == [200, 200]
-
-    finally:
-        outages.proxies["database"].mode = "up"
-        dispose(outages.shop)
