@@ -60,6 +60,8 @@ class Gateway:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Headers and body are one packet: the shop would wait for the second one.
+            wbufsize = -1
 
             def do_POST(self) -> None:
                 gateway.call.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

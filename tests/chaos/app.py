@@ -4,19 +4,16 @@ import logging
 import os
 import random
 from collections import Counter
-from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
 
-from spayon_flask import Order
 from spayon_flask.signals import gateway_called, payment_paid, report_received
 from tests.chaos.clock import SharedClock
 from tests.crashes.queue import use_queue
+from tests.interleavings import habits
 from tests.shop import Shop, make_shop
 
 #: Rows that all payments fight for.
@@ -26,9 +23,9 @@ ARTICLES = 10
 HANDLER_FAILS = 0.1
 DISPATCHER_FAILS = 0.05
 
-#: How often a handler swallows an error: one in a savepoint, one by which the database gives up the
-#: transaction, or none, since it only writes to a second database, which nobody commits with ours.
-SWALLOWS, GIVES_UP, WRITES_ELSEWHERE = 0.05, 0.02, 0.02
+#: How often a handler misbehaves, and how. PostgreSQL gives the transaction up after an error; the
+#: others think nothing of it. What is written to a second database nobody commits with ours.
+HABITS = {habits.SWALLOWS: 0.05, habits.GIVES_UP: 0.02, habits.WRITES_ELSEWHERE: 0.02}
 
 #: How often a receiver leaves something in the session, and an order loader writes.
 RECEIVER_LEAVES, LOADER_WRITES = 0.1, 0.3
@@ -37,8 +34,7 @@ TABLES = (
     "CREATE TABLE queue (job INTEGER)",
     "CREATE TABLE shipment (order_id VARCHAR(40))",
     "CREATE TABLE article (id INTEGER PRIMARY KEY, sold INTEGER)",
-    "CREATE TABLE closed (order_id VARCHAR(40) PRIMARY KEY)",
-    "CREATE TABLE views (order_id VARCHAR(40))",
+    *habits.TABLES,
     *(f"INSERT INTO article VALUES ({number}, 0)" for number in range(ARTICLES)),
 )
 
@@ -90,29 +86,16 @@ def open_shop(
             session.execute(text("INSERT INTO shipment VALUES (:order_id)"), key)
             session.execute(text("UPDATE article SET sold = sold + 1 WHERE id = :article"), key)
 
-        _misbehave(session, other, chance(f"{payment.order_id}/{status}/habit"))
+        having = [
+            habit
+            for habit, share in HABITS.items()
+            if chance(f"{payment.order_id}/{status}/{habit}") < share
+        ]
+        again = text("INSERT INTO article VALUES (0, 0)")
+        habits.misbehave(session, having, again, again, other)
 
         if fails:
             raise RuntimeError("chaos")
-
-    @shop.spayon.order_loader
-    def load(order_id: str) -> Order | None:
-        key = {"order_id": order_id}
-        row = shop.db.session.get(shop.orders, order_id)
-        closed = shop.db.session.execute(
-            text("SELECT 1 FROM closed WHERE order_id = :order_id"), key
-        ).first()
-
-        if chance(f"{order_id}/view") < LOADER_WRITES:
-            shop.db.session.execute(text("INSERT INTO views VALUES (:order_id)"), key)
-
-        return row and Order(
-            order_id=row.id,
-            product_name="Tea",
-            price=Decimal(row.price),
-            currency=row.currency,
-            closed="cancelled" if closed else None,
-        )
 
     def leave(*_: object, **__: object) -> None:
         if chance("receiver") < RECEIVER_LEAVES:
@@ -123,6 +106,7 @@ def open_shop(
             raise ConnectionError("chaos")
 
     shop.handle = handle
+    habits.use_loader(shop, lambda order_id: chance(f"{order_id}/view") < LOADER_WRITES)
     use_queue(shop, stumble)
 
     for signal in (payment_paid, report_received, gateway_called):
@@ -140,22 +124,3 @@ def open_shop(
             engine.dispose()
 
     return shop
-
-
-def _misbehave(session: Any, other: Engine, luck: float) -> None:
-    """Swallow an error, or write to another database, as *luck* has it."""
-    again = text("INSERT INTO article VALUES (0, 0)")
-
-    if luck < SWALLOWS:
-        with suppress(SQLAlchemyError), session.begin_nested():
-            session.execute(again)
-
-    elif luck < SWALLOWS + GIVES_UP:
-        # PostgreSQL gives the transaction up; the others think nothing of it.
-        with suppress(SQLAlchemyError):
-            session.execute(again)
-
-    elif luck < SWALLOWS + GIVES_UP + WRITES_ELSEWHERE:
-        session.connection(bind_arguments={"bind": other}).execute(
-            text("INSERT INTO shipped VALUES (1)")
-        )

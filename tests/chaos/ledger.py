@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from sqlalchemy import Engine, text
 
@@ -62,20 +62,7 @@ class Ledger:
     @property
     def sound(self) -> bool:
         """Return True if nothing was lost, doubled or left behind."""
-        return not (
-            self.lost
-            or self.doubled
-            or self.invented
-            or self.unaccounted
-            or self.stuck
-            or self.unqueued
-            or self.miscounted
-            or self.misdirected
-            or self.outdated
-            or self.undecided
-            or self.astray
-            or self.reopened
-        )
+        return not any(astuple(self)[:12])
 
 
 def compare(

@@ -21,6 +21,7 @@ from tests.chaos.app import TABLES, open_shop, second_database
 from tests.chaos.ledger import Ledger, compare
 from tests.chaos.payers import STRANGER, Payers
 from tests.crashes.server import Server
+from tests.interleavings.habits import close
 from tests.interleavings.log import create_log
 from tests.shop import Shop, make_shop
 
@@ -70,7 +71,7 @@ class Chaos:
                     server.port,
                     self._seed,
                     lambda each: _change(shop, each),
-                    lambda each: _close(shop, each),
+                    lambda each: close(shop, f"O{each}"),
                 )
                 payers.arm()
                 self._pay(payers, gateway, server, shop)
@@ -192,11 +193,4 @@ def _change(shop: Shop, number: int) -> None:
 
     with shop.app.app_context():
         shop.db.session.execute(statement, {"price": str(number % 50 + 1000), "id": f"O{number}"})
-        shop.db.session.commit()
-
-
-def _close(shop: Shop, number: int) -> None:
-    """Let the shop close an order."""
-    with shop.app.app_context():
-        shop.db.session.execute(text("INSERT INTO closed VALUES (:id)"), {"id": f"O{number}"})
         shop.db.session.commit()

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.databases import ENGINES
-from tests.interleavings.explore import Finding, Tally
+from tests.interleavings.explore import Tally
 from tests.interleavings.pieces import Piece, explore
 from tests.interleavings.states import STATES
 
@@ -34,47 +34,37 @@ def main() -> int:
         if options.state in state
     ]
     began = time.monotonic()
-    totals = {engine: Tally() for engine in options.database or ENGINES}
-    kinds: Counter[tuple[str, str]] = Counter()
+    totals: dict[str, list[Tally]] = {engine: [] for engine in options.database or ENGINES}
 
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-        for piece, tallies in pool.map(explore, pieces):
-            _show(piece, tallies)
+        for engine, tallies in pool.map(explore, pieces):
+            totals[engine] += tallies
+            _show(engine, tallies)
 
-            for each in tallies.values():
-                total = totals[piece.engine]
-                total.pairs += each.pairs
-                total.schedules += each.schedules
-                total.seconds += each.seconds
-                total.findings += each.findings
-                kinds.update({(piece.engine, what): n for what, n in each.kinds.items()})
-
-    for engine, total in totals.items():
+    for engine, tallies in totals.items():
+        findings = [finding for each in tallies for finding in each.findings]
         print(
-            f"{engine}: {total.pairs} pairs, {total.schedules} schedules, "
-            f"{total.seconds:.0f} s, {len(total.findings)} findings"
+            f"{engine}: {len(tallies)} pairs, {sum(each.schedules for each in tallies)} schedules, "
+            f"{sum(each.seconds for each in tallies):.0f} s, {len(findings)} findings"
         )
 
-    for (engine, what), count in kinds.most_common():
-        print(f"  {engine}: {count} x {what}")
+        for what, count in Counter(each.what for each in findings).most_common():
+            print(f"  {engine}: {count} x {what}")
 
     print(f"{time.monotonic() - began:.0f} s in all")
-    return 1 if any(each.findings for each in totals.values()) else 0
+    return 1 if any(each.findings for tallies in totals.values() for each in tallies) else 0
 
 
-def _show(piece: Piece, tallies: dict[str, Tally]) -> None:
-    for pair, each in tallies.items():
+def _show(engine: str, tallies: list[Tally]) -> None:
+    for each in tallies:
         found = f"{len(each.findings)} findings" if each.findings else "no findings"
-        print(f"{piece.engine:11}{each.schedules:5} {each.seconds:6.1f} s  {found:12}  {pair}")
+        print(f"{engine:11}{each.schedules:5} {each.seconds:6.1f} s  {found:12}  {each.pair}")
 
-        for finding in _one_of_each_kind(each.findings):
+        # The first of each kind.
+        for finding in {found.what: found for found in reversed(each.findings)}.values():
             print(f"{'':14}at {finding.at} until {finding.until}: {finding.what}")
 
     sys.stdout.flush()
-
-
-def _one_of_each_kind(findings: list[Finding]) -> list[Finding]:
-    return list({each.what: each for each in reversed(findings)}.values())
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
-from tests.interleavings.operations import Act, Done
+from tests.interleavings.operations import Done
 from tests.interleavings.promises import broken, broken_at_rest
 from tests.interleavings.states import STATES
 from tests.interleavings.turns import HungError, Operation
@@ -41,15 +40,13 @@ class Finding(NamedTuple):
     trail: str
 
 
-@dataclass
-class Tally:
-    """What was explored."""
+class Tally(NamedTuple):
+    """What was explored of a pair."""
 
-    pairs: int = 0
-    schedules: int = 0
-    seconds: float = 0.0
-    findings: list[Finding] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
+    pair: Pair
+    schedules: int
+    findings: list[Finding]
+    seconds: float
 
 
 def all_pairs() -> list[Pair]:
@@ -57,7 +54,7 @@ def all_pairs() -> list[Pair]:
     return [
         Pair(name, first, second)
         for name, state in STATES.items()
-        for first, second in itertools.product(state.operations, repeat=2)
+        for first, second in itertools.product([each.name for each in state.operations], repeat=2)
     ]
 
 
@@ -72,14 +69,19 @@ class Explorer:
     @property
     def engine(self) -> str:
         """The engine, as `tests.databases` calls it."""
-        return {"mysql": "mariadb"}.get(
-            self.world.engine.dialect.name, self.world.engine.dialect.name
-        )
+        name = self.world.engine.dialect.name
+        return "mariadb" if name == "mysql" else name
 
-    def explore(self, pair: Pair) -> Iterator[tuple[int, list[Finding]]]:
-        """Play every schedule of *pair*; yield how many were played, and what was found."""
+    def explore(self, pair: Pair, sample: int | None = None) -> Tally:
+        """Play every schedule of *pair*, or a *sample* of so many, always the same."""
         self._at_rest.clear()
-        yield 1, self._play(pair, None, 0).findings
+        began = time.monotonic()
+        played = list(self._all(pair) if sample is None else self._sample(pair, sample))
+        findings = [finding for each in played for finding in each.findings]
+        return Tally(pair, len(played), findings, time.monotonic() - began)
+
+    def _all(self, pair: Pair) -> Iterator[_Played]:
+        yield self._play(pair, None, 0)
 
         for at in range(1, MOST):
             for until in range(1, MOST):
@@ -88,33 +90,28 @@ class Explorer:
                 if not played.stood:
                     return
 
-                yield 1, played.findings
+                yield played
 
                 if played.cut:
                     break
 
-    def sample(self, pair: Pair, count: int) -> Iterator[tuple[int, list[Finding]]]:
-        """Play *count* schedules of *pair*, always the same."""
+    def _sample(self, pair: Pair, count: int) -> Iterator[_Played]:
         luck = random.Random(str(pair))
-        played = self._play(pair, None, 0)
-        yield 1, played.findings
+        whole = self._play(pair, None, 0)
+        yield whole
 
         for _ in range(count - 1):
-            at = luck.randint(1, max(1, min(played.first, MOST) - 1))
-            until = luck.randint(1, max(1, min(played.second, MOST)))
-            yield 1, self._play(pair, at, until).findings
-
-    def play(self, pair: Pair, at: int | None, until: int) -> list[Finding]:
-        """Play one schedule; return what was found."""
-        return self._play(pair, at, until).findings
+            at = luck.randint(1, max(1, min(whole.first, MOST) - 1))
+            until = luck.randint(1, max(1, min(whole.second, MOST)))
+            yield self._play(pair, at, until)
 
     def _play(self, pair: Pair, at: int | None, until: int) -> _Played:
         world = self.world
         moment = self._moment(pair.state)
         world.restore(moment)
-        operations = STATES[pair.state].operations
-        first = Operation(pair.first, lambda: _act(world, operations[pair.first]))
-        second = Operation(pair.second, lambda: _act(world, operations[pair.second]), ahead=1.0)
+        act = STATES[pair.state].operation
+        first = Operation(pair.first, partial(act(pair.first), world))
+        second = Operation(pair.second, partial(act(pair.second), world), ahead=1.0)
 
         try:
             played = world.turns.play(first, second, at, until)
@@ -162,25 +159,3 @@ class _Played(NamedTuple):
     first: int
     second: int
     findings: list[Finding]
-
-
-def _act(world: World, act: Act) -> Done:
-    return act(world)
-
-
-def tally(explorer: Explorer, pairs: list[Pair], sample: int | None = None) -> Tally:
-    """Explore *pairs*, or *sample* schedules of each."""
-    result = Tally()
-    began = time.monotonic()
-
-    for pair in pairs:
-        result.pairs += 1
-        played = explorer.explore(pair) if sample is None else explorer.sample(pair, sample)
-
-        for count, findings in played:
-            result.schedules += count
-            result.findings += findings
-            result.kinds.update(each.what for each in findings)
-
-    result.seconds = time.monotonic() - began
-    return result

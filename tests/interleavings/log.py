@@ -3,77 +3,67 @@
 A trigger cannot be circumvented, and it sees what a transaction writes and then writes over.
 """
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-_COLUMNS = """
-    event VARCHAR(20) NOT NULL,
-    payment_id BIGINT,
-    order_id VARCHAR(255),
-    was VARCHAR(64),
-    became VARCHAR(64),
-    price VARCHAR(40)
+_KEYS = {
+    "sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "postgresql": "BIGSERIAL PRIMARY KEY",
+    "mysql": "BIGINT AUTO_INCREMENT PRIMARY KEY",
+}
+
+_TABLE = """
+CREATE TABLE status_log (seq {key}, event VARCHAR(20), payment_id BIGINT, order_id VARCHAR(255),
+    was VARCHAR(64), became VARCHAR(64), price VARCHAR(40))
 """
 
-_INSERTED = "'row', NEW.id, NEW.order_id, NULL, NEW.status, NEW.price"
-_UPDATED = "'status', NEW.id, NEW.order_id, OLD.status, NEW.status, NEW.price"
-_NAMES = "(event, payment_id, order_id, was, became, price)"
-
-_SQLITE = (
-    f"CREATE TABLE status_log (seq INTEGER PRIMARY KEY AUTOINCREMENT, {_COLUMNS})",
+#: What is noted, after which kind of statement, and when.
+_EVENTS = (
     (
-        "CREATE TRIGGER log_rows AFTER INSERT ON spayon_payment BEGIN "
-        f"INSERT INTO status_log {_NAMES} VALUES ({_INSERTED}); END"
+        "'row', NEW.id, NEW.order_id, NULL, NEW.status, NEW.price",
+        "INSERT",
+        "NEW.status IS NOT NULL",
     ),
     (
-        "CREATE TRIGGER log_statuses AFTER UPDATE ON spayon_payment WHEN NEW.status <> OLD.status "
-        f"BEGIN INSERT INTO status_log {_NAMES} VALUES ({_UPDATED}); END"
+        "'status', NEW.id, NEW.order_id, OLD.status, NEW.status, NEW.price",
+        "UPDATE",
+        "NEW.status <> OLD.status",
     ),
 )
 
-_POSTGRESQL = (
-    f"CREATE TABLE status_log (seq BIGSERIAL PRIMARY KEY, {_COLUMNS})",
-    (
-        "CREATE FUNCTION log_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"INSERT INTO status_log {_NAMES} VALUES ({_INSERTED}); RETURN NEW; END $$"
-    ),
-    (
-        "CREATE FUNCTION log_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"INSERT INTO status_log {_NAMES} VALUES ({_UPDATED}); RETURN NEW; END $$"
-    ),
-    (
-        "CREATE TRIGGER log_rows AFTER INSERT ON spayon_payment "
-        "FOR EACH ROW EXECUTE FUNCTION log_row()"
-    ),
-    (
-        "CREATE TRIGGER log_statuses AFTER UPDATE ON spayon_payment FOR EACH ROW "
-        "WHEN (NEW.status <> OLD.status) EXECUTE FUNCTION log_status()"
-    ),
+_NOTE = (
+    "INSERT INTO status_log (event, payment_id, order_id, was, became, price) VALUES ({values});"
 )
 
-_MARIADB = (
-    f"CREATE TABLE status_log (seq BIGINT AUTO_INCREMENT PRIMARY KEY, {_COLUMNS})",
-    (
-        "CREATE TRIGGER log_rows AFTER INSERT ON spayon_payment FOR EACH ROW "
-        f"INSERT INTO status_log {_NAMES} VALUES ({_INSERTED})"
-    ),
-    (
-        "CREATE TRIGGER log_statuses AFTER UPDATE ON spayon_payment FOR EACH ROW "
-        f"BEGIN IF NEW.status <> OLD.status THEN INSERT INTO status_log {_NAMES} "
-        f"VALUES ({_UPDATED}); END IF; END"
-    ),
-)
-
-_STATEMENTS = {
-    "sqlite": _SQLITE,
-    "postgresql": _POSTGRESQL,
-    "mysql": _MARIADB,
-    "mariadb": _MARIADB,
+_TRIGGERS = {
+    "sqlite": [
+        "CREATE TRIGGER log_{kind} AFTER {kind} ON spayon_payment WHEN {when} BEGIN {note} END"
+    ],
+    "postgresql": [
+        """
+        CREATE FUNCTION log_{kind}() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN {note} RETURN NEW; END $$
+        """,
+        """
+        CREATE TRIGGER log_{kind} AFTER {kind} ON spayon_payment FOR EACH ROW WHEN ({when})
+            EXECUTE FUNCTION log_{kind}()
+        """,
+    ],
+    "mysql": [
+        """
+        CREATE TRIGGER log_{kind} AFTER {kind} ON spayon_payment FOR EACH ROW
+            IF {when} THEN {note} END IF
+        """
+    ],
 }
 
 
 def create_log(connection: Connection) -> None:
     """Create the table `status_log`, and the triggers that fill it."""
-    connection.execute(text("DROP TABLE IF EXISTS status_log"))
+    name = connection.dialect.name
+    connection.exec_driver_sql("DROP TABLE IF EXISTS status_log")
+    connection.exec_driver_sql(_TABLE.format(key=_KEYS[name]))
 
-    for statement in _STATEMENTS[connection.dialect.name]:
-        connection.exec_driver_sql(statement)
+    for values, kind, when in _EVENTS:
+        for trigger in _TRIGGERS[name]:
+            note = _NOTE.format(values=values)
+            connection.exec_driver_sql(trigger.format(kind=kind, when=when, note=note))

@@ -2,23 +2,23 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import click
 from flask.cli import ScriptInfo
-from sqlalchemy import text
 
-from spayon_flask.domain import signing
-from tests.interleavings.world import FATAL, World
-from tests.shop import SECRET
+from tests.interleavings import habits
+from tests.interleavings.world import World
 
 MINUTE = 60
 DAY = 24 * 3600
 
-#: The order's price at first, and after the shop has changed it.
-PRICE, NEW_PRICE = "1000", "2000"
+#: The order's price, 1000 at first, after the shop has changed it.
+NEW_PRICE = "2000"
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,31 @@ class Done:
     location: str | None = None
 
 
-Act = Callable[[World], Done]
+@dataclass(frozen=True)
+class Act:
+    """What somebody does in a world, by the *name* under which it is told of."""
+
+    name: str
+    do: Callable[[World], Done]
+
+    def __call__(self, world: World) -> Done:
+        return self.do(world)
 
 
+def act(name: str) -> Callable[[Callable[[World], Done]], Act]:
+    """Return a decorator that makes an act of a function."""
+    return partial(Act, name)
+
+
+@act("checkout")
 def checkout(world: World) -> Done:
     """Submit the checkout page."""
     answer = world.shop.app.test_client().post("/pay/checkout/A1")
     return Done("checkout", answer.status_code, location=answer.headers.get("Location"))
 
 
-def checkout_of_a_changed_order(world: World) -> Done:
+@act("changed checkout")
+def changed_checkout(world: World) -> Done:
     """Let the shop change the order's price, and submit the checkout page."""
     shop = world.shop
 
@@ -53,83 +68,79 @@ def checkout_of_a_changed_order(world: World) -> Done:
         shop.db.session.get_one(shop.orders, "A1").price = NEW_PRICE
         shop.db.session.commit()
 
-    answer = world.shop.app.test_client().post("/pay/checkout/A1")
-    return Done("changed checkout", answer.status_code, location=answer.headers.get("Location"))
+    return replace(checkout(world), what="changed checkout")
 
 
-def later(seconds: float, act: Act) -> Act:
-    """Do *act* when *seconds* more have passed."""
+def later(seconds: float, earlier: Act) -> Act:
+    """Do the same when *seconds* more have passed."""
 
+    @act(f"{earlier.name} {seconds:.0f} seconds later")
     def act_later(world: World) -> Done:
         world.shop.clock.now = world.shop.clock.now + timedelta(seconds=seconds)
-        done = act(world)
+        done = earlier(world)
         return replace(done, what=f"later {done.what}")
 
     return act_later
 
 
-def with_habit(habit: str, act: Act) -> Act:
-    """Do *act* while the shop's functions have a *habit*; a fatal one lets a callback fail."""
+def with_habit(habit: str, plain: Act) -> Act:
+    """Do the same while the shop's functions have a *habit*; a fatal one lets a callback fail."""
 
+    @act(f"{plain.name} while {habit}")
     def act_so(world: World) -> Done:
         with world.habit(habit):
-            done = act(world)
+            done = plain(world)
 
-        return replace(done, what=f"failing {done.what}") if habit in FATAL else done
+        return replace(done, what=f"failing {done.what}") if habit in habits.FATAL else done
 
     return act_so
 
 
-def ahead(seconds: float, act: Act) -> Act:
-    """Do *act* on a host whose clock is ahead by *seconds*."""
+def ahead(plain: Act) -> Act:
+    """Do the same on a host whose clock is ahead by ten minutes."""
 
+    @act(f"{plain.name} by a clock that is ahead")
     def act_ahead(world: World) -> Done:
         operation = world.turns.current()
         assert operation is not None
-        operation.ahead += seconds
-        return act(world)
+        operation.ahead += 10 * MINUTE
+        return plain(world)
 
     return act_ahead
 
 
+@act("the order is closed")
 def close(world: World) -> Done:
     """Let the shop close the order: it cannot be paid any more."""
-    session = world.shop.db.session
-
-    with world.shop.app.app_context():
-        session.execute(text("INSERT INTO closed VALUES ('A1')"))
-        session.commit()
-
+    habits.close(world.shop, "A1")
     return Done("close", None)
 
 
 def callback(who: str, status: str, **fields: Any) -> Act:
     """Deliver a callback about the payment session that plays the part *who*."""
 
+    @act(" ".join(["callback", status, "of", who, *(f"{key}={fields[key]}" for key in fields)]))
     def deliver(world: World) -> Done:
         session_id = world.names.get(who, who)
 
         if session_id in world.gateway.sessions:
             world.gateway.sessions[session_id]["status"] = status
 
-        said = world.gateway.report(session_id, **{"status": status} | fields)
-        return post(world, said)
+        return post(world, world.gateway.report(session_id, **{"status": status} | fields))
 
     return deliver
 
 
-def post(world: World, said: dict[str, Any]) -> Done:
-    """Deliver a signed callback that says *said*."""
-    body = json.dumps(said).encode()
-    answer = world.shop.app.test_client().post(
-        "/pay/callback", data=body, headers={"X-Signature": signing.sign(body, SECRET)}
-    )
-    return Done("callback", answer.status_code, said["sessionId"], said["status"])
+def post(world: World, body: bytes) -> Done:
+    """Deliver a signed callback."""
+    said = json.loads(body)
+    return Done("callback", world.shop.deliver(body), said["sessionId"], said["status"])
 
 
 def refresh(who: str, status: str) -> Act:
     """Let the payer come back, while the gateway would say *status*."""
 
+    @act(f"refresh {status} of {who}")
     def come_back(world: World) -> Done:
         session_id = world.names.get(who, who)
         world.gateway.sessions[session_id]["status"] = status
@@ -139,11 +150,12 @@ def refresh(who: str, status: str) -> Act:
     return come_back
 
 
-def reconcile(status: str | None = None, who: str = "S") -> Act:
-    """Run reconcile, while the gateway would say *status* of the payment session *who*."""
+def reconcile(status: str = "", who: str = "S") -> Act:
+    """Run reconcile, while the gateway would say *status*, if any, of the payment session *who*."""
 
+    @act(f"reconcile {status} of {who}" if status else "reconcile")
     def run(world: World) -> Done:
-        if status is not None:
+        if status:
             world.gateway.sessions[world.names[who]]["status"] = status
 
         with world.shop.app.app_context():
@@ -157,23 +169,23 @@ def reconcile(status: str | None = None, who: str = "S") -> Act:
 def review(who: str, verdict: str, *, queue_is_down: bool = False) -> Act:
     """Settle a review as an operator does."""
 
+    @act(f"review {verdict} of {who}" + " while the queue is down" * queue_is_down)
     def settle(world: World) -> Done:
         arguments = [world.names[who], f"--{verdict}", "--because", "seen", "--by", "Ann"]
 
-        if queue_is_down:
-            with world.failing_dispatcher():
-                return Done(f"review {verdict}", command(world, "review", *arguments))
-
-        return Done(f"review {verdict}", command(world, "review", *arguments))
+        with world.failing_dispatcher() if queue_is_down else nullcontext():
+            return Done(f"review {verdict}", command(world, "review", *arguments))
 
     return settle
 
 
+@act("prune")
 def prune(world: World) -> Done:
     """Remove what is old."""
     return Done("prune", command(world, "prune", "--older-than", "30d"))
 
 
+@act("prune bodies")
 def prune_bodies(world: World) -> Done:
     """Remove the bodies of old reports, and no row."""
     return Done("prune bodies", command(world, "prune", "--bodies", "30d"))

@@ -5,14 +5,15 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
+from tests.interleavings.habits import FATAL, LOADER_WRITES, RECEIVER_WRITES, SWALLOWS
 from tests.interleavings.operations import (
     DAY,
     MINUTE,
     Act,
     ahead,
     callback,
+    changed_checkout,
     checkout,
-    checkout_of_a_changed_order,
     close,
     later,
     prune,
@@ -22,32 +23,44 @@ from tests.interleavings.operations import (
     review,
     with_habit,
 )
-from tests.interleavings.world import FATAL, HABITS, CrashError, World
+from tests.interleavings.world import CrashError, World
+
+Step = Callable[[World], object]
 
 
 class State(NamedTuple):
-    """A way to get there, and the names of the operations that are tried on one another there."""
+    """The way to get there, and the operations that are tried on one another there."""
 
-    build: Callable[[World], object]
-    operations: dict[str, Act]
+    steps: tuple[Step, ...]
+    operations: tuple[Act, ...]
 
+    def build(self, world: World) -> None:
+        """Let *world*, in which nothing has happened, stand so."""
+        for step in self.steps:
+            step(world)
 
-def _wait(world: World, seconds: float) -> None:
-    world.shop.clock.now += timedelta(seconds=seconds)
-
-
-def _live(world: World, who: str = "S") -> None:
-    before = set(world.gateway.sessions)
-    answer = checkout(world)
-    assert answer.answer == 303, answer
-    (world.names[who],) = set(world.gateway.sessions) - before
+    def operation(self, name: str) -> Act:
+        """Return the operation of that name."""
+        return next(each for each in self.operations if each.name == name)
 
 
-def _changed(world: World, who: str = "S") -> None:
-    before = set(world.gateway.sessions)
-    answer = checkout_of_a_changed_order(world)
-    assert answer.answer == 303, answer
-    (world.names[who],) = set(world.gateway.sessions) - before
+def _wait(seconds: float) -> Step:
+    def wait(world: World) -> None:
+        world.shop.clock.now += timedelta(seconds=seconds)
+
+    return wait
+
+
+def _begin(who: str = "S", how: Act = checkout) -> Step:
+    """Begin to pay, with a new payment session that plays the part *who*."""
+
+    def begin(world: World) -> None:
+        before = set(world.gateway.sessions)
+        answer = how(world)
+        assert answer.answer == 303, answer
+        (world.names[who],) = set(world.gateway.sessions) - before
+
+    return begin
 
 
 def _unanswered(world: World) -> None:
@@ -66,386 +79,222 @@ def _crashed(world: World) -> None:
         checkout(world)
 
     world.crashes_at_gateway = False
-    world.names["lost"] = world.gateway.create(
-        {"price": "1000", "currency": "AMD", "order_id": "A1"}
-    )
+    asked = {"price": "1000", "currency": "AMD", "order_id": "A1"}
+    world.names["lost"] = world.gateway.create(asked)
 
 
-def _lapsed(world: World) -> None:
-    _live(world)
-    _wait(world, 16 * MINUTE)
+def _undispatched(act: Act) -> Step:
+    """Do something while the queue is down."""
 
-
-def _superseded(world: World) -> None:
-    _live(world, "old")
-    _changed(world)
-
-
-def _let_go(world: World) -> None:
-    _live(world, "old")
-    _wait(world, 16 * MINUTE)
-    _live(world)
-
-
-def _let_go_and_changed(world: World) -> None:
-    """Issue 16, item 4 a: the first was let go by time, and the order changed after that."""
-    _live(world, "old")
-    _wait(world, 16 * MINUTE)
-    _live(world, "mid")
-    _changed(world)
-
-
-def _let_go_unchanged_yet(world: World) -> None:
-    _let_go(world)
-    _wait(world, MINUTE)
-
-
-def _unanswered_and_changed(world: World) -> None:
-    """Issue 16, item 4 b."""
-    _unanswered(world)
-    _changed(world)
-
-
-def _unanswered_and_live(world: World) -> None:
-    _unanswered(world)
-    _live(world)
-
-
-def _ended(status: str) -> Callable[[World], None]:
-    def build(world: World) -> None:
-        _live(world)
-        callback("S", status)(world)
-
-    return build
-
-
-def _ended_and_live(status: str) -> Callable[[World], None]:
-    def build(world: World) -> None:
-        _live(world, "old")
-        callback("old", status)(world)
-        _live(world)
-
-    return build
-
-
-def _paid_beside_let_go(world: World) -> None:
-    _let_go(world)
-    callback("S", "paid")(world)
-
-
-def _review(world: World) -> None:
-    _live(world)
-    callback("S", "paid", price="1")(world)
-
-
-def _superseded_review(world: World) -> None:
-    _superseded(world)
-    callback("old", "paid")(world)
-
-
-def _second_review(world: World) -> None:
-    _paid_beside_let_go(world)
-    callback("old", "paid")(world)
-
-
-def _undispatched(status: str, **fields: str) -> Callable[[World], None]:
-    def build(world: World) -> None:
-        _live(world)
+    def undispatched(world: World) -> None:
         world.dispatcher_fails = lambda: True
-        callback("S", status, **fields)(world)
+        act(world)
         world.dispatcher_fails = lambda: False
-        _wait(world, 2 * MINUTE)
 
-    return build
-
-
-def _unknown(world: World) -> None:
-    """A report without an order came before the payment session was known."""
-    _crashed(world)
-    callback("lost", "paid", orderId=None)(world)
+    return undispatched
 
 
-def _old(status: str) -> Callable[[World], None]:
-    def build(world: World) -> None:
-        _ended(status)(world)
-        _wait(world, 60 * DAY)
-        reconcile()(world)
-
-    return build
+def _callbacks(who: str, *statuses: str) -> tuple[Act, ...]:
+    return tuple(callback(who, status) for status in statuses)
 
 
-def _long_ago(build: Callable[[World], object]) -> Callable[[World], None]:
-    """Build a state, and let two months pass in which nothing runs."""
+SOON = _wait(2 * MINUTE)
+LAPSE = _wait(16 * MINUTE)
+LONG = _wait(60 * DAY)
 
-    def build_long_ago(world: World) -> None:
-        build(world)
-        _wait(world, 60 * DAY)
+#: The first payment session was let go by time, and there is another one.
+LET_GO = (_begin("old"), LAPSE, _begin())
+SUPERSEDED = (_begin("old"), _begin("S", changed_checkout))
+PAID_BESIDE_ONE_LET_GO = (*LET_GO, callback("S", "paid"))
+AT_ANOTHER_PRICE = callback("S", "paid", price="1")
+#: A report without an order came before the payment session was known.
+UNKNOWN = (_crashed, callback("lost", "paid", orderId=None))
 
-    return build_long_ago
-
-
-def _callbacks(who: str, *statuses: str) -> dict[str, Act]:
-    return {f"callback {status} of {who}": callback(who, status) for status in statuses}
-
-
-def _bare(who: str, *statuses: str) -> dict[str, Act]:
-    """Make callbacks without an order id."""
-    return {
-        f"callback {status} of {who} without order": callback(who, status, orderId=None)
-        for status in statuses
-    }
-
-
-_CHECKOUTS: dict[str, Act] = {
-    "checkout": checkout,
-    "checkout of a changed order": checkout_of_a_changed_order,
-}
-_LATE: dict[str, Act] = {
-    "checkout 16 minutes later": later(16 * MINUTE, checkout),
-    "reconcile 16 minutes later": later(16 * MINUTE, reconcile()),
-}
-_REVIEWS: dict[str, Act] = {
-    "review accept": review("S", "accept"),
-    "review refuse": review("S", "refuse"),
-}
-_ASKING: dict[str, Act] = {
-    "refresh paid": refresh("S", "paid"),
-    "refresh expired": refresh("S", "expired"),
-    "reconcile paid": reconcile("paid"),
-    "reconcile expired": reconcile("expired"),
-}
-
-_AHEAD = 10 * MINUTE
+CHECKOUTS = (checkout, changed_checkout)
+LATE_CHECKOUT = later(16 * MINUTE, checkout)
+LATE_RECONCILE = later(16 * MINUTE, reconcile())
+LAST_LOOK = later(31 * MINUTE, reconcile("paid"))
+AFTER_A_CRASH = later(31, checkout)
+LOST_PAID = (callback("lost", "paid"), callback("lost", "paid", orderId=None))
+REVIEWS = (review("S", "accept"), review("S", "refuse"))
+REVIEWS_OF_OLD = (review("old", "accept"), review("old", "refuse"))
+ASKING = (
+    *(refresh("S", "paid"), refresh("S", "expired")),
+    *(reconcile("paid"), reconcile("expired")),
+)
 
 #: What a shop may do besides, on a host whose clock may be wrong.
-_ODD_CHECKOUTS: dict[str, Act] = {
-    "checkout while the loader writes": with_habit(HABITS[0], checkout),
-    "changed checkout while the loader writes": with_habit(HABITS[0], checkout_of_a_changed_order),
-    "checkout by a clock that is ahead": ahead(_AHEAD, checkout),
-    "the order is closed": close,
-}
-_ODD_REPORTS: dict[str, Act] = {
-    **{
-        f"callback paid of S while {each}": with_habit(each, callback("S", "paid"))
-        for each in FATAL
-    },
-    "callback paid of S while the handler swallows": with_habit(HABITS[2], callback("S", "paid")),
-    "refresh paid while a receiver writes": with_habit(HABITS[1], refresh("S", "paid")),
-    "reconcile paid while a receiver writes": with_habit(HABITS[1], reconcile("paid")),
-    "refresh paid by a clock that is ahead": ahead(_AHEAD, refresh("S", "paid")),
-    "reconcile by a clock that is ahead": ahead(_AHEAD, reconcile()),
-}
+ODD_CHECKOUTS = (
+    with_habit(LOADER_WRITES, checkout),
+    with_habit(LOADER_WRITES, changed_checkout),
+    ahead(checkout),
+    close,
+)
+ODD_REPORTS = (
+    *(with_habit(each, callback("S", "paid")) for each in (*FATAL, SWALLOWS)),
+    with_habit(RECEIVER_WRITES, refresh("S", "paid")),
+    with_habit(RECEIVER_WRITES, reconcile("paid")),
+    ahead(refresh("S", "paid")),
+    ahead(reconcile()),
+)
 
 STATES: dict[str, State] = {
     "new order": State(
-        lambda _: None,
-        _CHECKOUTS
-        | {
-            "callback paid of nobody": callback("GX", "paid"),
-            "callback paid of nobody without order": callback("GX", "paid", orderId=None),
-            "reconcile": reconcile(),
-        },
+        (),
+        (*CHECKOUTS, callback("GX", "paid"), callback("GX", "paid", orderId=None), reconcile()),
     ),
     "live": State(
-        _live,
-        _CHECKOUTS
-        | _callbacks("S", "paid", "failed", "expired")
-        | _bare("S", "paid")
-        | {name: _ASKING[name] for name in ("refresh paid", "reconcile paid")}
-        | _LATE
-        | {"callback paid of S at another price": callback("S", "paid", price="1")},
+        (_begin(),),
+        (
+            *CHECKOUTS,
+            *_callbacks("S", "paid", "failed", "expired"),
+            callback("S", "paid", orderId=None),
+            *(refresh("S", "paid"), reconcile("paid"), LATE_CHECKOUT, LATE_RECONCILE),
+            AT_ANOTHER_PRICE,
+        ),
     ),
-    "new order of an odd shop": State(lambda _: None, {"checkout": checkout} | _ODD_CHECKOUTS),
+    "new order of an odd shop": State((), (checkout, *ODD_CHECKOUTS)),
     "live at an odd shop": State(
-        _live,
-        {"checkout": checkout} | _callbacks("S", "paid", "failed") | _ODD_CHECKOUTS | _ODD_REPORTS,
+        (_begin(),), (checkout, *_callbacks("S", "paid", "failed"), *ODD_CHECKOUTS, *ODD_REPORTS)
     ),
     "crashed on a host whose clock is ahead": State(
-        _crashed,
-        {"checkout by a clock that is ahead": ahead(_AHEAD, checkout), "the order is closed": close}
-        | _callbacks("lost", "paid")
-        | {"checkout 31 seconds later": later(31, checkout)},
+        (_crashed,), (ahead(checkout), close, callback("lost", "paid"), AFTER_A_CRASH)
     ),
-    "lapsed": State(
-        _lapsed,
-        _CHECKOUTS | _callbacks("S", "paid", "expired") | _ASKING,
-    ),
+    "lapsed": State((_begin(), LAPSE), (*CHECKOUTS, *_callbacks("S", "paid", "expired"), *ASKING)),
     "unanswered": State(
-        _unanswered,
-        _CHECKOUTS | _callbacks("lost", "paid", "failed") | _bare("lost", "paid") | _LATE,
+        (_unanswered,),
+        (*CHECKOUTS, *LOST_PAID, callback("lost", "failed"), LATE_CHECKOUT, LATE_RECONCILE),
     ),
     "crashed": State(
-        _crashed,
-        {
-            "checkout 31 seconds later": later(31, checkout),
-            "changed checkout 31 seconds later": later(31, checkout_of_a_changed_order),
-        }
-        | _callbacks("lost", "paid", "expired")
-        | _bare("lost", "paid")
-        | _LATE,
+        (_crashed,),
+        (
+            *(AFTER_A_CRASH, later(31, changed_checkout)),
+            *(*LOST_PAID, callback("lost", "expired"), LATE_CHECKOUT, LATE_RECONCILE),
+        ),
     ),
     "superseded": State(
-        _superseded,
-        _CHECKOUTS
-        | _callbacks("old", "paid", "expired")
-        | _callbacks("S", "paid", "failed")
-        | {"reconcile paid of old": reconcile("paid", "old"), "reconcile paid": reconcile("paid")},
+        SUPERSEDED,
+        (
+            *CHECKOUTS,
+            *_callbacks("old", "paid", "expired"),
+            *_callbacks("S", "paid", "failed"),
+            *(reconcile("paid", "old"), reconcile("paid")),
+        ),
     ),
     "let go": State(
-        _let_go,
-        _CHECKOUTS
-        | _callbacks("old", "paid", "expired", "failed")
-        | _callbacks("S", "paid", "expired")
-        | {
-            "reconcile expired of old": reconcile("expired", "old"),
-            "refresh paid": _ASKING["refresh paid"],
-        },
+        LET_GO,
+        (
+            *CHECKOUTS,
+            *_callbacks("old", "paid", "expired", "failed"),
+            *_callbacks("S", "paid", "expired"),
+            *(reconcile("expired", "old"), refresh("S", "paid")),
+        ),
     ),
+    # The first was let go by time, and the order changed after that.
     "let go and changed": State(
-        _let_go_and_changed,
-        _callbacks("old", "paid")
-        | _callbacks("mid", "paid")
-        | _callbacks("S", "paid", "expired")
-        | {"reconcile paid of old": reconcile("paid", "old")},
+        (_begin("old"), LAPSE, _begin("mid"), _begin("S", changed_checkout)),
+        (
+            *(callback("old", "paid"), callback("mid", "paid")),
+            *_callbacks("S", "paid", "expired"),
+            reconcile("paid", "old"),
+        ),
     ),
     "unanswered and live": State(
-        _unanswered_and_live,
-        _CHECKOUTS
-        | _callbacks("lost", "paid", "failed")
-        | _callbacks("S", "paid", "expired")
-        | {"reconcile 16 minutes later": _LATE["reconcile 16 minutes later"]},
+        (_unanswered, _begin()),
+        (
+            *CHECKOUTS,
+            *_callbacks("lost", "paid", "failed"),
+            *_callbacks("S", "paid", "expired"),
+            LATE_RECONCILE,
+        ),
     ),
     "unanswered and changed": State(
-        _unanswered_and_changed,
-        _callbacks("lost", "paid")
-        | _callbacks("S", "paid", "expired")
-        | {"reconcile 16 minutes later": _LATE["reconcile 16 minutes later"]},
+        (_unanswered, _begin("S", changed_checkout)),
+        (callback("lost", "paid"), *_callbacks("S", "paid", "expired"), LATE_RECONCILE),
     ),
     "failed": State(
-        _ended("failed"),
-        _CHECKOUTS
-        | _callbacks("S", "paid", "failed", "expired")
-        | {"reconcile paid 31 minutes later": later(31 * MINUTE, reconcile("paid"))},
+        (_begin(), callback("S", "failed")),
+        (*CHECKOUTS, *_callbacks("S", "paid", "failed", "expired"), LAST_LOOK),
     ),
     "expired": State(
-        _ended("expired"),
-        _CHECKOUTS
-        | _callbacks("S", "paid", "failed")
-        | {"reconcile paid 31 minutes later": later(31 * MINUTE, reconcile("paid"))},
+        (_begin(), callback("S", "expired")),
+        (*CHECKOUTS, *_callbacks("S", "paid", "failed"), LAST_LOOK),
     ),
     "expired and live": State(
-        _ended_and_live("expired"),
-        _CHECKOUTS | _callbacks("old", "paid") | _callbacks("S", "paid", "expired"),
+        (_begin("old"), callback("old", "expired"), _begin()),
+        (*CHECKOUTS, callback("old", "paid"), *_callbacks("S", "paid", "expired")),
     ),
     "paid": State(
-        _ended("paid"),
-        _CHECKOUTS
-        | _callbacks("S", "paid", "failed", "expired")
-        | {"refresh expired": _ASKING["refresh expired"], "reconcile": reconcile()},
+        (_begin(), callback("S", "paid")),
+        (
+            *CHECKOUTS,
+            *_callbacks("S", "paid", "failed", "expired"),
+            *(refresh("S", "expired"), reconcile()),
+        ),
     ),
     "paid beside one let go": State(
-        _paid_beside_let_go,
-        _CHECKOUTS
-        | _callbacks("old", "paid", "failed", "expired")
-        | {
-            "reconcile expired of old": reconcile("expired", "old"),
-            "refresh paid of old": refresh("old", "paid"),
-        },
+        PAID_BESIDE_ONE_LET_GO,
+        (
+            *CHECKOUTS,
+            *_callbacks("old", "paid", "failed", "expired"),
+            *(reconcile("expired", "old"), refresh("old", "paid")),
+        ),
     ),
     "review": State(
-        _review,
-        _CHECKOUTS | _REVIEWS | _callbacks("S", "paid", "failed") | {"reconcile": reconcile()},
+        (_begin(), AT_ANOTHER_PRICE),
+        (*CHECKOUTS, *REVIEWS, *_callbacks("S", "paid", "failed"), reconcile()),
     ),
     "review of a superseded one": State(
-        _superseded_review,
-        _CHECKOUTS
-        | {
-            "review accept of old": review("old", "accept"),
-            "review refuse of old": review("old", "refuse"),
-        }
-        | _callbacks("S", "paid", "expired"),
+        (*SUPERSEDED, callback("old", "paid")),
+        (*CHECKOUTS, *REVIEWS_OF_OLD, *_callbacks("S", "paid", "expired")),
     ),
     "review of a second one": State(
-        _second_review,
-        {
-            "review accept of old": review("old", "accept"),
-            "review refuse of old": review("old", "refuse"),
-            "checkout": checkout,
-        }
-        | _callbacks("S", "paid"),
+        (*PAID_BESIDE_ONE_LET_GO, callback("old", "paid")),
+        (checkout, *REVIEWS_OF_OLD, callback("S", "paid")),
     ),
     "review that waits for the dispatcher": State(
-        _undispatched("paid", price="1"),
-        _REVIEWS
-        | {
-            "dispatch": reconcile(),
-            "review accept while the queue is down": review("S", "accept", queue_is_down=True),
-            "review refuse while the queue is down": review("S", "refuse", queue_is_down=True),
-            "callback paid of S at another price": callback("S", "paid", price="1"),
-        },
+        (_begin(), _undispatched(AT_ANOTHER_PRICE), SOON),
+        (
+            *(*REVIEWS, reconcile(), AT_ANOTHER_PRICE),
+            review("S", "accept", queue_is_down=True),
+            review("S", "refuse", queue_is_down=True),
+        ),
     ),
     "paid that waits for the dispatcher": State(
-        _undispatched("paid"),
-        {
-            "dispatch": reconcile(),
-            "callback paid of S": callback("S", "paid"),
-            "checkout": checkout,
-        },
+        (_begin(), _undispatched(callback("S", "paid")), SOON),
+        (checkout, reconcile(), callback("S", "paid")),
     ),
     "failed that waits for the dispatcher": State(
-        _undispatched("failed"),
-        {"dispatch": reconcile(), "callback paid of S": callback("S", "paid"), "prune": prune},
+        (_begin(), _undispatched(callback("S", "failed")), SOON),
+        (reconcile(), callback("S", "paid"), prune),
     ),
     "unknown report": State(
-        _unknown,
-        {
-            "checkout 31 seconds later": later(31, checkout),
-            "reconcile 16 minutes later": _LATE["reconcile 16 minutes later"],
-        }
-        | _callbacks("lost", "paid", "failed")
-        | _bare("lost", "paid"),
+        UNKNOWN, (AFTER_A_CRASH, LATE_RECONCILE, *LOST_PAID, callback("lost", "failed"))
     ),
     "old and failed": State(
-        _old("failed"),
-        {
-            "prune": prune,
-            "prune bodies": prune_bodies,
-            "checkout": checkout,
-            "reconcile": reconcile(),
-        }
-        | _callbacks("S", "paid", "failed", "expired"),
+        (_begin(), callback("S", "failed"), LONG, reconcile()),
+        (
+            *(prune, prune_bodies, checkout, reconcile()),
+            *_callbacks("S", "paid", "failed", "expired"),
+        ),
     ),
     "old and expired": State(
-        _old("expired"),
-        {
-            "prune": prune,
-            "prune bodies": prune_bodies,
-            "checkout of a changed order": checkout_of_a_changed_order,
-        }
-        | _callbacks("S", "paid"),
+        (_begin(), callback("S", "expired"), LONG, reconcile()),
+        (prune, prune_bodies, changed_checkout, callback("S", "paid")),
     ),
     "old and paid": State(
-        _long_ago(_ended("paid")),
-        {
-            "prune bodies": prune_bodies,
-            "checkout": checkout,
-            "refresh expired": _ASKING["refresh expired"],
-        }
-        | _callbacks("S", "paid", "failed"),
+        (_begin(), callback("S", "paid"), LONG),
+        (prune_bodies, checkout, refresh("S", "expired"), *_callbacks("S", "paid", "failed")),
     ),
     "old review": State(
-        _long_ago(_review),
-        {"prune bodies": prune_bodies} | _REVIEWS | _callbacks("S", "paid", "failed"),
+        (_begin(), AT_ANOTHER_PRICE, LONG),
+        (prune_bodies, *REVIEWS, *_callbacks("S", "paid", "failed")),
     ),
     "old unknown report": State(
-        _long_ago(_unknown),
-        {"prune bodies": prune_bodies, "checkout": checkout, "reconcile": reconcile()}
-        | _callbacks("lost", "paid")
-        | _bare("lost", "paid"),
+        (*UNKNOWN, LONG), (prune_bodies, checkout, reconcile(), *LOST_PAID)
     ),
     "old, and waits for the dispatcher": State(
-        _long_ago(_undispatched("failed")),
-        {"prune bodies": prune_bodies, "dispatch": reconcile(), "prune": prune}
-        | _callbacks("S", "paid"),
+        (_begin(), _undispatched(callback("S", "failed")), SOON, LONG),
+        (prune_bodies, reconcile(), prune, callback("S", "paid")),
     ),
 }

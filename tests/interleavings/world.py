@@ -1,22 +1,26 @@
 """World: one shop, one gateway and their clock, which are put back to a kept moment."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from sqlalchemy import MetaData, StaticPool, Table, create_engine, event, text
-from sqlalchemy.exc import SQLAlchemyError
 from urllib3 import HTTPConnectionPool
 
-from spayon_flask import Order
 from spayon_flask.signals import gateway_called, payment_paid, report_received
+from tests.databases import MEMORY, Databases
+from tests.interleavings import habits
 from tests.interleavings.gateway import Gateway
 from tests.interleavings.locks import Locks
 from tests.interleavings.log import create_log
@@ -25,19 +29,17 @@ from tests.kept import dispose
 from tests.promises.helpers import fast_forward
 from tests.shop import Clock, Shop, make_shop
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
 #: What the shop itself keeps. A natural handler copies the payment's status to its order.
 TABLES = (
     "CREATE TABLE goods (order_id VARCHAR(40), payment_id BIGINT, price VARCHAR(40))",
     "CREATE TABLE order_state (order_id VARCHAR(40) PRIMARY KEY, state VARCHAR(20))",
     "CREATE TABLE told (payment_id BIGINT, status VARCHAR(20))",
-    "CREATE TABLE closed (order_id VARCHAR(40))",
-    "CREATE TABLE views (order_id VARCHAR(40))",
+    *habits.TABLES,
 )
-
-#: What the shop's own functions do besides, if they have the habit. With the last two a handler
-#: fails: the database gives up the transaction, or another database is written to beside it.
-HABITS = ("the loader writes", "a receiver writes", "the handler swallows an error")
-FATAL = ("the handler swallows a rollback", "the handler writes to a second database")
 
 #: SQLite rolls back by itself; PostgreSQL does so after any error, and MariaDB hardly ever.
 _TRAP = (
@@ -156,22 +158,23 @@ class World:
             self._tables: dict[str, Table] = _reflect(connection, shop)
 
         with self.other.begin() as connection:
-            connection.execute(text("CREATE TABLE shipped (order_id VARCHAR(40))"))
+            connection.execute(text("CREATE TABLE shipped (id INTEGER)"))
 
         shop.handle = self._handle
-        shop.spayon.order_loader(self._load)
+        habits.use_loader(shop, lambda _: self._has(habits.LOADER_WRITES))
         shop.spayon.dispatcher(self._dispatch)
 
         with shop.app.app_context():
             self.engine = shop.db.engine
 
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
         event.listen(self.engine, "connect", _be_quick)
 
-    def open(self) -> None:
+    def __enter__(self) -> Self:
         """Let the gateway answer, and threads belong to who starts them."""
-        self.gateway.open()
+        self._around.enter_context(self.gateway)
         self._around.enter_context(self.turns.inherited())
         send = HTTPConnectionPool.urlopen
         world = self
@@ -189,15 +192,15 @@ class World:
             return send(*args, **options)
 
         self._around.enter_context(mock.patch.object(HTTPConnectionPool, "urlopen", stop_and_send))
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close all connections."""
         self._around.close()
         dispose(self.shop)
         self._locks.close()
         self._side.dispose()
         self.other.dispose()
-        self.gateway.close()
 
     def begin_anew(self) -> None:
         """Let there be one order of 1000, unpaid, and nothing else."""
@@ -267,7 +270,7 @@ class World:
         self._habits_of.setdefault(operation, set()).add(habit)
 
         with ExitStack() as stack:
-            if habit == "a receiver writes":
+            if habit == habits.RECEIVER_WRITES:
                 for signal in (gateway_called, report_received, payment_paid):
                     stack.enter_context(signal.connected_to(self._leave))
 
@@ -278,48 +281,10 @@ class World:
     def _has(self, habit: str) -> bool:
         return habit in self.habits or habit in self._habits_of.get(self.turns.current(), ())
 
-    def _load(self, order_id: str) -> Order | None:
-        session = self.shop.db.session
-        row = session.get(self.shop.orders, order_id)
-        closed = session.execute(
-            text("SELECT 1 FROM closed WHERE order_id = :id"), {"id": order_id}
-        )
-
-        if self._has("the loader writes"):
-            session.execute(text("INSERT INTO views VALUES (:id)"), {"id": order_id})
-
-        return row and Order(
-            order_id=row.id,
-            product_name="Tea",
-            price=Decimal(row.price),
-            currency=row.currency,
-            closed="cancelled" if closed.first() else None,
-        )
-
     def _leave(self, *_: object, **__: object) -> None:
         """Leave something in the session, as a receiver must not."""
-        if self._has("a receiver writes"):
+        if self._has(habits.RECEIVER_WRITES):
             self.shop.db.session.get_one(self.shop.orders, "A1").paid_times = 66
-
-    def _misbehave(self, order: str) -> None:
-        session = self.shop.db.session
-        again = text("INSERT INTO order_state VALUES (:order, 'again')")
-
-        if self._has("the handler swallows an error"):
-            with suppress(SQLAlchemyError), session.begin_nested():
-                session.execute(again, {"order": order})
-
-        if self._has("the handler swallows a rollback"):
-            is_sqlite = self.engine.dialect.name == "sqlite"
-
-            with suppress(SQLAlchemyError):
-                trap = text("INSERT INTO trap VALUES (1)")
-                session.execute(trap if is_sqlite else again, {"order": order})
-
-        if self._has("the handler writes to a second database"):
-            session.connection(bind_arguments={"bind": self.other}).execute(
-                text("INSERT INTO shipped VALUES (:order)"), {"order": order}
-            )
 
     def _handle(self, status: str, payment: Any) -> None:
         execute = self.shop.db.session.execute
@@ -334,7 +299,10 @@ class World:
         if status != "review":
             execute(text("UPDATE order_state SET state = :status WHERE order_id = :order"), values)
 
-        self._misbehave(payment.order_id)
+        again = text("INSERT INTO order_state VALUES ('A1', 'again')")
+        trap = text("INSERT INTO trap VALUES (1)") if self.is_sqlite else again
+        having = self.habits | self._habits_of.get(self.turns.current(), set())
+        habits.misbehave(self.shop.db.session, having, again, trap, self.other)
 
         if self.handler_fails():
             raise RuntimeError("the shop has a bug")
@@ -362,16 +330,13 @@ class World:
 
 
 @contextmanager
-def world_on(url: str) -> Iterator[World]:
-    """Yield a world on the database at *url*."""
-    world = World(url)
-    world.open()
-
-    try:
-        yield world
-
-    finally:
-        world.close()
+def worlds(name: str) -> Iterator[Callable[[str], World]]:
+    """Yield a function that returns the world on an engine; *name* is that of the databases."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(dir=MEMORY))
+        databases = Databases(Path(folder), name)
+        stack.callback(databases.close)
+        yield cache(lambda engine: stack.enter_context(World(databases.url(engine))))
 
 
 def fingerprint(world: World, rows: Rows) -> str:

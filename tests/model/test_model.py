@@ -4,8 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -20,15 +18,16 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
+from tests.interleavings import habits
 from tests.interleavings.operations import command, post
-from tests.interleavings.world import FATAL, HABITS, World, world_on
+from tests.interleavings.world import World, worlds
 from tests.model.model import HandlerFailedError, Model, Order, Payment, Said
 
 #: Most happens to the first, so that much happens to one order.
 ORDERS = ("A1", "A1", "A1", "A2")
 
 #: How a handler fails: it raises, or it keeps quiet about what cannot be kept.
-FAILS = st.sampled_from(["", "", "", "raises", *FATAL])
+FAILS = st.sampled_from(["", "", "", "raises", *habits.FATAL])
 
 #: Every longest pause of reconcile is over, and so is every lease.
 LONG = timedelta(hours=7)
@@ -123,16 +122,16 @@ class Machine(RuleBasedStateMachine):
         if pay_again:
             self.check_out(order_id, "")
 
-    @rule(habits=st.sets(st.sampled_from(HABITS)))
-    def change_the_shop(self, habits: set[str]) -> None:
+    @rule(having=st.sets(st.sampled_from(habits.HABITS)))
+    def change_the_shop(self, having: set[str]) -> None:
         """The shop's functions write and swallow from now on, or no longer."""
-        self.world.habits = habits
+        self.world.habits = having
 
     @rule(order_id=st.sampled_from(["A2"]))
     def close_the_order(self, order_id: str) -> None:
         """The shop closes an order for good."""
         if not self.model.orders[order_id].closed:
-            self.world.execute("INSERT INTO closed VALUES (:id)", id=order_id)
+            habits.close(self.world.shop, order_id)
             self.model.orders[order_id].closed = True
 
     @rule(order_id=st.sampled_from(ORDERS), status=st.sampled_from(["paid", "failed", "expired"]))
@@ -179,7 +178,7 @@ class Machine(RuleBasedStateMachine):
     def deliver_another_price(self, data: st.DataObject) -> None:
         """A signed callback names a price that nobody asked for."""
         session_id = data.draw(st.sampled_from(self.payable()))
-        order_id = self.world.gateway.sessions[session_id]["order"]
+        order_id = self.world.gateway.sessions[session_id]["orderId"]
         self.post(Said(session_id, "paid", 7, order_id), fails="")
 
     @precondition(lambda self: self.model.known())
@@ -313,7 +312,7 @@ class Machine(RuleBasedStateMachine):
     def said(self, session_id: str) -> Said:
         """Return what the gateway says of a payment session now."""
         session = self.world.gateway.sessions[session_id]
-        return Said(session_id, session["status"], int(session["price"]), session["order"])
+        return Said(session_id, session["status"], int(session["price"]), session["orderId"])
 
     def post(self, said: Said, *, fails: str) -> None:
         """Deliver a callback to both, and compare the answer."""
@@ -383,15 +382,11 @@ _STATUSES = "SELECT session_id, status FROM spayon_payment WHERE session_id IS N
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """A world on SQLite, in memory if there is such a folder; the failures in it are meant."""
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    """A world on SQLite; the failures in it are meant."""
     logging.disable(logging.CRITICAL)
 
-    with (
-        TemporaryDirectory(dir=memory) as folder,
-        world_on(f"sqlite:///{Path(folder) / 'model.db'}") as world,
-    ):
-        yield world
+    with worlds("spayon_model") as world_on:
+        yield world_on("sqlite")
 
     logging.disable(logging.NOTSET)
 
