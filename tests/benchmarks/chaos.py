@@ -45,8 +45,7 @@ def main() -> int:
                 for name, value in asdict(ledger).items():
                     print(f"  {name.replace('_', ' '):16}{value}")
 
-                print(f"  {'payers':16}{dict(chaos.seen)}")
-                print(f"  {'reconcile':16}{dict(chaos.reconciled)}", flush=True)
+                print(f"  {'payers':16}{dict(chaos.seen)}", flush=True)
 
         finally:
             databases.close()

@@ -1,9 +1,8 @@
 """Print the way of a first `paid` callback: each module and function of ours that it passes.
 
 `python -m tests.benchmarks.path` delivers one callback to a shop on SQLite, with a handler, and
-traces what is called from the view to the answer. It prints three tables: what our own functions
-call until the commit, which is the way to read; what SQLAlchemy calls meanwhile, which are its
-listeners and the types of columns; and what follows the commit.
+traces what our own functions call from the view to the commit, which is the way to read. What
+SQLAlchemy calls meanwhile (listeners, the types of columns) and what follows is left out.
 """
 
 import sys
@@ -35,19 +34,12 @@ MONEY_PATH = (
     "storage/outbox.py",
 )
 
-OURS = "From the view to the commit"
-THEIRS = "Called by SQLAlchemy on the way"
-AFTERWARDS = "After the commit"
-
 #: Parts of the functions that they stand in.
 COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
 
-#: The functions by module, in order.
-Passed = dict[str, list[str]]
 
-
-def trace() -> dict[str, Passed]:
-    """Return what a first `paid` callback calls, by table."""
+def trace() -> dict[str, list[str]]:
+    """Return what a first `paid` callback calls: the functions by module, in order."""
     shop = make_shop()
     shop.add_order()
 
@@ -56,7 +48,7 @@ def trace() -> dict[str, Passed]:
         shop.add_payment(session_id, "A1" if session_id == "S1" else shop.add_order("A2"))
 
     shop.deliver(report("S1"))
-    tables: dict[str, Passed] = {OURS: {}, THEIRS: {}, AFTERWARDS: {}}
+    passed: dict[str, list[str]] = {}
     is_committed = False
 
     def note_commit(_: Session) -> None:
@@ -66,7 +58,7 @@ def trace() -> dict[str, Passed]:
     def note(frame: FrameType, what: str, _: Any) -> Callable[..., Any] | None:
         path = Path(frame.f_code.co_filename)
 
-        if what != "call" or not path.is_relative_to(PACKAGE):
+        if is_committed or what != "call" or not path.is_relative_to(PACKAGE):
             return None
 
         callers = _callers(frame)
@@ -75,9 +67,10 @@ def trace() -> dict[str, Passed]:
         if VIEW not in (path, *callers) or frame.f_code.co_name in COMPREHENSIONS:
             return None
 
-        is_theirs = any(each.is_relative_to(SQLALCHEMY) for each in callers)
-        table = THEIRS if is_theirs else AFTERWARDS if is_committed else OURS
-        functions = tables[table].setdefault(path.relative_to(PACKAGE).as_posix(), [])
+        if any(each.is_relative_to(SQLALCHEMY) for each in callers):
+            return None
+
+        functions = passed.setdefault(path.relative_to(PACKAGE).as_posix(), [])
 
         if (name := _name(frame)) not in functions:
             functions.append(name)
@@ -95,7 +88,7 @@ def trace() -> dict[str, Passed]:
         event.remove(Session, "after_commit", note_commit)
         dispose(shop)
 
-    return tables
+    return passed
 
 
 def _callers(frame: FrameType) -> list[Path]:
@@ -116,15 +109,12 @@ def _name(frame: FrameType) -> str:
 
 def main() -> None:
     """Print the modules and functions, and count them."""
-    for table, passed in trace().items():
-        functions = sum(map(len, passed.values()))
-        print(f"{table}: {len(passed)} modules, {functions} functions")
+    passed = trace()
+    print(f"{len(passed)} modules, {sum(map(len, passed.values()))} functions")
 
-        for module, names in passed.items():
-            mark = "*" if table == OURS and module in MONEY_PATH else " "
-            print(f"{mark} {module:32} {len(names):2} {', '.join(names)}")
-
-        print()
+    for module, names in passed.items():
+        mark = "*" if module in MONEY_PATH else " "
+        print(f"{mark} {module:32} {len(names):2} {', '.join(names)}")
 
     print(f"* the money path: {len(MONEY_PATH)} modules")
 

@@ -44,7 +44,6 @@ class Chaos:
         self._seed = seed
         self._url = database_url
         self.kills = 0
-        self.reconciled: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.seconds = 0.0
         self._told: defaultdict[str, list[int]] = defaultdict(list)
@@ -178,13 +177,7 @@ class Chaos:
 
     def _reconcile(self, shop: Shop) -> None:
         with shop.app.app_context():
-            summary = shop.spayon.reconcile()
-
-        self.reconciled.update(summary.changed)
-        self.reconciled["asked"] += summary.asked
-        self.reconciled["unanswered"] += summary.unanswered
-        self.reconciled["handler failed"] += summary.failed
-        self.reconciled["handed over"] += summary.handed_over
+            shop.spayon.reconcile()
 
 
 def _change(shop: Shop, number: int) -> None:

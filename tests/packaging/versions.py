@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 RESOLUTIONS = ("lowest-direct", "highest")
 
-#: These ask for neighbours, servers or a whole site.
-LEFT_OUT = {"test_docs.py", "test_demo.py"}
+#: What asks for neighbours and a whole site.
+LEFT_OUT = {"test_docs.py"}
 
 
 def find_python(version: str) -> str | None:

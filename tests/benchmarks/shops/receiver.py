@@ -12,8 +12,6 @@ from flask.typing import ResponseReturnValue
 
 from tests.benchmarks.deliveries import CALLBACK_SECRET
 
-STATUSES = {"paid", "failed", "expired", "pending"}
-
 #: What a status may follow, so that a late or repeated report changes nothing.
 FOLLOWS = {
     "paid": ("pending", "failed", "expired"),
@@ -73,4 +71,4 @@ def parse(body: bytes) -> Report | None:
     except (ValueError, KeyError, TypeError, InvalidOperation):
         return None
 
-    return report if report.status in STATUSES else None
+    return report if report.status in FOLLOWS else None

@@ -1,10 +1,11 @@
 """The same floor through Flask-SQLAlchemy's session, its statements written in Core."""
 
 from datetime import datetime, timezone
+from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CursorResult, update
+from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tests.benchmarks.shops import database_url
@@ -16,38 +17,31 @@ __all__ = ["application", "create", "fill"]
 db = SQLAlchemy()
 
 
-def insert_once() -> postgresql.Insert | sqlite.Insert:
-    """Start an insert into callbacks that leaves a row alone which is there already."""
-    if db.engine.dialect.name == "sqlite":
-        return sqlite.insert(callbacks).on_conflict_do_nothing()
-
-    return postgresql.insert(callbacks).on_conflict_do_nothing()
-
-
 def record(report: Report) -> None:
-    """Write the callback down and act on it, all of it or nothing."""
-    try:
-        act(report)
-        db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        raise
+    """Write the callback down and act on it, all of it or nothing: a duplicate ends at once.
 
-
-def act(report: Report) -> None:
-    """Run the three statements; a duplicate ends after the first."""
+    What an error has left is rolled back as the session is removed, behind the request.
+    """
     now = datetime.now(timezone.utc)
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[db.engine.dialect.name]
     recorded = db.session.scalar(
-        insert_once()
+        insert(callbacks)
+        .on_conflict_do_nothing()
         .values(
             session_id=report.session_id, status=report.status, body=report.body, received_at=now
         )
         .returning(callbacks.c.id)
     )
-    if recorded is None or not FOLLOWS[report.status]:
-        return
 
-    applied = db.session.execute(
+    if recorded is not None and FOLLOWS[report.status]:
+        act(report, now)
+
+    db.session.commit()
+
+
+def act(report: Report, now: datetime) -> None:
+    """Write the status of the payment, and ship its order; what is in doubt goes to review."""
+    applied: Any = db.session.execute(
         update(payments)
         .where(
             payments.c.session_id == report.session_id,
@@ -58,22 +52,18 @@ def act(report: Report) -> None:
         )
         .values(status=report.status, updated_at=now)
     )
-    assert isinstance(applied, CursorResult)
+
     if report.status != "paid":
         return
 
     if applied.rowcount == 1:
-        db.session.execute(
-            update(orders)
-            .where(orders.c.id == report.order_id)
-            .values(shipped=orders.c.shipped + 1)
-        )
+        shipped = orders.c.shipped + 1
+        where = orders.c.id == report.order_id
+        db.session.execute(update(orders).where(where).values(shipped=shipped))
+
     else:
-        db.session.execute(
-            update(payments)
-            .where(payments.c.session_id == report.session_id)
-            .values(status="review", updated_at=now)
-        )
+        where = payments.c.session_id == report.session_id
+        db.session.execute(update(payments).where(where).values(status="review", updated_at=now))
 
 
 application = Flask(__name__)

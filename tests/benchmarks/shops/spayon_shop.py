@@ -1,8 +1,6 @@
 """What both shops on spayon-flask share: models, the app, and how its tables are filled."""
 
-import secrets
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from typing import Any
 
 from flask import Flask
@@ -10,7 +8,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import insert
 
 from spayon_flask import Order, Spayon
-from tests.benchmarks.deliveries import CALLBACK_SECRET, CURRENCY, PRICE, order_id, session_id
+from tests.benchmarks.deliveries import CALLBACK_SECRET, CURRENCY, order_id, session_id
 from tests.benchmarks.shops import database_url, tables
 
 db = SQLAlchemy()
@@ -66,21 +64,13 @@ def fill(first: int, count: int) -> None:
 
 def payment_row(number: int, **changes: Any) -> dict[str, Any]:
     """Write down a payment as it stands while the payer is on Spayon's page."""
-    now = datetime.now(timezone.utc)
     return {
+        **tables.payment_row(number),
         "account": "spayon",
         "gateway": spayon.settings.gateway,
-        "order_id": order_id(number),
         "held_order_id": order_id(number),
-        "reference": secrets.token_urlsafe(16),
-        "session_id": session_id(number),
         "session_url": f"https://pay.example/{session_id(number)}",
-        "status": "pending",
         "product_name": "Iphone 16S",
-        "price": Decimal(PRICE),
-        "currency": CURRENCY,
-        "expires_at": now + timedelta(minutes=15),
-        "created_at": now,
-        "updated_at": now,
+        "expires_at": datetime.now(timezone.utc) + timedelta(minutes=15),
         **changes,
     }

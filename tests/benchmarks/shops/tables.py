@@ -59,7 +59,7 @@ def fill(first: int, count: int) -> None:
     numbers = range(first, first + count)
     with engine.begin() as connection:
         connection.execute(orders.insert(), order_rows(numbers))
-        connection.execute(payments.insert(), [_payment_row(number) for number in numbers])
+        connection.execute(payments.insert(), [payment_row(number) for number in numbers])
 
 
 def order_rows(numbers: range) -> list[dict[str, Any]]:
@@ -70,7 +70,8 @@ def order_rows(numbers: range) -> list[dict[str, Any]]:
     ]
 
 
-def _payment_row(number: int) -> dict[str, Any]:
+def payment_row(number: int) -> dict[str, Any]:
+    """Write down a payment as it stands while the payer is on the gateway's page."""
     now = datetime.now(timezone.utc)
     return {
         "order_id": order_id(number),
