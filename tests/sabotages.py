@@ -65,10 +65,8 @@ SABOTAGES = {
             "staff/door: a_form_from_another_site",
             "not",
         ),
-    ],
-    "desk/forms.py": [
         Sabotage(
-            "max_age=MAX_AGE) == person",
+            "max_age=MAX_AGE) == self.person",
             "staff/door: a_token_is_good_for_its_person_alone",
             "max_age=MAX_AGE) != ''",
         ),
@@ -143,17 +141,17 @@ SABOTAGES = {
     ],
     "reconcile/run.py": [
         Sabotage(
-            "leave_the_rest(account.resume_at, now=began)",
+            "until=until) if until else",
             "promises/recovery: a_long_retry_after_holds",
-            "leave_the_rest(None, now=began)",
+            "until=until) if not until else",
         ),
         Sabotage(
             "MAX_FAILURES = 5", "promises/recovery: calls_that_fail_in_a_row", "MAX_FAILURES = 500"
         ),
         Sabotage(
-            "min(free, share - account.asking, free if self._left",
+            "len(self._asking), share - asking, self._left)",
             "promises/vendors: holds_its_share",
-            "min(free, free if self._left",
+            "len(self._asking), self._left)",
         ),
     ],
     "rehearsal/report.py": [
@@ -205,6 +203,13 @@ SABOTAGES = {
             "return Decimal(repr(value))",
             "promises/money_guard: prices_are_exact",
             "return Decimal(value)",
+        ),
+    ],
+    "storage/decisions.py": [
+        Sabotage(
+            "while any(row.dispatch_at == until for row in rows):",
+            "promises/work_outside: a_hand_over_that_ends_late",
+            "while False:",
         ),
     ],
     "storage/guard.py": [
@@ -333,33 +338,26 @@ SABOTAGES = {
             "if True:",
         ),
     ],
-    "storage/reviews.py": [
-        Sabotage(
-            "while any(row.dispatch_at == until for row in rows):",
-            "promises/work_outside: a_hand_over_that_ends_late",
-            "while False:",
-        ),
-    ],
     "storage/schedule.py": [
         Sabotage(
-            "self.is_present, self._is_open, self._is_quiet)",
+            "p.due_at <= by, self._is_open(), *self._is_quiet(now))",
             "promises/recovery: reconcile_asks_no_more_about_what_a_page",
-            "self.is_present, self._is_open)",
+            "p.due_at <= by, self._is_open(), self._is_quiet(now)[0])",
         ),
         Sabotage(
-            '"due_at": now + pause(attempts),',
+            "due_at = now + pause(attempts)",
             "reconcile: a_session_that_is_still_pending",
-            '"due_at": now,',
+            "due_at = now",
         ),
         Sabotage(
-            '.where(p.id == bindparam("the_id"), self.is_present, self._is_quiet)',
+            "return (p.gateway == self.source.gateway, is_quiet)",
             "promises/recovery: TestOtherGateways",
-            '.where(p.id == bindparam("the_id"), self._is_quiet)',
+            'return (p.gateway != "", is_quiet)',
         ),
         Sabotage(
-            'p.checked_at > bindparam("quiet_from"),',
+            "p.checked_at > now + self._interval,",
             "promises/recovery: a_host_whose_clock_is_ahead",
-            'p.checked_at.is_(None) & (bindparam("quiet_from") < p.checked_at),',
+            "",
         ),
     ],
     "storage/status.py": [

@@ -33,7 +33,7 @@ def test_every_statement_goes_by_an_index_and_sorts_nothing(any_shop: Shop) -> N
         bad = {
             sql: plan
             for sql, parameters in executed.items()
-            if (plan := _faults(connection, sql, parameters))
+            if (plan := faults(connection, sql, parameters))
         }
 
     assert len(executed) >= ENOUGH
@@ -45,7 +45,7 @@ def test_a_scan_and_a_sort_would_be_seen(any_shop: Shop) -> None:
         _fill(connection, any_shop)
         scan = "SELECT id FROM spayon_payment WHERE product_name = 'Tea'"
         sort = "SELECT id FROM spayon_payment WHERE order_id = 'A1' ORDER BY updated_at"
-        seen = [bool(_faults(connection, sql, None)) for sql in (scan, sort)]
+        seen = [bool(faults(connection, sql, None)) for sql in (scan, sort)]
 
     assert seen == [True, True]
 
@@ -58,7 +58,7 @@ def _all_that_is_executed(shop: Shop) -> dict[str, Any]:
     for number in (1, 2):
         shop.add_order(f"A{DUE_EVERY * number}")
 
-    with _collected(shop) as executed, shop.app.app_context():
+    with collected(shop) as executed, shop.app.app_context():
         storage = shop.spayon.state.storage
         now = shop.clock()
 
@@ -94,22 +94,21 @@ def _all_that_is_executed(shop: Shop) -> dict[str, Any]:
 
         for payment in storage.schedule.lease_due(now=now, limit=3):
             storage.schedule.postpone(payment.payment_id, until=now)
-            storage.schedule.close(payment.payment_id)
 
         storage.schedule.postpone_due(now=now, until=now)
         storage.schedule.expire_unanswered(first.id, now=now)
         held_back = storage.queries.find(session_id=due[1])
         assert held_back is not None
-        storage.reviews.settle(held_back.id, accept=False, by="Ani", because="seen", now=now)
+        storage.decisions.settle(held_back.id, accept=False, by="Ani", because="seen", now=now)
 
-        for leased in storage.outbox.lease(now=now, limit=5):
+        for leased in storage.outbox.lease(now=now, due_by=now, limit=5):
             storage.outbox.hand_over(leased)
 
     return {sql: value for sql, value in executed.items() if sql.startswith(PLANNED)}
 
 
 @contextmanager
-def _collected(shop: Shop) -> Iterator[dict[str, Any]]:
+def collected(shop: Shop) -> Iterator[dict[str, Any]]:
     """Collect each statement about our two tables, with parameters as the driver is given them."""
     executed: dict[str, Any] = {}
 
@@ -122,13 +121,13 @@ def _collected(shop: Shop) -> Iterator[dict[str, Any]]:
         yield executed
 
 
-def _faults(connection: Connection, sql: str, parameters: Any) -> list[str]:
+def faults(connection: Connection, sql: str, parameters: Any) -> list[str]:
     """Return what in the plan of *sql* reads a whole table or sorts."""
     dialect = connection.dialect.name
-    rows = _explain(connection, sql, parameters)
+    rows = explain(connection, sql, parameters)
 
     if dialect == "postgresql":
-        types = [node["Node Type"] for node in _nodes(rows[0][0][0]["Plan"])]
+        types = [node["Node Type"] for node in nodes(rows[0][0][0]["Plan"])]
         return [each for each in types if each in ("Seq Scan", "Sort")]
 
     if dialect == "sqlite":
@@ -143,34 +142,46 @@ def _faults(connection: Connection, sql: str, parameters: Any) -> list[str]:
     ]
 
 
-def _explain(connection: Connection, sql: str, parameters: Any) -> Sequence[Any]:
+def explain(connection: Connection, sql: str, parameters: Any) -> Sequence[Any]:
     """Return what the database says of how it would execute *sql*."""
     explain = {"postgresql": "EXPLAIN (FORMAT JSON)", "sqlite": "EXPLAIN QUERY PLAN"}
     word = explain.get(connection.dialect.name, "EXPLAIN")
     return connection.exec_driver_sql(f"{word} {sql}", parameters).all()
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield each node of a plan of PostgreSQL."""
     yield plan
 
     for part in plan.get("Plans", ()):
-        yield from _nodes(part)
+        yield from nodes(part)
 
 
 def _fill(connection: Connection, shop: Shop) -> None:
-    now = shop.clock()
-    models = (shop.spayon.Payment, shop.spayon.Callback)
-    payment, callback = (inspect(model).local_table for model in models)
-    connection.execute(insert(payment), [_payment(number, now) for number in range(1, ROWS + 1)])
-    connection.execute(insert(callback), [_callback(number, now) for number in range(1, ROWS + 1)])
-    connection.commit()
-    analyze = "ANALYZE TABLE" if connection.dialect.name == "mysql" else "ANALYZE"
+    now, numbers = shop.clock(), range(1, ROWS + 1)
+    payments = [payment_row(number, now) for number in numbers]
+    fill(connection, shop, payments, [callback_row(number, now) for number in numbers])
 
-    for table in (payment, callback):
+
+def fill(
+    connection: Connection,
+    shop: Shop,
+    payments: list[dict[str, Any]],
+    callbacks: list[dict[str, Any]],
+) -> None:
+    """Insert the rows of both tables, and let the database learn what is in them."""
+    for model, rows in ((shop.spayon.Payment, payments), (shop.spayon.Callback, callbacks)):
+        table = inspect(model).local_table
+        connection.execute(insert(table), rows)
+        connection.commit()
+        analyze = "ANALYZE TABLE" if connection.dialect.name == "mysql" else "ANALYZE"
         connection.exec_driver_sql(f"{analyze} {table.name}")
 
+    connection.commit()
 
-def _payment(number: int, now: datetime) -> dict[str, Any]:
+
+def payment_row(number: int, now: datetime) -> dict[str, Any]:
+    """Return the payment of this number, which is paid; a few are due."""
     due = number % DUE_EVERY == 0
     return {
         "account": "spayon",
@@ -191,7 +202,8 @@ def _payment(number: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def _callback(number: int, now: datetime) -> dict[str, Any]:
+def callback_row(number: int, now: datetime) -> dict[str, Any]:
+    """Return the report of this number; a few are to be handed over."""
     return {
         "account": "spayon",
         "session_id": f"S{number}",

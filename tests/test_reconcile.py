@@ -1,11 +1,11 @@
 """Reconcile: every due payment is asked about, and every answer has its place."""
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from spayon_flask import GatewayUnavailableError
@@ -128,32 +128,22 @@ def test_a_short_retry_after_is_waited_for(shop: Shop, scripted: Gateway) -> Non
     assert (summary.unanswered, dict(summary.changed)) == (1, {"paid": 2})
 
 
-def test_a_long_retry_after_ends_the_run_and_postpones_what_it_held(
-    shop: Shop, scripted: Gateway
-) -> None:
-    scripted.statuses = lambda _: Says(code=429, headers={"Retry-After": "600"})
-    add_many(shop, 8)
-
-    summary = reconcile(shop, jobs=2)
-
-    assert summary.asked == 2
-    assert summary.exit_code == 2
-    assert shop.payment("S1").due_at == shop.clock() + timedelta(seconds=600)
-    assert sum(scripted.asked.values()) == 2
-
-
 @pytest.mark.parametrize("code", [500, 502, 503])
 def test_a_server_error_leaves_the_payment_pending_and_asks_about_the_others(
     shop: Shop, scripted: Gateway, code: int
 ) -> None:
     scripted.statuses = lambda each: Says(code=code) if each == "S1" else paid(each)
     add_many(shop, 3)
+    steps: list[Step] = []
 
-    summary = reconcile(shop)
+    summary = reconcile(shop, progress=steps.append)
 
     assert (summary.unanswered, summary.exit_code) == (1, 2)
     assert summary.changed == {"paid": 2}
     assert shop.payment("S1").status == "pending"
+    # The caller hears of each payment when it is done.
+    told = {step.session_id: (step.status, bool(step.problem)) for step in steps}
+    assert told == {"S1": (None, True), "S2": ("paid", False), "S3": ("paid", False)}
 
 
 def test_a_time_out_leaves_the_payment_pending(scripted: Gateway) -> None:
@@ -216,17 +206,14 @@ def test_a_handler_that_fails_does_not_keep_the_others_waiting(
 def test_a_database_error_for_one_payment_does_not_end_the_run(
     shop: Shop, scripted: Gateway
 ) -> None:
-    def break_s2(_: Any, __: Any, statement: str, values: Any, ___: Any, ____: Any) -> None:
+    def break_s2(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
         if statement.startswith("INSERT") and "S2" in str(values):
             raise OSError("disk full")
 
-    scripted.statuses = paid
     add_many(shop, 3)
 
-    with shop.app.app_context():
-        event.listen(shop.db.engine, "before_cursor_execute", break_s2)
-
-    summary = reconcile(shop)
+    with shop.ahead_of_statements(break_s2):
+        summary = reconcile(shop)
 
     assert (summary.failed, summary.exit_code, dict(summary.changed)) == (1, 1, {"paid": 2})
 
@@ -249,17 +236,6 @@ def test_once_stop_is_set_what_is_under_way_is_finished_and_the_rest_left_due(
     assert (summary.put_back, summary.exit_code) == (10 - summary.asked, 2)
     shop.clock.step(5)
     assert reconcile(shop).asked == 10 - summary.asked
-
-
-def test_progress_hears_of_each_payment_when_it_is_done(shop: Shop, scripted: Gateway) -> None:
-    scripted.statuses = lambda each: Says(code=500) if each == "S1" else paid(each)
-    add_many(shop, 2)
-    steps: list[Step] = []
-
-    reconcile(shop, progress=steps.append)
-
-    assert {step.session_id: step.status for step in steps} == {"S1": None, "S2": "paid"}
-    assert [bool(step.problem) for step in steps if step.session_id == "S1"] == [True]
 
 
 def test_a_payment_that_becomes_due_during_the_run_is_left_for_the_next(
@@ -295,67 +271,66 @@ def test_a_dispatcher_that_fails_is_tried_once_a_run(shop: Shop, scripted: Gatew
 def test_a_database_error_at_the_hand_over_is_counted_and_does_not_end_the_run(
     shop: Shop, scripted: Gateway
 ) -> None:
-    def break_update(_: Any, __: Any, statement: str, values: Any, ___: Any, ____: Any) -> None:
+    def break_update(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
         if statement.startswith("UPDATE spayon_callback SET dispatch_at") and values[0] is None:
             raise OperationalError(statement, values, OSError("disk full"))
 
     taken: list[int] = []
     shop.spayon.dispatcher(taken.append)
-    scripted.statuses = paid
     add_many(shop, 1)
 
-    with shop.app.app_context():
-        event.listen(shop.db.engine, "before_cursor_execute", break_update)
-
-    shop.deliver(report())
-    shop.clock.step(3600)
-    summary = reconcile(shop)
+    with shop.ahead_of_statements(break_update):
+        shop.deliver(report())
+        shop.clock.step(3600)
+        summary = reconcile(shop)
 
     assert (summary.failed, summary.exit_code) == (1, 1)
     assert len(taken) == 2
 
 
-def test_refresh_asks_once_an_interval_however_often_it_is_called(
-    shop: Shop, scripted: Gateway
-) -> None:
-    scripted.statuses = lambda each: Says(report(each, "pending"))
+@pytest.fixture
+def payment(shop: Shop) -> Iterator[Any]:
+    """A pending payment, loaded in an app context."""
     add_many(shop, 1)
 
     with shop.app.app_context():
-        payment = shop.db.session.scalars(shop.db.select(shop.spayon.Payment)).one()
+        yield shop.db.session.scalars(shop.db.select(shop.spayon.Payment)).one()
 
-        for _ in range(5):
-            shop.spayon.refresh(payment)
 
-        shop.clock.step(5)
+def test_refresh_asks_once_an_interval_however_often_it_is_called(
+    shop: Shop, scripted: Gateway, payment: Any
+) -> None:
+    scripted.statuses = lambda each: Says(report(each, "pending"))
+
+    for _ in range(5):
         shop.spayon.refresh(payment)
+
+    shop.clock.step(5)
+    shop.spayon.refresh(payment)
 
     assert scripted.asked == {"S1": 2}
 
 
-def test_refresh_of_a_payment_that_was_removed_says_so(shop: Shop, scripted: Gateway) -> None:
-    add_many(shop, 1)
-    removed = shop.payment()
+def test_refresh_of_a_payment_that_was_removed_says_so(
+    shop: Shop, scripted: Gateway, payment: Any
+) -> None:
+    shop.db.session.expunge(payment)
+    shop.db.session.execute(shop.db.delete(shop.spayon.Payment))
+    shop.db.session.commit()
 
-    with shop.app.app_context():
-        shop.db.session.execute(shop.db.delete(shop.spayon.Payment))
-        shop.db.session.commit()
-
-        with pytest.raises(PaymentGoneError, match="not in the table"):
-            shop.spayon.refresh(removed)
+    with pytest.raises(PaymentGoneError, match="not in the table"):
+        shop.spayon.refresh(payment)
 
     assert scripted.asked == {}
 
 
-def test_refresh_raises_where_spayon_gives_no_answer(shop: Shop, scripted: Gateway) -> None:
+def test_refresh_raises_where_spayon_gives_no_answer(
+    shop: Shop, scripted: Gateway, payment: Any
+) -> None:
     scripted.statuses = lambda _: Says(code=503)
-    add_many(shop, 1)
 
-    with shop.app.app_context():
-        payment = shop.db.session.scalars(shop.db.select(shop.spayon.Payment)).one()
-
-        with pytest.raises(GatewayUnavailableError):
-            shop.spayon.refresh(payment)
+    with pytest.raises(GatewayUnavailableError):
+        shop.spayon.refresh(payment)
 
 
 def test_the_summary_says_what_changed() -> None:

@@ -9,8 +9,8 @@ import click
 from ..domain.money import plain, read_price
 from ..domain.reports import read_stored
 from ..state import AppState
+from ..storage.decisions import left_of
 from ..storage.ledger import Filter
-from ..storage.notes import left_of
 from .command import command, current
 from .terminal import (
     Columns,
@@ -98,7 +98,7 @@ def review(
         raise click.UsageError("name a payment session, and decide with --accept or with --refuse")
 
     why = reason(because, "decide with --accept or --refuse")
-    settled = state.storage.reviews.settle(
+    settled = state.storage.decisions.settle(
         _id_of(state, session_id),
         accept=accept,
         by=person(by),
@@ -125,12 +125,12 @@ def unknown(
     state = current()
 
     if seen is None:
-        found = state.storage.ledger.unknown(unseen=not all_)
+        found = state.storage.queries.unknown(unseen=not all_)
         print_found(found, _REPORTS, callback_fields, "no unknown reports", as_json=as_json)
         return
 
     why = reason(because, "name the report with --seen")
-    noted = state.storage.notes.seen(seen, by=person(by), because=why, now=state.clock())
+    noted = state.storage.decisions.seen(seen, by=person(by), because=why, now=state.clock())
 
     if not noted:
         raise click.ClickException(
@@ -157,7 +157,7 @@ def refund(
     as_json: bool,
 ) -> None:
     state = current()
-    notes = state.storage.notes
+    decisions = state.storage.decisions
     payment_id = _id_of(state, name)
     price = None if amount is None else read_price(amount)
 
@@ -169,9 +169,9 @@ def refund(
 
     if not take_back:
         why = reason(because, "note the refund")
-        notes.refund(payment_id, amount=price, by=person(by), because=why, now=state.clock())
+        decisions.refund(payment_id, amount=price, by=person(by), because=why, now=state.clock())
 
-    elif not notes.take_back_refund(payment_id, by=person(by), now=state.clock()):
+    elif not decisions.take_back_refund(payment_id, by=person(by), now=state.clock()):
         raise click.ClickException("no refund of this payment is noted")
 
     noted = state.storage.ledger.find(payment_id)

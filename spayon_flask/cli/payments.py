@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from ..domain.exports import write_csv
+from ..domain.exports import Total, grand_totals, write_csv
 from ..domain.languages import choose_language
 from ..domain.money import plain
 from ..state import AppState
 from ..storage.ledger import Filter
-from ..storage.totals import Total, grand_totals
 from .command import command, current
 from .terminal import (
     Columns,
@@ -134,7 +133,7 @@ def payments(
     else:
         _list(state, wanted, limit, as_json=as_json)
 
-    if others := state.storage.ledger.other_gateways():
+    if others := state.storage.queries.other_gateways():
         # Beside what scripts read.
         click.echo(
             f"payments of another gateway are left out, see --gateway: {', '.join(others)}"
@@ -158,7 +157,7 @@ def _moment(given: datetime | timedelta | None, now: datetime) -> datetime | Non
 
 def _list(state: AppState, wanted: Filter, limit: int | None, *, as_json: bool) -> None:
     at_most = limit if as_json else limit or SHOWN
-    found = state.storage.ledger.every(wanted, limit=None if at_most is None else at_most + 1)
+    found = state.storage.ledger.every(wanted)
     shown = list(islice(found, at_most))
     more = at_most is not None and next(found, None) is not None
     print_found(shown, _PAYMENTS, payment_fields, "no payments", as_json=as_json)
@@ -176,8 +175,7 @@ def _write_csv(
 ) -> None:
     settings = state.settings
     chosen = choose_language(language, settings.language).in_zone(settings.timezone)
-    at_most = None if limit is None else limit + 1
-    found = state.storage.ledger.every(wanted, limit=at_most, oldest_first=True)
+    found = state.storage.ledger.every(wanted, oldest_first=True)
 
     # As bytes: a console may have another code page, and would write the ends of lines anew.
     with click.open_file(output or "-", "wb") as file:
@@ -189,7 +187,7 @@ def _write_csv(
 
 
 def _print_totals(state: AppState, wanted: Filter, *, as_json: bool) -> None:
-    totals = state.storage.totals.add_up(wanted)
+    totals = state.storage.ledger.add_up(wanted)
 
     print_found(totals, _TOTALS, _total_fields, "no payments", as_json=as_json)
 

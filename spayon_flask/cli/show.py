@@ -150,7 +150,7 @@ def _hand_over(state: AppState, attempts: Sequence[Any], by: str) -> None:
     failed = False
 
     for payment_id, ids in rows:
-        if ids and not state.storage.notes.hand_over(payment_id, by=by, now=now):
+        if ids and not state.storage.decisions.hand_over(payment_id, by=by, now=now):
             raise click.ClickException("that was done a moment ago: wait a minute")
 
         for row in ids:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flask import Response, abort, make_response, request, send_from_directory
+from flask import Flask, Response, abort, make_response, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
 from ..errors import UnknownVendorError
 from ..state import Accounts, AppState
 from ..urls import vendor_in_address
 from ..views import LastResortBlueprint
+from ..views.forms import before_first_request
 from ..views.pages import surviving
 from . import books, decisions, payments
 from .desk import Allowed, Desk, Door, SorryError, Who
-from .forms import leave_to_us
 
 #: Every method comes to our views: a 405, a redirect or an automatic answer to OPTIONS would tell
 #: who may not come in that something is here.
@@ -25,8 +25,10 @@ _READ = ("GET", "HEAD")
 
 _HERE = Path(__file__).parent
 
-#: Those of the payers' pages, and what the desk adds.
-_STYLES = {"spayon.css": _HERE.parent / "static", "desk.css": _HERE / "static"}
+_SHARED = _HERE.parent / "static"
+
+#: What the payers' pages have too, and what the desk adds.
+_STYLES = {"spayon.css": _SHARED, "icon.svg": _SHARED, "desk.css": _HERE / "static"}
 
 #: The largest id that a table can hold.
 _MOST = 2**63 - 1
@@ -89,7 +91,7 @@ def create_staff(
                 return view(desk, **arguments) if answer is None else answer
 
             except SorryError as error:
-                return desk.sorry(error)
+                return desk.page("sorry.html", error.status_code, message=str(error))
 
         shown = surviving(current, show, lambda state, _: Desk(state, door).outage())
 
@@ -129,7 +131,12 @@ def create_staff(
     if vendors:
         add("/vendors", "vendors", lambda desk: _vendors(desk, accounts().vendors()))
 
-    leave_to_us(blueprint)
+    def leave_to_us(app: Flask) -> None:
+        # Before we have looked, a 400 of CSRFProtect would say that something is here.
+        if (protect := app.extensions.get("csrf")) is not None:
+            protect.exempt(blueprint)
+
+    before_first_request(blueprint, leave_to_us)
     return blueprint
 
 
@@ -148,7 +155,7 @@ def _vendors(desk: Desk, names: Sequence[str]) -> Response:
 
 
 def _style(desk: Desk, file: str) -> Response:
-    """Send one of the two stylesheets."""
+    """Send a stylesheet, or the icon."""
     if file not in _STYLES:
         raise SorryError(404, desk.gettext("There is no such page."))
 

@@ -4,37 +4,70 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from itertools import chain
 from typing import NamedTuple
 
 from flask import Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
-from ..domain.exports import write_csv
+from ..domain.exports import Total, grand_totals, write_csv
 from ..storage.ledger import Filter
-from ..storage.totals import Total, grand_totals
 from .desk import Desk, SorryError
-from .forms import Period, read_day
 
 #: How long a hand-over may wait for the next reconcile.
 _HAND_OVER = timedelta(minutes=10)
-
-#: The chart: the height of its tallest bar, and the width of a bar with its gap.
-_HEIGHT, _STEP, _BAR = 100, 20, 14
 
 #: How many days the chart shows.
 SHOWN = 30
 
 
+class Period(NamedTuple):
+    """From the beginning of day *first* to the end of day *last*, in *zone*; None is open."""
+
+    first: date | None
+    last: date | None
+    zone: tzinfo
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether the first day comes after the last one, which is a mistake."""
+        return self.first is not None and self.last is not None and self.first > self.last
+
+    @property
+    def since(self) -> datetime | None:
+        """The first moment of the period."""
+        return None if self.first is None else _midnight(self.first, self.zone)
+
+    @property
+    def until(self) -> datetime | None:
+        """The first moment after the period."""
+        return None if self.last is None else _midnight(self.last + timedelta(days=1), self.zone)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    """Return when *day* begins in *zone*, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(timezone.utc)
+
+
+def read_day(name: str) -> date | None:
+    """Return the day that the URL has under *name*, such as `2026-11-22`, or None."""
+    try:
+        day = date.fromisoformat(request.args.get(name, ""))
+
+    except ValueError:
+        return None
+
+    # Not every database takes distant years.
+    return day if 2000 <= day.year < 2100 else None  # noqa: PLR2004  years
+
+
 class Bar(NamedTuple):
-    """One day of the chart: its *totals*, and its place in units of the picture."""
+    """One day of the chart: its *totals*, how many were paid, and the height in hundredths."""
 
     day: date
     totals: Sequence[Total]
     number: int
-    x: int
-    y: int
     height: int
 
 
@@ -44,39 +77,29 @@ def today(desk: Desk) -> ResponseReturnValue:
     days = [desk.today - timedelta(days=back) for back in reversed(range(SHOWN))]
     periods = [Period(day, day, desk.zone) for day in days]
     wanted = [Filter(paid_since=each.since, paid_until=each.until) for each in periods]
-    found = storage.totals.add_up_days(wanted, now=desk.now)
+    found = storage.ledger.add_up_days(wanted, now=desk.now)
     # What is under review is not paid yet.
     paid = [[total for total in totals if total.status == "paid"] for totals in found]
     bars = _bars(days, paid)
-    begun_today = storage.totals.count(Filter(since=periods[-1].since), "failed", "expired")
     return desk.page(
         "today.html",
         paid=paid[-1],
-        gateways=storage.ledger.other_gateways(),
-        not_paid=sum(begun_today.values()),
-        in_progress=storage.totals.count(Filter(), "pending")["pending"],
+        gateways=storage.queries.other_gateways(),
+        not_paid=storage.ledger.count(Filter(since=periods[-1].since), "failed", "expired"),
+        in_progress=storage.ledger.count(Filter(), "pending"),
         warnings=_warnings(desk),
         beat=desk.state.heartbeat.read(),
         bars=bars,
         most=max(bar.number for bar in bars),
-        width=len(bars) * _STEP,
-        height=_HEIGHT,
-        bar_width=_BAR,
     )
 
 
 def _bars(days: Sequence[date], paid: Sequence[Sequence[Total]]) -> list[Bar]:
     numbers = [sum(total.number for total in totals) for totals in paid]
     most = max(numbers) or 1
-    bars = []
-
-    for place, (day, totals, number) in enumerate(zip(days, paid, numbers, strict=True)):
-        # A day with a single payment must not look like a day with none.
-        height = max(round(number * _HEIGHT / most), 2 if number else 0)
-        x = place * _STEP + (_STEP - _BAR) // 2
-        bars.append(Bar(day, totals, number, x, _HEIGHT - height, height))
-
-    return bars
+    # A day with a single payment must not look like a day with none.
+    heights = [max(round(each * 100 / most), 2 if each else 0) for each in numbers]
+    return [Bar(*each) for each in zip(days, paid, numbers, heights, strict=True)]
 
 
 def _warnings(desk: Desk) -> list[tuple[str, str | None]]:
@@ -122,7 +145,7 @@ def _warnings(desk: Desk) -> list[tuple[str, str | None]]:
         )
         warnings.append((sentence, None))
 
-    if number := storage.ledger.unseen_paid():
+    if number := storage.queries.unseen_paid():
         sentence = language.ngettext(
             "%(n)d report says that something was paid, but this shop does not know the payment.",
             "%(n)d reports say that something was paid, but this shop does not know the payments.",
@@ -137,13 +160,13 @@ def export(desk: Desk) -> ResponseReturnValue:
     """Show the totals of a period; of the last month, if the URL names none."""
     period, wanted = _period(desk)
     storage = desk.state.storage
-    totals = [] if period.is_reversed else storage.totals.add_up(wanted)
+    totals = [] if period.is_reversed else storage.ledger.add_up(wanted)
     return desk.page(
         "export.html",
         period=period,
         is_reversed=period.is_reversed,
         gateway=wanted.gateway or desk.state.settings.gateway,
-        gateways=storage.ledger.other_gateways(),
+        gateways=storage.queries.other_gateways(),
         chosen=wanted.gateway,
         totals=totals,
         grand=grand_totals(totals),
@@ -170,16 +193,11 @@ def export_csv(desk: Desk) -> ResponseReturnValue:
 
 
 def _period(desk: Desk) -> tuple[Period, Filter]:
-    first, last = _month_before(desk.today)
-    first = read_day(request.args.get("from", "")) or first
-    last = read_day(request.args.get("to", "")) or (last if first <= last else desk.today)
+    # The last month, if the URL names none.
+    end = desk.today.replace(day=1) - timedelta(days=1)
+    first = read_day("from") or end.replace(day=1)
+    last = read_day("to") or (end if first <= end else desk.today)
     period = Period(first, last, desk.zone)
     gateway = request.args.get("gateway") or None
     wanted = Filter(paid_since=period.since, paid_until=period.until, gateway=gateway)
     return period, wanted
-
-
-def _month_before(day: date) -> tuple[date, date]:
-    """Return the first and the last day of the month before that of *day*."""
-    last = day.replace(day=1) - timedelta(days=1)
-    return last.replace(day=1), last

@@ -10,16 +10,53 @@ from typing import Any, NamedTuple
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
-from ..domain.money import plain
+from ..domain.languages import Language
+from ..domain.money import plain, read_price
+from ..domain.orders import has_control_characters
 from ..domain.reports import Report, read_stored
 from ..errors import HandlerError, ReviewError
+from ..storage.decisions import left_of, may_be_refunded
 from ..storage.ledger import Filter
-from ..storage.notes import left_of, may_be_refunded
 from .desk import Desk, SorryError
-from .forms import Reason, read_amount, read_key, read_reason, write_key
-from .payments import SHOWN, choices, is_paid, show_payment
+from .payments import SHOWN, choices, is_paid, read_key, show_payment, write_key
 
 logger = logging.getLogger(__name__)
+
+#: So long may a reason be: it is read in a list.
+LONGEST = 1000
+
+
+class Reason(NamedTuple):
+    """What was typed, and what is wrong with it."""
+
+    text: str
+    error: str | None = None
+
+
+def read_reason(language: Language) -> Reason:
+    """Return the reason in the form that was sent."""
+    # Browsers send the lines of a text area apart.
+    text = " ".join(request.form.get("reason", "").split())
+
+    if not text:
+        return Reason("", language.gettext("Please write why: it is kept with the payment."))
+
+    if has_control_characters(text):
+        return Reason("", language.gettext("Please write it in plain letters."))
+
+    if len(text) > LONGEST:
+        return Reason(
+            text[: LONGEST * 2],
+            language.gettext("Please shorten this to %(n)d letters.", n=LONGEST),
+        )
+
+    return Reason(text)
+
+
+def read_amount(text: str) -> Decimal | None:
+    """Return the amount that was typed, such as `1 000,50`, or None if it is none."""
+    typed = re.sub(r"\s", "", text).replace(",", ".")
+    return read_price(typed)
 
 
 def reviews(desk: Desk) -> ResponseReturnValue:
@@ -73,7 +110,7 @@ def _settle(desk: Desk, payment: Any, *, accept: bool, because: str) -> Response
     _ = desk.gettext
 
     try:
-        desk.state.storage.reviews.settle(
+        desk.state.storage.decisions.settle(
             payment.id, accept=accept, by=desk.person, because=because, now=desk.now
         )
 
@@ -141,7 +178,7 @@ def _in_the_way(desk: Desk, payment: Any, error: ReviewError) -> str:
 def refund(desk: Desk, payment_id: int) -> ResponseReturnValue:
     """Note that money was given back in Spayon's panel, or take such a note back."""
     _ = desk.gettext
-    notes = desk.state.storage.notes
+    decisions = desk.state.storage.decisions
     payment = desk.payment(payment_id)
 
     if not may_be_refunded(payment) or not desk.door.may_write():
@@ -152,7 +189,7 @@ def refund(desk: Desk, payment_id: int) -> ResponseReturnValue:
         return _ask_refund(desk, payment)
 
     if request.form.get("action") == "take_back":
-        taken = notes.take_back_refund(payment_id, by=desk.person, now=desk.now)
+        taken = decisions.take_back_refund(payment_id, by=desk.person, now=desk.now)
         said = _("The note of the refund is taken back.") if taken else desk.nothing
         return desk.go("payment", said, payment_id=payment_id)
 
@@ -172,7 +209,7 @@ def refund(desk: Desk, payment_id: int) -> ResponseReturnValue:
     seen = read_amount(request.form.get("seen", "")) or Decimal(0)
 
     try:
-        notes.refund(
+        decisions.refund(
             payment_id, amount=amount, seen=seen, by=desk.person, because=reason.text, now=desk.now
         )
 
@@ -219,7 +256,7 @@ def unknown(desk: Desk) -> ResponseReturnValue:
     before = request.args.get("before", "")
     # Not every number is an id.
     before_id = int(before) if re.fullmatch(r"\d{1,18}", before, re.ASCII) else None
-    rows = desk.state.storage.ledger.unknown(limit=SHOWN + 1, before_id=before_id)
+    rows = desk.state.storage.queries.unknown(limit=SHOWN + 1, before_id=before_id)
     more = len(rows) > SHOWN
     return desk.page(
         "unknown.html",
@@ -231,7 +268,7 @@ def unknown(desk: Desk) -> ResponseReturnValue:
 def seen(desk: Desk, callback_id: int) -> ResponseReturnValue:
     """Note that a report was looked at."""
     storage = desk.state.storage
-    row = storage.ledger.find_unknown(callback_id)
+    row = storage.queries.find_unknown(callback_id)
 
     if row is None:
         raise SorryError(
@@ -245,7 +282,7 @@ def seen(desk: Desk, callback_id: int) -> ResponseReturnValue:
         code = 422 if reason else 409 if posted else 200
         return desk.page("seen.html", code, unmatched=_read(row), reason=reason)
 
-    noted = storage.notes.seen(callback_id, by=desk.person, because=reason.text, now=desk.now)
+    noted = storage.decisions.seen(callback_id, by=desk.person, because=reason.text, now=desk.now)
     said = desk.gettext("The report is marked as checked.") if noted else desk.nothing
     return desk.go("unknown", said)
 

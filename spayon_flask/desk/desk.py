@@ -1,14 +1,18 @@
-"""Desk: who may come in, and what every page of the staff has in common."""
+"""Desk: who may come in and who may write, and what every page of the staff has in common."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timezone, tzinfo
 from decimal import Decimal
+from functools import cached_property
+from secrets import token_bytes
 from typing import Any
 
-from flask import Response, abort, current_app, flash, redirect, url_for
+from flask import Response, abort, current_app, flash, redirect, request, url_for
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -19,11 +23,13 @@ from ..errors import RegistrationError
 from ..state import AppState
 from ..storage.ledger import Filter
 from ..urls import vendor_in_address
-from ..views.forms import is_foreign
-from ..views.pages import page_language, render
-from .forms import Tokens
+from ..views.forms import csrf_protect, has_good_token, is_foreign
+from ..views.pages import page_language, price_of, render
 
 logger = logging.getLogger(__name__)
+
+#: A page may lie open for so many seconds.
+MAX_AGE = 12 * 3600
 
 #: True lets the present person in. A response, such as a redirect to the login, is sent instead of
 #: our page; all else is refused. The function may also `abort`. With many vendors it takes the one
@@ -75,33 +81,33 @@ class Door:
 
     def check_write(self) -> AnyResponse | bool:
         """Return True for who may write, or the shop's own answer, or False."""
-        vendor = vendor_in_address()
-        return self._may_settle is not None and self._answer("may_settle", self._may_settle, vendor)
+        may_settle = self._may_settle
+        return may_settle is not None and self._answer(
+            "may_settle", may_settle, vendor_in_address()
+        )
 
     def lets_in(self, vendor: str) -> bool:
         """Return True if the present person may see the payments of *vendor*."""
-        try:
+        with suppress(HTTPException):  # the shop's function aborts
             return self._answer("allowed", self._allowed, vendor) is True
 
-        except HTTPException:  # the shop's function aborts
-            return False
+        return False
 
     def may_write(self) -> bool:
         """Return True if the present person may write, for pages that offer that or do not."""
-        try:
+        with suppress(HTTPException):  # the shop's function aborts
             return self.check_write() is True
 
-        except HTTPException:  # the shop's function aborts
-            return False
+        return False
 
-    def name(self) -> str | None:
-        """Return the name of the present person, or None if the shop does not tell it."""
+    def name(self) -> str:
+        """Return the name of the present person, or "" if the shop does not tell it."""
         name = self._who() if self._who is not None else None
 
         if not isinstance(name, str) or has_control_characters(name):
-            return None
+            return ""
 
-        return name.strip()[:MAX_TEXT_LENGTH] or None
+        return name.strip()[:MAX_TEXT_LENGTH]
 
     def _answer(self, name: str, function: Allowed, vendor: str | None) -> AnyResponse | bool:
         answer = function(vendor) if self._vendors else function()
@@ -137,7 +143,6 @@ class Desk:
         self.language = page_language(state, None)
         self.gettext = self.language.gettext
         self.now = state.clock()
-        self._tokens = Tokens(current_app, state.settings.client_secret, state.name)
 
     @property
     def zone(self) -> tzinfo:
@@ -149,10 +154,10 @@ class Desk:
         """The present day in the shop's zone."""
         return self.now.astimezone(self.zone).date()
 
-    @property
+    @cached_property
     def person(self) -> str:
         """The name of the person who writes, which `check_form` has made sure of."""
-        return self.door.name() or ""
+        return self.door.name()
 
     def when(self, moment: datetime) -> str:
         """Write a moment with its day."""
@@ -160,15 +165,11 @@ class Desk:
 
     def day(self, day: date) -> str:
         """Write a day of the shop's calendar."""
-        noon = datetime(day.year, day.month, day.day, 12, tzinfo=self.zone)
-        return self.language.date(noon)
+        return self.language.date(datetime(day.year, day.month, day.day, 12, tzinfo=self.zone))
 
     def asked(self, payment: Any) -> str:
         """Write the price that was asked for."""
-        if payment.price is None or payment.currency is None:
-            return self.gettext("Spayon’s price")
-
-        return self.language.price(payment.price, payment.currency)
+        return price_of(payment, self.language) or self.gettext("Spayon’s price")
 
     def taken(self, payment: Any) -> str:
         """Write what Spayon took, or what was asked for."""
@@ -177,11 +178,8 @@ class Desk:
         if price is not None and currency is not None:
             return self.language.price(price, currency)
 
-        return (
-            self.asked(payment)
-            if payment.paid_at is None
-            else self.gettext("amount cannot be read")
-        )
+        is_paid = payment.paid_at is not None
+        return self.gettext("amount cannot be read") if is_paid else self.asked(payment)
 
     def money(self, amount: Decimal | None, currency: str | None) -> str:
         """Write a sum; "" if there is none."""
@@ -194,6 +192,10 @@ class Desk:
     def word(self, status: str) -> str:
         """Return the word for a status, or Spayon's own if nobody knows it."""
         return self.gettext(STATUS_WORDS.get(status, status))
+
+    def reported(self, status: str) -> str:
+        """Return a status as Spayon says it, which is an English word."""
+        return status if self.language.code == "en" else self.word(status)
 
     def payment(self, payment_id: int) -> Any:
         """Return the payment with this id; if there is none, the page says so."""
@@ -226,20 +228,45 @@ class Desk:
         if not self.person:
             raise SorryError(403, _("The shop does not say who you are, so nothing was changed."))
 
-        if is_foreign(self.state.settings.public_url) or not self._tokens.check(self.person):
+        if is_foreign(self.state.settings.public_url) or not self._has_good_token():
             raise SorryError(
                 400, _("This form is too old, or not from this page. Go back, load the page anew.")
             )
 
         return None
 
+    def token(self) -> str:
+        """Return a token for a form, so that no other page can have the form sent.
+
+        If the app has Flask-WTF's CSRFProtect, it is its own; else the person's name, signed.
+        """
+        if csrf_protect() is not None:
+            return str(current_app.jinja_env.globals["csrf_token"]())  # type: ignore[operator]  # theirs
+
+        return str(self._signer().dumps(self.person))
+
+    def _has_good_token(self) -> bool:
+        if csrf_protect() is not None:
+            return has_good_token()
+
+        with suppress(BadSignature):
+            token = request.form.get("csrf_token", "")
+            return bool(self._signer().loads(token, max_age=MAX_AGE) == self.person)
+
+        return False
+
+    def _signer(self) -> URLSafeTimedSerializer:
+        # A vendor who has gone has no secret. A key that nobody knows takes no form.
+        newest = current_app.secret_key or self.state.settings.client_secret or token_bytes()
+        # Flask's own order: the newest key signs, every key is good to read.
+        keys = [*(current_app.config.get("SECRET_KEY_FALLBACKS") or ()), newest]
+        return URLSafeTimedSerializer(keys, salt=f"spayon-staff/{self.state.name}")
+
     def page(self, template: str, status_code: int = 200, **context: Any) -> Response:
         """Return the page *template*."""
         may_write = self.door.may_write()
-        person = self.person if may_write else ""
-        waiting = self.state.storage.totals.count(Filter(), "review")["review"]
-        context |= {"may_write": may_write, "waiting": waiting}
-        context["token"] = lambda: self._tokens.make(person)
+        waiting = self.state.storage.ledger.count(Filter(), "review")
+        context |= {"may_write": may_write, "waiting": waiting, "token": self.token}
         return self._render(template, status_code, context)
 
     def go(self, endpoint: str, message: str, **values: Any) -> AnyResponse:
@@ -255,10 +282,6 @@ class Desk:
         """Say that a form which was sent changed nothing."""
         return self.gettext("Nothing was changed: it was done already, or it is not possible.")
 
-    def sorry(self, error: SorryError) -> Response:
-        """Return a page that says in a sentence what is wrong."""
-        return self.page("sorry.html", error.status_code, message=str(error))
-
     def outage(self) -> Response:
         """Return the page for a database that fails; neither it nor the shop is asked anything."""
         message = self.gettext(
@@ -269,8 +292,7 @@ class Desk:
         return self._render("sorry.html", 503, {"message": message})
 
     def _render(self, template: str, status_code: int, context: dict[str, Any]) -> Response:
-        context |= {"ngettext": self.language.ngettext, "zone_name": zone_name(self.language)}
-        context["vendor"] = self.state.vendor
-        return render(
-            self.state, f"staff/{template}", self.language, status_code, desk=self, **context
-        )
+        language = self.language
+        context |= {"ngettext": language.ngettext, "zone_name": zone_name(language)}
+        context |= {"vendor": self.state.vendor, "desk": self}
+        return render(self.state, f"staff/{template}", language, status_code, **context)

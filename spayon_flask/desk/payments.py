@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -13,35 +14,47 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..domain.declines import decline_text
-from ..domain.exports import STATUS_WORDS, amount_of
+from ..domain.exports import STATUS_WORDS, Total, amount_of, grand_totals
 from ..domain.handlers import load_order
 from ..domain.orders import MAX_ID_LENGTH, has_control_characters, names_order
 from ..domain.reports import read_stored
 from ..errors import GatewayError, SpayonError
-from ..storage.ledger import Filter, Page
-from ..storage.notes import left_of, may_be_refunded, moment_of
+from ..storage.decisions import left_of, may_be_refunded, moment_of
+from ..storage.ledger import Filter, Key, Page
 from ..storage.outbox import CHANGING
+from .books import Period, read_day
 from .desk import Desk, SorryError
-from .forms import Period, read_day, read_key, write_key
 
 logger = logging.getLogger(__name__)
 
 #: Payments on one page.
 SHOWN = 50
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 #: With these reasons for a review it is the buyer, as a rule, who gets the money back.
 _RATHER_REFUSED = ("superseded", "order_differs", "price_differs", "currency_differs")
 
 
+def write_key(key: Key) -> str:
+    """Write *key* as microseconds and id."""
+    return f"{(key.moment - _EPOCH) // timedelta(microseconds=1)}.{key.id}"
+
+
+def read_key(text: str) -> Key | None:
+    """Return the key that *text* stands for, or None."""
+    found = re.fullmatch(r"(\d{1,16})\.(\d{1,18})", text, re.ASCII)
+    return found and Key(_EPOCH + timedelta(microseconds=int(found[1])), int(found[2]))
+
+
 def find(desk: Desk) -> ResponseReturnValue:
     """List payments, newest first, by what the URL asks for."""
-    args = request.args
+    args, storage = request.args, desk.state.storage
     typed = args.get("q", "").strip()
     text = _searched(typed)
-    status = args.get("status", "")
-    period = Period(read_day(args.get("from", "")), read_day(args.get("to", "")), desk.zone)
-    gateway = args.get("gateway", "")
-    others = desk.state.storage.ledger.other_gateways()
+    status, gateway = args.get("status"), args.get("gateway")
+    period = Period(read_day("from"), read_day("to"), desk.zone)
+    others = storage.queries.other_gateways()
     wanted = Filter(
         status=status if status in STATUS_WORDS else None,
         since=period.since,
@@ -51,8 +64,7 @@ def find(desk: Desk) -> ResponseReturnValue:
     )
     after = read_key(args.get("after", ""))
     usable = len(text) <= MAX_ID_LENGTH and not has_control_characters(text)
-    ledger = desk.state.storage.ledger
-    page = ledger.page(wanted, limit=SHOWN, after=after) if usable else Page([])
+    page = storage.ledger.page(wanted, limit=SHOWN, after=after) if usable else Page([])
     asked = {
         "q": typed,
         "status": wanted.status or "",
@@ -60,7 +72,7 @@ def find(desk: Desk) -> ResponseReturnValue:
         "to": period.last or "",
         "gateway": wanted.gateway or "",
     }
-    kept: dict[str, Any] = {name: str(value) for name, value in asked.items() if value}
+    kept: dict[str, Any] = {name: value for name, value in asked.items() if value}
     return desk.page(
         "payments.html",
         asked=asked,
@@ -89,16 +101,9 @@ def _searched(typed: str) -> str:
 
 def _totals(rows: Sequence[Any]) -> list[tuple[str, int, Decimal]]:
     """Add up those of *rows* that are paid: currency, how many, how much."""
-    sums: dict[str, tuple[int, Decimal]] = {}
-
-    for row in rows:
-        amount, currency = amount_of(row)
-
-        if row.status == "paid" and amount is not None and currency is not None:
-            number, so_far = sums.get(currency, (0, Decimal(0)))
-            sums[currency] = (number + 1, so_far + amount)
-
-    return [(currency, *sums[currency]) for currency in sorted(sums)]
+    paid = [amount_of(row) for row in rows if row.status == "paid"]
+    found = [Total("paid", currency, 1, amount) for amount, currency in paid if amount is not None]
+    return [(each.currency, each.number, each.amount) for each in grand_totals(found)]
 
 
 def show(desk: Desk, payment_id: int) -> ResponseReturnValue:
@@ -210,12 +215,9 @@ def _declines(desk: Desk, payment: Any) -> dict[str, str]:
 
 def _reported_order(reports: Sequence[Any]) -> str | None:
     """Return the order that the report of a payment names."""
-    for report in reports:
-        if report.status == "paid" and report.body:
-            told = read_stored(report.body)
-            return told and told.order_id
-
-    return None
+    bodies = [each.body for each in reports if each.status == "paid" and each.body]
+    told = read_stored(bodies[0]) if bodies else None
+    return told and told.order_id
 
 
 def _order_url(desk: Desk, payment: Any) -> str | None:
@@ -278,7 +280,7 @@ def hand_over(desk: Desk, callback_id: int) -> ResponseReturnValue:
     """Give the dispatcher a callback row again (POST); a GET leads to its payment."""
     _ = desk.gettext
     storage = desk.state.storage
-    payment_id = storage.ledger.reported_payment(callback_id)
+    payment_id = storage.queries.reported_payment(callback_id)
 
     if payment_id is None:
         raise SorryError(404, _("There is no such report."))
@@ -286,7 +288,7 @@ def hand_over(desk: Desk, callback_id: int) -> ResponseReturnValue:
     if request.method != "POST":
         return redirect(url_for(".payment", payment_id=payment_id), 303)
 
-    if not storage.notes.hand_over(payment_id, by=desk.person, now=desk.now):
+    if not storage.decisions.hand_over(payment_id, by=desk.person, now=desk.now):
         said = _("A report of this payment was handed over a moment ago. Wait a minute.")
 
     elif storage.outbox.hand_over_again(callback_id, now=desk.now):

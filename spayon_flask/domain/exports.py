@@ -1,14 +1,14 @@
-"""Exports: payments as CSV for the books, as spreadsheets of one language read it."""
+"""Exports: sums for the books, and payments as CSV, as spreadsheets of one language read it."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from .declines import translatable
 from .languages import FORMATS, Language
@@ -56,6 +56,53 @@ HEAD = (
     translatable("Refund noted by"),
     translatable("Reason of the refund"),
 )
+
+
+class Total(NamedTuple):
+    """The payments of one *status* and *currency*: how many, and what Spayon took for them.
+
+    Those without an amount that can be read stand apart, without a currency: *unreadable* of them
+    were paid. *refunded* of the payments, with *refunded_amount*, are noted as given back.
+    """
+
+    status: str
+    currency: str | None
+    number: int
+    amount: Decimal
+    unreadable: int = 0
+    refunded: int = 0
+    refunded_amount: Decimal = Decimal(0)
+
+
+class Grand(NamedTuple):
+    """All payments of one *currency* that Spayon called paid: how many, and how much."""
+
+    currency: str
+    number: int
+    amount: Decimal
+    refunded: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        """What was not given back."""
+        return self.amount - self.refunded
+
+
+def grand_totals(totals: Sequence[Total]) -> list[Grand]:
+    """Add up *totals* over every status."""
+    found: dict[str, Grand] = {}
+
+    for each in totals:
+        if each.currency is not None:
+            so_far = found.get(each.currency, Grand(each.currency, 0, Decimal(0), Decimal(0)))
+            found[each.currency] = Grand(
+                each.currency,
+                so_far.number + each.number,
+                so_far.amount + each.amount,
+                so_far.refunded + each.refunded_amount,
+            )
+
+    return [found[currency] for currency in sorted(found)]
 
 
 def amount_of(payment: Any) -> tuple[Decimal | None, str | None]:

@@ -1,27 +1,24 @@
-"""Reconciler: ask Spayon about the payments of one account, and record the answers."""
+"""Reconciler: ask Spayon about the payments of one account; what a run of them did."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Sequence
+import json
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..client import Client
 from ..domain.reports import Body, Report
 from ..domain.transitions import BARRING, SESSION_LIFETIME
 from ..errors import SessionNotFoundError
-from ..storage import Due, Storage
-from .summary import Summary
-
-logger = logging.getLogger(__name__)
+from ..storage import Storage
 
 #: Status calls under way at once, if the caller names no other number.
 JOBS = 4
-
-#: Callback rows that are leased at once for the dispatcher.
-_BATCH = 100
 
 
 class Answer(NamedTuple):
@@ -41,7 +38,7 @@ class Reconciler:
     def __init__(self, client: Client, storage: Storage, clock: Callable[[], datetime]) -> None:
         #: The account, as signals and logs name it.
         self.account = storage.account
-        self._storage = storage
+        self.storage = storage
         self._client = client
         self._clock = clock
 
@@ -61,7 +58,7 @@ class Reconciler:
         if session_id is None or (payment.status in BARRING and not settled):
             return Answer(asked=False)
 
-        if not self._storage.schedule.claim_check(payment_id, now=now, settled=settled):
+        if not self.storage.schedule.claim_check(payment_id, now=now, settled=settled):
             return Answer(asked=False)
 
         report = self.ask(session_id, ends_at, within)
@@ -69,7 +66,7 @@ class Reconciler:
         if report is None:
             return Answer(asked=True)
 
-        self._storage.recorder.record(report, source="status_check", now=now)
+        self.storage.recorder.record(report, source="status_check", now=now)
         # What we conclude from a 404 has no body.
         return Answer(asked=True, status=report.status if report.body else None)
 
@@ -82,69 +79,93 @@ class Reconciler:
             over = self._clock() >= ends_at
             return Report(session_id=session_id, status="expired", body=Body(b"")) if over else None
 
-    # What a run does with the payments that are due.
 
-    def lease(self, limit: int, *, due_by: datetime) -> Sequence[Due]:
-        """Take at most *limit* payments that were due at *due_by*, for the caller to ask about."""
-        schedule = self._storage.schedule
-        return schedule.lease_due(now=self._clock(), due_by=due_by, limit=limit)
+class Step(NamedTuple):
+    """A payment that a run is done with: its new *status*, if it changed, or the *problem*."""
 
-    def record(self, due: Due, report: Report | None) -> str | None:
-        """Record what Spayon says of a payment, and return its new status, if it changed."""
-        status = None
+    payment_id: int
+    session_id: str | None
+    status: str | None = None
+    problem: str | None = None
 
-        if report is not None:
-            recorder = self._storage.recorder
-            status = recorder.record(report, source="status_check", now=self._clock()).status
 
-        if due.ended and status is None:
-            self._storage.schedule.close(due.payment_id)
+@dataclass
+class Summary:
+    """What a run of `reconcile` did.
 
-        return status
+    *asked* counts status calls, *changed* the new statuses, *unanswered* the payments that
+    Spayon gave no usable answer for, *failed* those that could not be recorded because a handler
+    or the database failed, *handed_over* the rows given to the dispatcher. *refused* says that
+    Spayon does not accept our credentials, *refused_vendors* names the vendors of which that is
+    true, *put_back* how many payments were left for another run.
+    """
 
-    def expire(self, due: Due) -> bool:
-        """End a payment that has no payment session, once it will have none; return True if so."""
-        now, schedule = self._clock(), self._storage.schedule
-        return now >= due.ends_at and schedule.expire_unanswered(due.payment_id, now=now)
+    asked: int = 0
+    unanswered: int = 0
+    failed: int = 0
+    handed_over: int = 0
+    put_back: int = 0
+    refused: bool = False
+    refused_vendors: list[str] = field(default_factory=list)
+    changed: Counter[str] = field(default_factory=Counter)
 
-    def postpone(self, due: Due, *, until: datetime) -> None:
-        """Have a payment asked about no earlier than *until*."""
-        try:
-            self._storage.schedule.postpone(due.payment_id, until=until)
+    @property
+    def exit_code(self) -> int:
+        """0 all answered, 1 something is wrong on our side, 2 Spayon left some unanswered."""
+        if self.refused or self.refused_vendors or self.failed:
+            return 1
 
-        except Exception:
-            logger.exception(
-                "not put back; it is due again by itself", extra={"payment_id": due.payment_id}
+        return 2 if self.unanswered or self.put_back else 0
+
+    def __str__(self) -> str:
+        changed = ", ".join(f"{n} {status}" for status, n in sorted(self.changed.items()))
+        parts = [f"asked {self.asked}", f"changed {changed or 'none'}"]
+        parts += [
+            f"{word} {number}"
+            for word, number in (
+                ("unanswered", self.unanswered),
+                ("failed", self.failed),
+                ("put back", self.put_back),
+                ("handed over", self.handed_over),
             )
+            if number
+        ]
+        parts += [f"refused {', '.join(self.refused_vendors)}"] if self.refused_vendors else []
+        return "; ".join(parts)
 
-    def leave_the_rest(self, until: datetime | None, *, now: datetime) -> int:
-        """Leave what is due to another run, and return how many payments that is.
 
-        *until* is the moment up to which all hosts are to leave Spayon alone, if there is one.
-        """
-        schedule = self._storage.schedule
-        return schedule.postpone_due(now=now, until=until) if until else schedule.count_due(now=now)
+class Beat(NamedTuple):
+    """A run of reconcile that came to its end: when, with which exit code, and its summary."""
 
-    def hand_over(self, summary: Summary, stop: threading.Event) -> None:
-        """Give the dispatcher each callback row that waits for it, and count those it took."""
-        seen: set[int] = set()
+    finished_at: datetime
+    exit_code: int
+    summary: str
 
-        while not stop.is_set():
-            leased = self._storage.outbox.lease(now=self._clock(), limit=_BATCH)
 
-            # Those that the dispatcher does not take come again, in the next run.
-            if seen.intersection(each.callback_id for each in leased) or not leased:
-                return
+class Heartbeat:
+    """Keep the last beat in the file *path*, if its folder is there: each host has its own."""
 
-            for each in leased:
-                try:
-                    summary.handed_over += self._storage.outbox.hand_over(each)
+    def __init__(self, path: str) -> None:
+        self._path = path
 
-                except Exception:
-                    summary.failed += 1
-                    logger.exception(
-                        "not handed over; the next run tries again",
-                        extra={"callback_id": each.callback_id},
-                    )
+    def write(self, beat: Beat) -> None:
+        """Replace the last beat; if nothing can be written, nothing is."""
+        path = Path(self._path)
+        written = {**beat._asdict(), "finished_at": beat.finished_at.isoformat()}
 
-            seen.update(each.callback_id for each in leased)
+        # A run is done once it has recorded what it asked for. A full disk changes nothing in that.
+        with suppress(OSError):
+            if path.parent.is_dir():
+                new = path.with_suffix(".new")
+                new.write_text(json.dumps(written) + "\n", encoding="utf-8")
+                new.replace(path)
+
+    def read(self) -> Beat | None:
+        """Return the last beat, or None if there is none, or no file that makes sense."""
+        try:
+            found = json.loads(Path(self._path).read_text(encoding="utf-8"))
+            moment = datetime.fromisoformat(found["finished_at"])
+            return Beat(moment, int(found["exit_code"]), str(found["summary"]))
+
+        except (OSError, ValueError, KeyError, TypeError):
+            return None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from ..domain.reports import Report
 from ..errors import AuthenticationError, GatewayError, GatewayUnavailableError
 from ..storage import Due
-from .reconciler import JOBS, Reconciler
-from .summary import Beat, Heartbeat, Step, Summary
+from .reconciler import JOBS, Beat, Heartbeat, Reconciler, Step, Summary
 
 logger = logging.getLogger(__name__)
 
@@ -30,35 +31,27 @@ AWAY = timedelta(minutes=2)
 #: A run begins no more calls after so many seconds.
 LONGEST_RUN = 300.0
 
-#: However long Spayon asks to wait, a payment is asked about again after so many seconds.
-_LONGEST_WAIT = 24 * 3600.0
+#: Callback rows that are leased at once for the dispatcher.
+_BATCH = 100
+
+_Asked = Future[Report | None]
 
 
 def reconcile(
     reconcilers: Sequence[Reconciler],
     clock: Callable[[], datetime],
     heartbeat: Heartbeat,
-    *,
-    limit: int | None = None,
-    jobs: int = JOBS,
-    progress: Callable[[Step], object] | None = None,
-    stop: threading.Event | None = None,
+    **options: Any,
 ) -> Summary:
     """Ask about what is due, then hand over what the dispatcher has yet to get.
 
-    Each account has one of *reconcilers*, and the options are those of `Spayon.reconcile`.
+    Each account has one of *reconcilers*, and the *options* are those of `Spayon.reconcile`.
     """
-    stop = stop or threading.Event()
-    accounts = [_Account(each) for each in reconcilers]
-    summary = Run(
-        accounts, clock, jobs=jobs, limit=limit, progress=progress or (lambda _: None), stop=stop
-    ).go()
-
-    for each in reconcilers:
-        each.hand_over(summary, stop)
-
-    heartbeat.write(Beat(clock(), summary.exit_code, str(summary)))
-    return summary
+    run = Run(reconcilers, clock, **options)
+    run.ask()
+    run.hand_over()
+    heartbeat.write(Beat(clock(), run.summary.exit_code, str(run.summary)))
+    return run.summary
 
 
 @dataclass(eq=False)
@@ -66,25 +59,20 @@ class _Account:
     """One account in a run: who asks for it, and how that goes."""
 
     reconciler: Reconciler
-    #: Payments that were leased, and those of them that Spayon is being asked about.
+    #: How many payments were leased, and whether these were all that were due.
     leased: int = 0
-    asking: int = 0
+    all_leased: bool = False
     #: Calls in a row without a usable answer, and what was logged of them.
     failures: int = 0
     said: set[str] = field(default_factory=set)
-    all_leased: bool = False
     #: Spayon does not accept the credentials.
     refused: bool = False
     #: Until then Spayon is left alone, by every host.
     resume_at: datetime | None = None
 
-    @property
-    def is_open(self) -> bool:
-        return not (self.all_leased or self.refused or self.resume_at)
-
 
 class Run:
-    """Lease payments of *accounts* that are due, ask about *jobs* at once, record the answers.
+    """Lease what is due of each account, ask about *jobs* payments at once, record the answers.
 
     The threads of a pool ask, and do nothing else; the thread of the caller leases and records. An
     account that gets no answers holds its share of the threads and no more.
@@ -92,93 +80,76 @@ class Run:
 
     def __init__(
         self,
-        accounts: Sequence[_Account],
+        reconcilers: Sequence[Reconciler],
         clock: Callable[[], datetime],
         *,
-        jobs: int,
-        limit: int | None,
-        progress: Callable[[Step], object],
-        stop: threading.Event,
+        jobs: int = JOBS,
+        limit: int | None = None,
+        progress: Callable[[Step], object] | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self.summary = Summary()
-        self._accounts = accounts
+        self._accounts = [_Account(each) for each in reconcilers]
         self._clock = clock
         self._jobs = jobs
-        self._left = limit
+        self._left = sys.maxsize if limit is None else limit
         self._progress = progress
-        self._stop = stop
-        self._ends = time.monotonic() + LONGEST_RUN
-        self._asking: dict[Future[Report | None], tuple[_Account, Due]] = {}
-
-    def go(self) -> Summary:
-        """Run to the end, and return what was done."""
+        self._stop = stop or threading.Event()
         # Of payments that become due later there is no end: another run takes those.
-        began = self._clock()
+        self._began = clock()
+        self._ends = time.monotonic() + LONGEST_RUN
+        self._asking: dict[_Asked, tuple[_Account, Due]] = {}
 
+    def ask(self) -> None:
+        """Ask about what is due, and leave to another run what this one does not come to."""
         with ThreadPoolExecutor(self._jobs, "reconcile") as pool:
             try:
-                while True:
-                    leased = self._begin(pool, began)
-
-                    if self._asking:
-                        self._take_what_is_done()
-
-                    # What was leased may have no payment session to ask about.
-                    elif not leased and not self._wait():
-                        break
+                while self._begin(pool) or self._asking or self._wait():
+                    self._take_what_is_done()
 
             finally:
                 # If an error of the caller ends the run, what has been answered is recorded.
-                for future, (account, due) in self._asking.items():
-                    self._save(future, account, due)
+                self._progress = None
+
+                while self._asking:
+                    self._take_what_is_done()
 
         for account in self._accounts:
-            if not account.all_leased:
-                left = account.reconciler.leave_the_rest(account.resume_at, now=began)
-                self.summary.put_back += left
+            self.summary.put_back += 0 if account.all_leased else self._leave_the_rest(account)
 
-        return self.summary
+    def _begin(self, pool: ThreadPoolExecutor) -> int:
+        """Lease payments for the free threads, and return how many.
 
-    def _begin(self, pool: ThreadPoolExecutor, began: datetime) -> int:
-        """Lease payments that were due when the run *began* for the free threads; ask about them.
-
-        Who was served least comes first. Returns how many were leased.
+        The account that was served least comes first.
         """
-        waiting = sorted((a for a in self._accounts if a.is_open), key=lambda a: a.leased)
+        waiting = [a for a in self._accounts if not (a.all_leased or a.refused or a.resume_at)]
         share = max(1, self._jobs // max(1, len(waiting)))
         leased = 0
 
-        for account in waiting:
-            free = self._jobs - len(self._asking)
-            wanted = min(free, share - account.asking, free if self._left is None else self._left)
+        for account in sorted(waiting, key=lambda each: each.leased):
+            asking = sum(each is account for each, _ in self._asking.values())
+            wanted = min(self._jobs - len(self._asking), share - asking, self._left)
 
-            if not free or self._is_over():
-                break
-
-            if wanted > 0:
-                leased += self._lease(pool, account, wanted, began)
+            if wanted > 0 and not self._is_over():
+                leased += self._lease(pool, account, wanted)
 
         return leased
 
-    def _lease(
-        self, pool: ThreadPoolExecutor, account: _Account, wanted: int, began: datetime
-    ) -> int:
-        leased = account.reconciler.lease(wanted, due_by=began)
+    def _lease(self, pool: ThreadPoolExecutor, account: _Account, wanted: int) -> int:
+        schedule = account.reconciler.storage.schedule
+        leased = schedule.lease_due(now=self._clock(), due_by=self._began, limit=wanted)
         # What others have leased is theirs: to look again in this run would be of no use.
         account.all_leased = len(leased) < wanted
         account.leased += len(leased)
-
-        if self._left is not None:
-            self._left -= len(leased)
+        self._left -= len(leased)
 
         for due in leased:
             if due.session_id is None:
-                self._expire(account, due)
+                self._take(account, due, None)
 
             else:
                 future = pool.submit(account.reconciler.ask, due.session_id, due.ends_at)
                 self._asking[future] = account, due
-                account.asking += 1
 
         return len(leased)
 
@@ -188,8 +159,7 @@ class Run:
 
     def _wait(self) -> bool:
         """Keep quiet for as long as Spayon wished; return False if this run is over."""
-        waiting = [each for each in self._accounts if not (each.all_leased or each.refused)]
-        moments = [each.resume_at for each in waiting if each.resume_at is not None]
+        moments = [a.resume_at for a in self._accounts if a.resume_at and not a.all_leased]
 
         if not moments or self._is_over():
             return False
@@ -200,41 +170,71 @@ class Run:
         if seconds > PATIENCE or (seconds > 0 and self._stop.wait(seconds)):
             return False
 
-        for each in waiting:
-            each.resume_at = None if each.resume_at == first else each.resume_at
+        for account in self._accounts:
+            account.resume_at = None if account.resume_at == first else account.resume_at
 
         return True
 
     def _take_what_is_done(self) -> None:
         for future in wait(self._asking, return_when=FIRST_COMPLETED).done:
             account, due = self._asking.pop(future)
-            account.asking -= 1
-            self._take(future, account, due)
+            self.summary.asked += 1
+            self._take(account, due, future)
 
-    def _take(self, future: Future[Report | None], account: _Account, due: Due) -> None:
-        """Record what Spayon says of a payment, or leave the payment to another run."""
-        self.summary.asked += 1
+    def _take(self, account: _Account, due: Due, future: _Asked | None) -> None:
+        """Record what became of a payment, and tell the caller.
 
+        *future* is None if the payment has no payment session to ask about.
+        """
         try:
-            status = account.reconciler.record(due, future.result())
-
-        except AuthenticationError as error:
-            self._stop_asking(account, error)
-            self.summary.put_back += 1
-            account.reconciler.postpone(due, until=self._clock())
-
-        except GatewayError as error:
-            self._leave(account, due, error)
+            step = self._record(account, due, future)
 
         except Exception:
             # One payment must not keep the others waiting; the next run tries again.
             logger.exception("not recorded", extra={"payment_id": due.payment_id})
-            account.failures = 0
-            self._fail(due)
+            self.summary.failed += 1
+            problem = "could not be recorded: see the log"
+            step = Step(due.payment_id, due.session_id, problem=problem)
 
-        else:
-            account.failures = 0
-            self._done(due, status=status)
+        if step is not None and step.status is not None:
+            self.summary.changed[step.status] += 1
+
+        if step is not None and self._progress is not None:
+            self._progress(step)
+
+    def _record(self, account: _Account, due: Due, future: _Asked | None) -> Step | None:
+        """Record what Spayon says of a payment, or leave the payment to another run."""
+        storage, now = account.reconciler.storage, self._clock()
+
+        if future is None:
+            is_over = now >= due.ends_at
+            ended = is_over and storage.schedule.expire_unanswered(due.payment_id, now=now)
+            return Step(due.payment_id, None, "expired" if ended else None)
+
+        try:
+            report = future.result()
+
+        except AuthenticationError as error:
+            self._stop_asking(account, error)
+            self.summary.put_back += 1
+            storage.schedule.postpone(due.payment_id, until=now)
+            return None
+
+        except GatewayError as error:
+            self._leave(account, due, error)
+            return Step(due.payment_id, due.session_id, problem=str(error))
+
+        account.failures = 0
+        status = None
+
+        if report is not None:
+            status = storage.recorder.record(report, source="status_check", now=now).status
+
+        # A payment that has failed or expired is asked about for the last time.
+        if due.ended and status is None:
+            storage.schedule.postpone(due.payment_id, until=None)
+
+        return Step(due.payment_id, due.session_id, status)
 
     def _stop_asking(self, account: _Account, error: AuthenticationError) -> None:
         """Ask no more for *account*, whose credentials are wrong."""
@@ -251,50 +251,46 @@ class Run:
         else:
             self.summary.refused = True
 
-    def _save(self, future: Future[Report | None], account: _Account, due: Due) -> None:
-        try:
-            account.reconciler.record(due, future.result())
-
-        except Exception:
-            logger.exception("not recorded", extra={"payment_id": due.payment_id})
-
     def _leave(self, account: _Account, due: Due, error: GatewayError) -> None:
         """Leave a payment for another run, since there was no usable answer."""
-        problem = str(error)
         self.summary.unanswered += 1
         account.failures += 1
-        self._done(due, problem=problem)
 
         # The summary counts them; the same words for each payment would tell nothing more.
-        if problem not in account.said:
-            account.said.add(problem)
+        if str(error) not in account.said:
+            account.said.add(str(error))
             ids = {"account": account.reconciler.account, "payment_id": due.payment_id}
             logger.warning("no status: %s", error, extra=ids)
 
         if isinstance(error, GatewayUnavailableError) and error.retry_after:
-            pause = timedelta(seconds=min(error.retry_after, _LONGEST_WAIT))
-            account.resume_at = self._clock() + pause
-            account.reconciler.postpone(due, until=account.resume_at)
+            account.resume_at = until = self._clock() + timedelta(seconds=error.retry_after)
+            account.reconciler.storage.schedule.postpone(due.payment_id, until=until)
 
         elif account.failures == max(MAX_FAILURES, self._jobs):
             account.resume_at = self._clock() + AWAY
             logger.warning("reconcile stops: %d calls in a row had no answer", account.failures)
 
-    def _expire(self, account: _Account, due: Due) -> None:
-        """End a payment that has no payment session, and will have none."""
-        try:
-            self._done(due, status="expired" if account.reconciler.expire(due) else None)
+    def _leave_the_rest(self, account: _Account) -> int:
+        """Return how many payments are left; no host asks while Spayon is to be left alone."""
+        schedule, until = account.reconciler.storage.schedule, account.resume_at
+        now = self._began
+        return schedule.postpone_due(now=now, until=until) if until else schedule.count_due(now=now)
 
-        except Exception:
-            logger.exception("not recorded", extra={"payment_id": due.payment_id})
-            self._fail(due)
+    def hand_over(self) -> None:
+        """Give the dispatcher each callback row that waits for it; what fails, waits on."""
+        due_by = self._clock()
 
-    def _fail(self, due: Due) -> None:
-        self.summary.failed += 1
-        self._done(due, problem="could not be recorded: see the log")
+        for account in self._accounts:
+            outbox = account.reconciler.storage.outbox
 
-    def _done(self, due: Due, *, status: str | None = None, problem: str | None = None) -> None:
-        if status:
-            self.summary.changed[status] += 1
+            while not self._stop.is_set() and (
+                rows := outbox.lease(now=self._clock(), due_by=due_by, limit=_BATCH)
+            ):
+                for row in rows:
+                    try:
+                        self.summary.handed_over += outbox.hand_over(row)
 
-        self._progress(Step(due.payment_id, due.session_id, status, problem))
+                    except Exception:
+                        self.summary.failed += 1
+                        ids = {"callback_id": row.callback_id}
+                        logger.exception("not handed over; the next run tries again", extra=ids)

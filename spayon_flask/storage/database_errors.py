@@ -26,30 +26,23 @@ _STATEMENT_ERRNOS = (1205,)
 #: and begins another one with the next statement.
 _TRANSACTION_ERRNOS = (1213, 1020)
 
-_NO_TABLE = (
-    "no such table",  # SQLite
-    "UndefinedTable",  # psycopg
-    "42P01",  # PostgreSQL
-    "1146",  # MariaDB
-)
-
-_NO_COLUMN = (
-    "no such column",  # SQLite
-    "UndefinedColumn",  # psycopg
-    "42703",  # PostgreSQL
-    "1054",  # MariaDB
-)
-
-_NO_LETTER = (
-    "Incorrect string value",  # MariaDB
-    "UntranslatableCharacter",  # psycopg
-    "22P05",  # PostgreSQL
-)
-
 _LETTERS = (
     "the character set of the database lacks a letter of what was to be written: on MariaDB ALTER "
     "TABLE ... CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, on PostgreSQL make a database "
     "in UTF8"
+)
+
+#: What SQLite, psycopg, PostgreSQL and MariaDB say, and what an operator does about it.
+_ADVICE = (
+    (
+        ("no such table", "UndefinedTable", "42P01", "1146"),
+        "the tables are missing: run `flask db upgrade`, or db.create_all()",
+    ),
+    (
+        ("no such column", "UndefinedColumn", "42703", "1054"),
+        "the tables lack a column: run `flask db migrate`, then `flask db upgrade`",
+    ),
+    (("UntranslatableCharacter", "22P05", "Incorrect string value"), _LETTERS),
 )
 
 
@@ -116,14 +109,9 @@ def _in_one_line(error: SQLAlchemyError) -> str:
     original = getattr(error, "orig", None)
     said = f"{type(original).__name__} {original}"
 
-    if any(sign in said for sign in _NO_TABLE):
-        return "the tables are missing: run `flask db upgrade`, or db.create_all()"
-
-    if any(sign in said for sign in _NO_COLUMN):
-        return "the tables lack a column: run `flask db migrate`, then `flask db upgrade`"
-
-    if any(sign in said for sign in _NO_LETTER):
-        return _LETTERS
+    for signs, advice in _ADVICE:
+        if any(sign in said for sign in signs):
+            return advice
 
     if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
         return (

@@ -63,7 +63,7 @@ class Inspection(Part):
         if connection.dialect.name != "sqlite":
             return True
 
-        connection.execute(self.take_lock)
+        self.take_lock(connection)
         driver: Any = connection.connection.dbapi_connection
         kept: bool = driver.in_transaction
         self.session.rollback()

@@ -1,15 +1,17 @@
-"""Ledger: payments and reports as the shop's people look for them: a filter and a page."""
+"""Ledger: payments as the shop's people look for them: a filter, a page, and exact sums."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Integer, case, cast, func, literal_column, or_, select
 
+from ..domain.exports import Total
 from ..domain.orders import without_mark
-from ..domain.transitions import UNKNOWN
 from .guard import end_reading
 from .transactions import Part
 
@@ -18,6 +20,12 @@ LOOK_THROUGH = 1000
 
 #: Payments that a list without an end holds in memory at once.
 BATCH = 1000
+
+#: A price has at most 4 decimals.
+_UNIT = 10_000
+
+#: A `paid` may be told of late, so a day that is over is counted anew after this time.
+KEPT = timedelta(minutes=10)
 
 
 class Filter(NamedTuple):
@@ -86,13 +94,15 @@ class Page(NamedTuple):
 
 
 class Ledger(Part):
-    """Read the payments of one account."""
+    """Read the payments of one account: a page of them, all of them, or what they add up to."""
+
+    #: Totals of days, and until when they are kept.
+    _kept: tuple[datetime | None, dict[Filter, list[Total]]] = (None, {})
 
     def find(self, payment_id: int) -> Any:
         """Return the payment with this id, with all its columns, or None."""
-        query = select(self.payment).where(
-            self.payment.c.id == payment_id, self.payment.c.account == self.account
-        )
+        p = self.payment.c
+        query = select(self.payment).where(p.id == payment_id, p.account == self.account)
         return self.connect().execute(query).first()
 
     def page(
@@ -109,33 +119,22 @@ class Ledger(Part):
         found = self._read(wanted, after, limit + 1, oldest_first=oldest_first)
         return Page(found[:limit], self._key(wanted, found[limit - 1]) if found[limit:] else None)
 
-    def every(
-        self, wanted: Filter, *, limit: int | None = None, oldest_first: bool = False
-    ) -> Iterator[Any]:
-        """Yield all payments of *wanted*, at most *limit*, in the order of `page`.
+    def every(self, wanted: Filter, *, oldest_first: bool = False) -> Iterator[Any]:
+        """Yield all payments of *wanted*, in the order of `page`.
 
         At most `BATCH` payments are in memory, and no transaction is open while the caller works on
         them. Those that have the text itself come before those that contain it.
         """
-        after: Key | None = None
-        left = limit
-        whole: set[int] = set()
+        page = self.page(wanted, limit=BATCH, oldest_first=oldest_first)
+        # What has the text itself also contains it, and would come again.
+        whole = {each.id for each in page.payments} if page.whole else set()
+        end_reading(self.session)
+        yield from page.payments
 
-        while left is None or left > 0:
-            at_most = min(BATCH, left or BATCH)
-            page = self.page(wanted, limit=at_most, after=after, oldest_first=oldest_first)
+        while page.after is not None:
+            page = self.page(wanted, limit=BATCH, after=page.after, oldest_first=oldest_first)
             end_reading(self.session)
-            payments = [each for each in page.payments if each.id not in whole]
-            yield from payments
-            after = page.after
-            left = None if left is None else left - len(payments)
-
-            # What has the text itself also contains it, and would come again.
-            if page.whole:
-                whole = {each.id for each in payments}
-
-            if after is None:
-                return
+            yield from (each for each in page.payments if each.id not in whole)
 
     def _read(
         self, wanted: Filter, after: Key | None, limit: int, *, oldest_first: bool = False
@@ -146,10 +145,7 @@ class Ledger(Part):
 
         # The first condition is what an index serves; the second one is for equal moments.
         if after and oldest_first:
-            conditions += [
-                moment >= after.moment,
-                or_(moment > after.moment, p.id > after.id),
-            ]
+            conditions += [moment >= after.moment, or_(moment > after.moment, p.id > after.id)]
 
         elif after:
             conditions += [moment <= after.moment, or_(moment < after.moment, p.id < after.id)]
@@ -201,55 +197,92 @@ class Ledger(Part):
 
         return list(found.values())
 
-    def other_gateways(self) -> list[str]:
-        """Return the gateways, but for the present one, that payments were made with."""
-        p = self.payment.c
-        found: list[str] = []
-        query = select(func.min(p.gateway)).where(p.account == self.account)
-
-        # One step of an index for each: to read all payments would take as long as they are many.
-        while following := self.connect().execute(query).scalar():
-            found.append(following)
-            query = select(func.min(p.gateway)).where(
-                p.account == self.account, p.gateway > following
-            )
-
-        return [each for each in found if each != self.source.gateway]
-
-    def unknown(
-        self, *, limit: int | None = None, before_id: int | None = None, unseen: bool = False
-    ) -> Sequence[Any]:
-        """Return the rows of reports about payments that nobody knows, newest first.
-
-        They come from before the row *before_id* on; *unseen* leaves out those that a person has
-        looked at.
-        """
-        c = self.callback.c
-        conditions = [*is_unknown(self)]
-        conditions += [c.id < before_id] if before_id is not None else []
-        conditions += [c.seen_at.is_(None)] if unseen else []
-        query = select(self.callback).where(*conditions).order_by(c.id.desc()).limit(limit)
-        return self.connect().execute(query).all()
-
-    def find_unknown(self, callback_id: int) -> Any:
-        """Return the row of a report about a payment that nobody knows, or None."""
-        query = select(self.callback).where(self.callback.c.id == callback_id, *is_unknown(self))
-        return self.connect().execute(query).first()
-
-    def reported_payment(self, callback_id: int) -> int | None:
-        """Return the id of the payment that a report is about, or None."""
-        p, c = self.payment.c, self.callback.c
-        same = (p.account == c.account, p.session_id == c.session_id)
-        query = select(p.id).where(p.account == self.account, *same, c.id == callback_id)
-        found: int | None = self.connect().execute(query).scalar()
-        return found
-
-    def unseen_paid(self) -> int:
-        """Return how many unknown reports say `paid`, and no person has looked at them."""
-        c = self.callback.c
-        query = select(func.count()).select_from(self.callback)
-        query = query.where(*is_unknown(self), c.status == "paid", c.seen_at.is_(None))
+    def count(self, wanted: Filter, *statuses: str) -> int:
+        """Return how many payments of *wanted* there are that have one of *statuses*."""
+        conditions = (*wanted.conditions(self), self.payment.c.status.in_(statuses))
+        query = select(func.count()).select_from(self.payment).where(*conditions)
         return int(self.connect().execute(query).scalar_one())
+
+    def add_up(self, wanted: Filter) -> list[Total]:
+        """Add up the payments of *wanted* by status and currency."""
+        return self.add_up_each([wanted])[0]
+
+    def add_up_each(self, parts: Sequence[Filter]) -> list[list[Total]]:
+        """Add up the payments of each of *parts*, in one statement.
+
+        The parts follow one another by `paid_at`: each ends where the next one begins, and they
+        have all else in common.
+        """
+        p = self.payment.c
+        wanted = parts[0]._replace(paid_until=parts[-1].paid_until)
+        borders = [(p.paid_at < part.paid_until, number) for number, part in enumerate(parts[:-1])]
+        last: Any = literal_column(str(len(parts) - 1))
+        is_readable = p.reported_price.is_not(None) & p.reported_currency.is_not(None)
+        # As a subquery: PostgreSQL takes two texts of one expression with values for two.
+        t = (
+            select(
+                (case(*borders, else_=last) if borders else last).label("part"),
+                p.status,
+                case((is_readable, p.reported_currency)).label("currency"),
+                case((is_readable, p.reported_price)).label("amount"),
+                case((is_readable, None), (p.paid_at.is_not(None), 1)).label("unreadable"),
+                case((is_readable, p.refunded_price)).label("refunded_amount"),
+            )
+            .where(*wanted.conditions(self))
+            .subquery("taken")
+            .c
+        )
+        query = select(
+            t.part,
+            t.status,
+            t.currency,
+            func.count().label("number"),
+            func.count(t.unreadable).label("unreadable"),
+            func.count(t.refunded_amount).label("refunded"),
+            *self._sums(t.amount, "amount"),
+            *self._sums(t.refunded_amount, "refunded_amount"),
+        ).group_by(t.part, t.status, t.currency)
+        totals: list[list[Total]] = [[] for _ in parts]
+
+        for row in self.connect().execute(query).mappings():
+            total = Total(
+                row["status"],
+                row["currency"],
+                row["number"],
+                _exact_sum(row, "amount"),
+                row["unreadable"],
+                row["refunded"],
+                _exact_sum(row, "refunded_amount"),
+            )
+            totals[row["part"]].append(total)
+
+        # Here, since not every database puts NULL last.
+        return [sorted(each, key=lambda t: (t.status, t.currency or "~")) for each in totals]
+
+    def add_up_days(self, days: Sequence[Filter], *, now: datetime) -> list[list[Total]]:
+        """Add up the payments of each of *days*, the last of which is the present one.
+
+        The totals of days that are over are kept for `KEPT`.
+        """
+        until, kept = self._kept
+
+        if until is None or now >= until:
+            until, kept = now + KEPT, {}
+
+        # In one statement, from the first day that is not kept.
+        missing = [*dropwhile(kept.__contains__, days[:-1]), days[-1]]
+        found = {**kept, **dict(zip(missing, self.add_up_each(missing), strict=True))}
+        self._kept = until, {day: found[day] for day in days[:-1]}
+        return [found[day] for day in days]
+
+    def _sums(self, amount: Any, name: str) -> Sequence[Any]:
+        if self.connect().dialect.name != "sqlite":
+            return (func.sum(amount).label(name),)
+
+        # SQLite adds up floats, which loses digits: so the wholes and the fractions as integers.
+        whole = cast(amount, Integer)
+        fraction = cast(func.round((amount - whole) * _UNIT), Integer)
+        return (func.sum(whole).label(name), func.sum(fraction).label(f"{name}_fraction"))
 
 
 def _names(payment: Any) -> Iterator[str]:
@@ -259,11 +292,6 @@ def _names(payment: Any) -> Iterator[str]:
             yield name.casefold()
 
 
-def is_unknown(part: Part) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions of a report to the account of *part* about a payment nobody knows."""
-    c = part.callback.c
-    # The verdict as a literal: an index that holds unknown rows alone is used for nothing else.
-    return (
-        c.account == part.account,
-        c.verdict == literal_column(f"'{UNKNOWN}'"),
-    )
+def _exact_sum(row: Mapping[Any, Any], name: str) -> Decimal:
+    fraction = Decimal(row.get(f"{name}_fraction") or 0) / _UNIT
+    return Decimal(row[name] or 0) + fraction

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from blinker import NamedSignal
-from sqlalchemy import Connection, Integer, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import signals
@@ -166,34 +166,30 @@ class Outbox(Part):
         if self._handlers.dispatcher is None:
             return None
 
-        leased = Leased(callback_id, now + LEASE)
-        key = {"the_id": callback_id, "dispatch_at": leased.until, **self.mine}
-        return leased if connection.execute(self._write_lease_again, key).rowcount == 1 else None
-
-    @statement
-    def _write_lease_again(self) -> Any:
         c = self.callback.c
-        return (
-            update(self.callback)
-            .where(
-                c.id == bindparam("the_id"),
-                c.account == bindparam("the_account"),
-                c.verdict.in_(CHANGING),
-            )
-            .values(dispatch_at=bindparam("dispatch_at"))
-        )
+        leased = Leased(callback_id, now + LEASE)
+        mine = (c.id == callback_id, c.account == self.account, c.verdict.in_(CHANGING))
+        again = update(self.callback).where(*mine).values(dispatch_at=leased.until)
+        return leased if connection.execute(again).rowcount == 1 else None
 
     @transaction
-    def lease(self, connection: Connection, *, now: datetime, limit: int) -> Sequence[Leased]:
-        """Take at most *limit* rows whose hand-over failed or never finished."""
+    def lease(
+        self, connection: Connection, *, now: datetime, due_by: datetime, limit: int
+    ) -> Sequence[Leased]:
+        """Take at most *limit* rows whose hand-over failed or never finished, due at *due_by*."""
         if self._handlers.dispatcher is None:
             return []
 
-        key = {"the_now": now, "the_limit": limit, **self.mine}
-        rows = connection.execute(self._find_due, key).all()
+        c = self.callback.c
+        query = (
+            select(c.id, c.dispatch_at)
+            .where(self.waits_for_dispatcher(due_by), c.account == self.account)
+            .order_by(c.dispatch_at)
+            .limit(limit)
+        )
         leased = []
 
-        for row in rows:
+        for row in connection.execute(query).all():
             key = {"the_id": row.id, "the_lease": row.dispatch_at, "dispatch_at": now + LEASE}
 
             # Unless somebody else has taken it since.
@@ -201,20 +197,6 @@ class Outbox(Part):
                 leased.append(Leased(row.id, now + LEASE))
 
         return leased
-
-    @statement
-    def _find_due(self) -> Any:
-        c = self.callback.c
-        limit: Any = bindparam("the_limit", type_=Integer())
-        return (
-            select(c.id, c.dispatch_at)
-            .where(
-                self.waits_for_dispatcher(bindparam("the_now")),
-                c.account == bindparam("the_account"),
-            )
-            .order_by(c.dispatch_at)
-            .limit(limit)
-        )
 
     @statement
     def _write_lease(self) -> Any:

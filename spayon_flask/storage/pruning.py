@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -22,13 +21,9 @@ from sqlalchemy import (
     table,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from ..domain.transitions import UNKNOWN
-from ..errors import HandlerError
 from .transactions import Part, transaction
-
-logger = logging.getLogger(__name__)
 
 
 class Old(NamedTuple):
@@ -77,48 +72,18 @@ class Pruning(Part):
         )
         return [Old(*row) for row in self.session.execute(query)]
 
-    def remove(self, old: Sequence[Old], *, before: datetime) -> Removed:
+    @transaction
+    def remove(self, connection: Connection, old: Sequence[Old], *, before: datetime) -> Removed:
         """Remove the payments *old* that are still as they were found, with their callback rows.
 
         One that something of the shop's refers to is left, and does not keep the others.
         """
-        try:
-            return self._remove(old, before)
-
-        except (IntegrityError, HandlerError):
-            if len(old) == 1:
-                logger.warning(
-                    "a payment cannot go: a row of the shop refers to it",
-                    extra={"account": self.account, "payment_id": old[0].payment_id},
-                )
-                return Removed(0, 0, 1)
-
-        parts = [self.remove([each], before=before) for each in old]
-        return Removed(*map(sum, zip(*parts, strict=True)))
-
-    def count(self, old: Sequence[Old], *, before: datetime) -> Removed:
-        """Return what `remove` would remove, unless a row of the shop refers to it."""
-        p, c = self.payment.c, self.callback.c
-        statuses = sorted({each.status for each in old})
-        mine = (p.id.in_([each.payment_id for each in old]), *self._quiet(statuses, before))
-        told = (c.account == self.account, c.session_id.in_(select(p.session_id).where(*mine)))
-        payments, callbacks = (
-            self.session.scalar(select(func.count()).select_from(table).where(*where)) or 0
-            for table, where in ((self.payment, mine), (self.callback, told))
-        )
-        return Removed(payments, callbacks, 0)
-
-    @transaction
-    def _remove(self, connection: Connection, old: Sequence[Old], before: datetime) -> Removed:
         p, c = self.payment.c, self.callback.c
         statuses = sorted({each.status for each in old})
         ids = [each.payment_id for each in old]
 
-        # A late report finds either the payment, and all that was told of it, or nothing. SQLite
-        # has no row locks: a write, even of nothing, takes the lock of the database.
-        if connection.dialect.name == "sqlite":
-            connection.execute(self.take_lock)
-
+        # A late report finds either the payment, and all that was told of it, or nothing.
+        self.take_lock(connection)
         rows = connection.execute(
             select(p.id).where(p.id.in_(ids), *self._quiet(statuses, before)).with_for_update()
         ).all()
@@ -133,6 +98,18 @@ class Pruning(Part):
         callbacks = connection.execute(delete(self.callback).where(c.id.in_(gone)))
         payments = connection.execute(delete(self.payment).where(p.id.in_(going)))
         return Removed(payments.rowcount, callbacks.rowcount, len(kept))
+
+    def count(self, old: Sequence[Old], *, before: datetime) -> Removed:
+        """Return what `remove` would remove, unless a row of the shop refers to it."""
+        p, c = self.payment.c, self.callback.c
+        statuses = sorted({each.status for each in old})
+        mine = (p.id.in_([each.payment_id for each in old]), *self._quiet(statuses, before))
+        told = (c.account == self.account, c.session_id.in_(select(p.session_id).where(*mine)))
+        payments, callbacks = (
+            self.session.scalar(select(func.count()).select_from(table).where(*where)) or 0
+            for table, where in ((self.payment, mine), (self.callback, told))
+        )
+        return Removed(payments, callbacks, 0)
 
     def _referred(self, connection: Connection, ours: Table, ids: Sequence[int]) -> set[int]:
         """Return those of *ids* whose row in the table *ours* a row of the shop refers to."""
@@ -173,9 +150,7 @@ class Pruning(Part):
 
         Returns how many were removed. What was read of a report stays, in the row of its payment.
         """
-        if connection.dialect.name == "sqlite":
-            connection.execute(self.take_lock)
-
+        self.take_lock(connection)
         c = self.callback.c
         where = self._has_needless_body(before)
         rows = connection.execute(select(c.id, c.verdict).where(*where).limit(limit)).all()

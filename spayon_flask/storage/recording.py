@@ -187,28 +187,24 @@ class Recorder(Part):
         if report.order_id is None or not is_id(report.order_id):
             return None
 
-        told = report.order_id
-        key = {"the_order_ids": [told, without_mark(told)], **self.mine}
+        p, told = self.payment.c, report.order_id
+        unanswered = (
+            p.account == self.account,
+            p.order_id.in_([told, without_mark(told)]),
+            p.session_id.is_(None),
+        )
+        query = select(*(p[name] for name in NEEDED)).where(*unanswered)
 
         def fits(row: Any) -> tuple[bool, bool, bool, int]:
             is_its_own = attempt_id(row.order_id, row.reference) == told
             return is_its_own, row.order_id == told, row.price == report.price, row.id
 
-        found = max(connection.execute(self._find_unanswered, key), key=fits, default=None)
+        found = max(connection.execute(query), key=fits, default=None)
         # An attempt that left no row was paid: a person must look. Its end means nothing.
         if found is not None and report.status != "paid" and not any(fits(found)[:2]):
             return None
 
         return found
-
-    @statement
-    def _find_unanswered(self) -> Any:
-        p = self.payment.c
-        return select(*(p[name] for name in NEEDED)).where(
-            p.order_id.in_(bindparam("the_order_ids", expanding=True)),
-            self.is_mine,
-            p.session_id.is_(None),
-        )
 
     def _claim(self, connection: Connection, known: _Known | None, row: Mapping[str, Any]) -> int:
         """Write the callback row, which only one of all deliveries can, and return its id.
@@ -216,9 +212,12 @@ class Recorder(Part):
         Raises `LostRaceError` if another delivery was faster.
         """
         if known is not None:
-            values = {name: row[name] for name in _ADOPTED} | {"the_id": known.id}
+            # What was unknown keeps its key and its time.
+            c = self.callback.c
+            adopt = update(self.callback).where(c.id == known.id, c.verdict == UNKNOWN)
+            values = {name: row[name] for name in _ADOPTED}
 
-            if connection.execute(self._adopt, values).rowcount != 1:
+            if connection.execute(adopt.values(values)).rowcount != 1:
                 raise LostRaceError
             return known.id
 
@@ -232,16 +231,6 @@ class Recorder(Part):
     @statement
     def _insert(self) -> Any:
         return insert(self.callback)
-
-    @statement
-    def _adopt(self) -> Any:
-        """Decide anew on a report that was unknown; what it was keeps its key and its time."""
-        c = self.callback.c
-        return (
-            update(self.callback)
-            .where(c.id == bindparam("the_id"), c.verdict == UNKNOWN)
-            .values({name: bindparam(name) for name in _ADOPTED})
-        )
 
     def _gives_up(self, report: Report, error: HandlerError, now: datetime) -> bool:
         """Keep that the handler has failed; return True if a person must look now.
@@ -270,29 +259,21 @@ class Recorder(Part):
         if found is None:
             return 0, now
         failures, since = found.handler_failures + 1, found.handler_failed_at or now
-        counted = {"handler_failures": failures, "handler_failed_at": since}
-        values = counted | {
-            "the_id": found.id,
+        p = self.payment.c
+        values = {
+            "handler_failures": failures,
+            "handler_failed_at": since,
             "handler_error": failure,
             # Spayon delivers a callback three times. After that only a status check can tell of a
             # payment whose answer was lost, or that has ended.
             "session_id": report.session_id,
             "due_at": now if found.session_id is None else found.due_at or now,
         }
+        failed = update(self.payment).where(p.id == found.id, p.status.not_in(BARRING))
 
         try:
-            connection.execute(self._write_failure, values)
+            connection.execute(failed.values(values))
         except IntegrityError as error:
             raise LostRaceError from error
 
         return failures, since
-
-    @statement
-    def _write_failure(self) -> Any:
-        p = self.payment.c
-        names = ("handler_failures", "handler_failed_at", "handler_error", "session_id", "due_at")
-        return (
-            update(self.payment)
-            .where(p.id == bindparam("the_id"), p.status.not_in(BARRING))
-            .values({name: bindparam(name) for name in names})
-        )

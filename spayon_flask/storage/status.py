@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..domain.handlers import Handlers
@@ -113,7 +113,9 @@ class StatusWriter(Part):
 
         # A payment session that nobody has paid makes way for one that was paid.
         if status == "paid" and found.held_order_id is None:
-            connection.execute(self._displace, {"the_order_id": found.order_id, **self.mine})
+            waits = self.payment.c.status == "pending"
+            displace = update(self.payment).where(*self._holds_order(found.order_id), waits)
+            connection.execute(displace.values(held_order_id=None))
 
         self._write(connection, found, values)
 
@@ -122,25 +124,14 @@ class StatusWriter(Part):
 
     def holder(self, connection: Connection, order_id: str) -> Any:
         """Return id and status of the payment that holds an order, or None."""
-        return connection.execute(
-            self._find_holder, {"the_order_id": order_id, **self.mine}
-        ).first()
-
-    @statement
-    def _holds_order(self) -> Any:
-        """The condition that a payment holds an order."""
-        return and_(self.is_mine, self.payment.c.held_order_id == bindparam("the_order_id"))
-
-    @statement
-    def _find_holder(self) -> Any:
         p = self.payment.c
-        return select(p.id, p.status, p.session_id).where(self._holds_order)
+        query = select(p.id, p.status, p.session_id).where(*self._holds_order(order_id))
+        return connection.execute(query).first()
 
-    @statement
-    def _displace(self) -> Any:
-        """Take the order from the payment that holds it, unless that one has been decided."""
-        waits = self.payment.c.status == "pending"
-        return update(self.payment).where(self._holds_order, waits).values(held_order_id=None)
+    def _holds_order(self, order_id: str) -> tuple[ColumnElement[bool], ...]:
+        """The conditions that a payment holds an order."""
+        p = self.payment.c
+        return (p.account == self.account, p.held_order_id == order_id)
 
     @statement
     def _write_status(self) -> Any:
@@ -201,18 +192,13 @@ class StatusWriter(Part):
 
     def _is_paid(self, connection: Connection, found: Any) -> bool:
         """Return True if a payment of the same order is paid."""
-        rows = connection.execute(self._lock_order, {"the_order_id": found.order_id, **self.mine})
-        return any(row.status == "paid" for row in rows)
-
-    @statement
-    def _lock_order(self) -> Any:
-        """All payments of an order. One that is becoming paid is waited for."""
         p = self.payment.c
-        return (
-            select(p.id, p.status)
-            .where(self.is_mine, p.order_id == bindparam("the_order_id"))
-            .with_for_update()
+        attempts = select(p.id, p.status).where(
+            p.account == self.account, p.order_id == found.order_id
         )
+        # One that is becoming paid is waited for.
+        rows = connection.execute(attempts.with_for_update())
+        return any(row.status == "paid" for row in rows)
 
 
 def _taken_over(found: Any, status: str, report: Report, now: datetime) -> dict[str, Any]:

@@ -18,12 +18,10 @@ from .status import StatusWriter
 from .transactions import Part, Source
 
 if TYPE_CHECKING:
+    from .decisions import Decisions
     from .inspection import Inspection
     from .ledger import Ledger
-    from .notes import Notes
     from .pruning import Pruning
-    from .reviews import Reviews
-    from .totals import Totals
 
 
 class Storage(Part):
@@ -51,11 +49,11 @@ class Storage(Part):
     # What only people use is imported at its first use: a worker that takes callbacks never does.
 
     @cached_property
-    def reviews(self) -> Reviews:
-        """What a person decides."""
-        from .reviews import Reviews  # noqa: PLC0415  on demand
+    def decisions(self) -> Decisions:
+        """What people decide and note."""
+        from .decisions import Decisions  # noqa: PLC0415  on demand
 
-        return Reviews(self.source, self._status, self.outbox, self.queries)
+        return Decisions(self.source, self._status, self.outbox, self.queries)
 
     @cached_property
     def inspection(self) -> Inspection:
@@ -66,24 +64,10 @@ class Storage(Part):
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Payments as the shop's people look for them."""
+        """Payments as the shop's people look for them, and what they add up to."""
         from .ledger import Ledger  # noqa: PLC0415  on demand
 
         return Ledger(self.source)
-
-    @cached_property
-    def totals(self) -> Totals:
-        """How many they are, and how much they make."""
-        from .totals import Totals  # noqa: PLC0415  on demand
-
-        return Totals(self.source)
-
-    @cached_property
-    def notes(self) -> Notes:
-        """What people write down beside the rows."""
-        from .notes import Notes  # noqa: PLC0415  on demand
-
-        return Notes(self.source)
 
     @cached_property
     def pruning(self) -> Pruning:

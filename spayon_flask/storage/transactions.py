@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Table,
-    and_,
     bindparam,
     inspect,
     update,
@@ -192,12 +191,6 @@ class Part:
         """The condition that a payment belongs to this account, of a statement given *mine*."""
         return self.payment.c.account == bindparam("the_account")
 
-    @statement
-    def is_present(self) -> ColumnElement[bool]:
-        """The condition that a payment belongs to this account and to the present gateway."""
-        gateway: Any = bindparam("the_gateway", self.source.gateway)
-        return and_(self.is_mine, self.payment.c.gateway == gateway)
-
     def waits_for_dispatcher(self, now: Any) -> Any:
         """Return the condition that a callback row is due to be handed over at *now*.
 
@@ -206,10 +199,11 @@ class Part:
         """
         return self.callback.c.dispatch_at <= now
 
-    @statement
-    def take_lock(self) -> Any:
-        """A statement that writes nothing, and by which SQLite locks the database for us."""
-        return update(self.payment).where(self.payment.c.id == -1).values(attempts=0)
+    def take_lock(self, connection: Connection) -> None:
+        """Lock the database if it is SQLite, which has no row locks: by a write of nothing."""
+        if connection.dialect.name == "sqlite":
+            nothing = update(self.payment).where(self.payment.c.id == -1)
+            connection.execute(nothing.values(attempts=0))
 
     @statement
     def _any_write(self) -> Any:

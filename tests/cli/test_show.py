@@ -5,7 +5,7 @@ import json
 import pytest
 
 from spayon_flask.simulator import Simulator
-from spayon_flask.storage.notes import HANDED_OVER
+from spayon_flask.storage.decisions import HANDED_OVER
 from tests.cli.conftest import Run
 from tests.reports import report
 from tests.shop import Shop

@@ -55,7 +55,7 @@ class Scene:
             state = self.shop.spayon.state
             payment = state.storage.queries.find(session_id=session_id)
             assert payment is not None
-            state.storage.reviews.settle(
+            state.storage.decisions.settle(
                 payment.id, accept=accept, by="Ani", because="seen", now=self.shop.clock()
             )
 

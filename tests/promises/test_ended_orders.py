@@ -129,7 +129,7 @@ class TestEndedOrders:
         any_shop.handled.clear()
 
         with any_shop.app.app_context():
-            any_shop.spayon.state.storage.reviews.settle(
+            any_shop.spayon.state.storage.decisions.settle(
                 any_shop.payment("S1").id,
                 accept=False,
                 by="Ani",

@@ -32,7 +32,7 @@ def _refuse_and_fail(status: str, _: object) -> None:
 
 def _settle(shop: Shop, *, accept: bool) -> None:
     with shop.app.app_context():
-        shop.spayon.state.storage.reviews.settle(
+        shop.spayon.state.storage.decisions.settle(
             shop.payment().id, accept=accept, by="Ani", because="seen", now=shop.clock()
         )
 

@@ -100,7 +100,7 @@ class TestOneWayIn:
                 storage = any_shop.spayon.state.storage
                 held_back = storage.queries.find(session_id="S2")
                 assert held_back is not None
-                storage.reviews.settle(
+                storage.decisions.settle(
                     held_back.id, accept=True, by="Ani", because="seen", now=any_shop.clock()
                 )
                 storage.schedule.expire_unanswered(unanswered, now=any_shop.clock())

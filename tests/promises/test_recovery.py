@@ -336,7 +336,7 @@ class TestLastLook:
         asking_shop.deliver(report(price="1"))
 
         with asking_shop.app.app_context():
-            asking_shop.spayon.state.storage.reviews.settle(
+            asking_shop.spayon.state.storage.decisions.settle(
                 asking_shop.payment().id,
                 accept=False,
                 by="Ani",

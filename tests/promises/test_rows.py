@@ -181,7 +181,7 @@ class TestPruning:
         # Of a payment that nobody knew, until somebody had looked.
         any_shop.deliver(report(first="yes"))
         with any_shop.app.app_context():
-            seen = any_shop.spayon.state.storage.notes.seen
+            seen = any_shop.spayon.state.storage.decisions.seen
             assert seen(any_shop.callbacks()[0].id, by="x", because="x", now=any_shop.clock())
 
         any_shop.clock.step(31 * 24 * 3600)

@@ -159,7 +159,7 @@ def _reconcile(shop: Shop, _: int) -> object:
 
 
 def _settle(shop: Shop, payment_id: int) -> object:
-    settle = shop.spayon.state.storage.reviews.settle
+    settle = shop.spayon.state.storage.decisions.settle
     return settle(payment_id, accept=True, by="Ani", because="seen", now=shop.clock())
 
 

@@ -133,7 +133,7 @@ class TestWorkOutside:
             # Meanwhile a person settles the review, at that very moment, and the queue is down.
             if len(given) == 1:
                 with twin.app.app_context():
-                    twin.spayon.state.storage.reviews.settle(
+                    twin.spayon.state.storage.decisions.settle(
                         twin.payment().id, accept=True, by="Ani", because="seen", now=twin.clock()
                     )
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from spayon_flask.domain.exports import grand_totals
 from spayon_flask.storage.ledger import Filter
-from spayon_flask.storage.totals import grand_totals
 from tests.reports import report
 from tests.staff.conftest import Desk
 
@@ -66,7 +66,7 @@ def _pay(desk: Desk, moment: datetime, number: int, *, day: str, sums: dict[str,
                 state = shop.spayon.state
                 payment = state.storage.queries.find(session_id=session_id)
                 assert payment is not None
-                state.storage.notes.refund(
+                state.storage.decisions.refund(
                     payment.id, amount=given_back, by="Ani", because="x", now=shop.clock()
                 )
 
@@ -120,7 +120,7 @@ def test_the_sums_are_those_of_a_ledger_that_the_test_keeps(any_desk: Desk) -> N
 
         with shop.app.app_context():
             wanted = Filter(paid_since=since, paid_until=until)
-            totals = shop.spayon.state.storage.totals.add_up(wanted)
+            totals = shop.spayon.state.storage.ledger.add_up(wanted)
 
         assert {each.currency: (each.amount, each.refunded) for each in grand_totals(totals)} == (
             expected

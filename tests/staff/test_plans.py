@@ -5,10 +5,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, inspect
 
 from tests.staff.conftest import Desk
-from tests.test_query_plans import _collected, _explain, _faults, _nodes
+from tests.test_query_plans import (
+    callback_row,
+    collected,
+    explain,
+    faults,
+    fill,
+    nodes,
+    payment_row,
+)
 
 #: Payments, one an hour; few of them are anything but paid.
 ROWS = 20_000
@@ -30,14 +37,14 @@ def test_every_statement_of_the_desk_goes_by_an_index(any_desk: Desk) -> None:
     with shop.app.app_context(), shop.db.engine.connect() as connection:
         _fill(any_desk, connection)
 
-        with _collected(shop) as executed:
+        with collected(shop) as executed:
             for page in PAGES:
                 assert any_desk.get(page).status_code == 200
 
         bad = {
             sql: plan
             for sql, parameters in executed.items()
-            if (plan := [each for each in _faults(connection, sql, parameters) if _is_bad(each)])
+            if (plan := [each for each in faults(connection, sql, parameters) if _is_bad(each)])
         }
 
     assert len(executed) >= 20
@@ -56,7 +63,7 @@ def test_postgresql_counts_and_adds_up_without_reading_a_row(any_desk: Desk, pag
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.exec_driver_sql("VACUUM ANALYZE spayon_payment, spayon_callback")
 
-        with _collected(shop) as executed:
+        with collected(shop) as executed:
             assert any_desk.get(page).status_code == 200
 
         scans = [
@@ -64,7 +71,7 @@ def test_postgresql_counts_and_adds_up_without_reading_a_row(any_desk: Desk, pag
             for sql, parameters in executed.items()
             # What waits is little: the rows that an outage has left.
             if not any(each in sql for each in ("dispatch_at", "attempts", "handler_failed_at"))
-            for node in _nodes(_explain(connection, sql, parameters)[0][0][0]["Plan"])
+            for node in nodes(explain(connection, sql, parameters)[0][0][0]["Plan"])
             if "Scan" in node["Node Type"]
         ]
 
@@ -81,11 +88,7 @@ def _is_bad(fault: str) -> bool:
 
 
 def _fill(desk: Desk, connection: Any) -> None:
-    shop = desk.shop
-    now = shop.clock()
-    payment, callback = (
-        inspect(model).local_table for model in (shop.spayon.Payment, shop.spayon.Callback)
-    )
+    now = desk.shop.clock()
     payments, callbacks = [], []
 
     for number in range(1, ROWS + 1):
@@ -93,46 +96,21 @@ def _fill(desk: Desk, connection: Any) -> None:
         status = {1: "review", 2: "pending", 3: "failed"}.get(number % 1000, "paid")
         paid = status in ("paid", "review")
         payments.append(
-            {
-                "account": "spayon",
-                "gateway": "127.0.0.1:9",
-                "order_id": f"A{number}",
+            payment_row(number, moment)
+            | {
                 "order_key": f"K{number}",
-                "held_order_id": f"A{number}",
-                "reference": f"reference-{number}",
-                "session_id": f"S{number}",
                 "status": status,
                 "review": "price_differs" if status == "review" else None,
-                "product_name": "Tea",
-                "price": Decimal(1000),
-                "currency": "AMD",
-                "superseded": False,
-                "attempts": 0,
-                "created_at": moment,
-                "updated_at": moment,
                 "paid_at": moment if paid else None,
                 "reported_price": Decimal(1000) if paid else None,
                 "reported_currency": "AMD" if paid else None,
+                "due_at": None,
             }
         )
+        verdict = "unknown" if number % 1000 == 7 else "applied"
         callbacks.append(
-            {
-                "account": "spayon",
-                "session_id": f"S{number}",
-                "status": "paid",
-                "source": "callback",
-                "verdict": "unknown" if number % 1000 == 7 else "applied",
-                "body": b"{}",
-                "received_at": moment,
-            }
+            callback_row(number, moment)
+            | {"status": "paid", "verdict": verdict, "dispatch_at": None}
         )
 
-    connection.execute(insert(payment), payments)
-    connection.execute(insert(callback), callbacks)
-    connection.commit()
-    analyze = "ANALYZE TABLE" if connection.dialect.name == "mysql" else "ANALYZE"
-
-    for table in (payment, callback):
-        connection.exec_driver_sql(f"{analyze} {table.name}")
-
-    connection.commit()
+    fill(connection, desk.shop, payments, callbacks)

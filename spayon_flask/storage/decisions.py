@@ -1,4 +1,4 @@
-"""Notes: what people write beside payments and reports; none of it moves money."""
+"""Decisions: what people decide about payments, and what they note beside payments and reports."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from sqlalchemy import Connection, select, update
 
 from ..domain.exports import amount_of
 from ..domain.money import plain
-from ..errors import ReviewError
-from .ledger import is_unknown
-from .transactions import Part, transaction
+from ..domain.transitions import APPLIED, BARRING, REVIEW, Transition
+from ..errors import NeedsReview, ReviewError
+from .models import PaymentMixin
+from .outbox import Leased, Outbox
+from .queries import Queries, is_unknown
+from .status import NEEDED, StatusWriter
+from .transactions import Part, Source, transaction
 
 #: What a note is about.
 REFUND, TAKEN_BACK, HANDED_OVER = "refund", "taken_back", "handed_over"
@@ -25,8 +29,105 @@ _MOST, _HAND_OVERS = 10, 10
 BETWEEN = timedelta(minutes=1)
 
 
-class Notes(Part):
-    """Keep which refunds were made in Spayon's panel, and what people did, each with a name."""
+class Decisions(Part):
+    """Move payments out of review; keep what people did, each with a name. No note moves money."""
+
+    def __init__(
+        self, source: Source, status: StatusWriter, outbox: Outbox, queries: Queries
+    ) -> None:
+        super().__init__(source)
+        self._status = status
+        self._outbox = outbox
+        self._queries = queries
+
+    def settle(
+        self, payment_id: int, *, accept: bool, by: str, because: str, now: datetime
+    ) -> PaymentMixin:
+        """Make a payment under review `paid` or else `failed`, and return it.
+
+        The handlers of the new status run once. Who decided, and why, is kept. Then the dispatcher
+        is given the callback rows again that the money guard held back. Raises `ReviewError` if the
+        payment is not under review, cannot become `paid`, or needs another review; and
+        `HandlerError`.
+        """
+        try:
+            again = self._settle(payment_id, accept, by, because, now)
+
+        except NeedsReview as doubt:
+            raise ReviewError(f"the payment stays under review: {doubt.reason}") from None
+
+        for leased in again:
+            self._outbox.hand_over_or_log(leased)
+
+        self._outbox.tell_status("paid" if accept else "failed", payment_id)
+        return self._queries.get(payment_id)
+
+    @transaction
+    def _settle(
+        self,
+        connection: Connection,
+        payment_id: int,
+        accept: bool,
+        by: str,
+        because: str,
+        now: datetime,
+    ) -> Sequence[Leased]:
+        p = self.payment.c
+        columns = [p[name] for name in (*NEEDED, "reviewed_by", "reviewed_at")]
+        query = select(*columns).where(p.id == payment_id, p.account == self.account)
+        found = connection.execute(query).first()
+
+        if found is None or found.status != "review":
+            raise ReviewError(f"this payment is not under review, it is {_standing(found)}")
+
+        if accept:
+            self._check_order(connection, found)
+
+        self.see_present(connection)
+
+        # First the callback rows, then the payment: the order in which a report locks them.
+        again = self._lease_again(connection, found.session_id, now)
+        person = {"reviewed_by": by, "reviewed_because": because, "reviewed_at": now}
+        connection.execute(update(self.payment).where(p.id == payment_id).values(person))
+        transition = Transition(APPLIED, "paid" if accept else "failed", found.review)
+        self._status.write(connection, found, transition, now=now)
+        return again
+
+    def _check_order(self, connection: Connection, found: Any) -> None:
+        holder = self._status.holder(connection, found.order_id)
+
+        if holder is None or holder.id == found.id or holder.status not in BARRING:
+            return
+
+        if holder.status == "paid":
+            raise ReviewError(
+                f"order {found.order_id} is paid already, by payment session "
+                f"{holder.session_id}: refund this one in Spayon's admin panel, then refuse it"
+            )
+
+        raise ReviewError(
+            f"another payment of order {found.order_id} is under review too, and holds the "
+            f"order: settle payment session {holder.session_id} first"
+        )
+
+    def _lease_again(
+        self, connection: Connection, session_id: str | None, now: datetime
+    ) -> Sequence[Leased]:
+        until = self._outbox.dispatch_at(now)
+
+        if until is None:
+            return []
+
+        c = self.callback.c
+        held_back = (c.account == self.account, c.session_id == session_id, c.verdict == REVIEW)
+        rows = connection.execute(select(c.id, c.dispatch_at).where(*held_back)).all()
+
+        # A hand-over that ends late knows its lease by this moment, so it must be another one.
+        while any(row.dispatch_at == until for row in rows):
+            until += timedelta(milliseconds=1)
+
+        connection.execute(update(self.callback).where(*held_back).values(dispatch_at=until))
+        return [Leased(row.id, until) for row in rows]
 
     @transaction
     def refund(
@@ -119,17 +220,10 @@ class Notes(Part):
         return bool(connection.execute(statement.values(values)).rowcount == 1)
 
     def _lock(self, connection: Connection, payment_id: int) -> Any:
-        # SQLite has no row locks: a write, even of nothing, takes the lock of the database.
-        if connection.dialect.name == "sqlite":
-            connection.execute(self.take_lock)
-
+        self.take_lock(connection)
         p = self.payment.c
-        query = (
-            select(self.payment)
-            .where(p.id == payment_id, p.account == self.account)
-            .with_for_update()
-        )
-        payment = connection.execute(query).first()
+        query = select(self.payment).where(p.id == payment_id, p.account == self.account)
+        payment = connection.execute(query.with_for_update()).first()
 
         if payment is None:
             raise ReviewError("there is no such payment")
@@ -190,3 +284,14 @@ def _note(
     note = {"what": what, "by": by, "at": now.isoformat()}
     note |= {"because": because} if because else {}
     return note if amount is None else note | {"amount": plain(amount)}
+
+
+def _standing(found: Any) -> str:
+    """Return how a payment stands that is not under review, and who has decided about it."""
+    if found is None:
+        return "gone"
+
+    if found.reviewed_at is None:
+        return str(found.status)
+
+    return f"{found.status}: {found.reviewed_by} decided on {found.reviewed_at:%Y-%m-%d %H:%M} UTC"
