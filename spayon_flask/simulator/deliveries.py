@@ -162,11 +162,6 @@ class Deliveries(Log[Delivery]):
         super().reset()
         self.origins, self.statuses = set(), set()
 
-    def by_session(self) -> dict[str, list[Delivery]]:
-        """Return the remembered deliveries of each session, oldest first."""
-        with self._lock:
-            return {session_id: list(found) for session_id, found in self._by_session.items()}
-
 
 class Writer:
     """Write deliveries and enter them into *deliveries*."""
