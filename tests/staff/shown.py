@@ -90,10 +90,9 @@ def _begin(shop: Shop, order_id: str, session_id: str, number: int, **values: ob
     fields: dict[str, object] = {"product_name": name, "price": Decimal(price)}
     shop.add_payment(session_id, order_id, **(fields | values))
 
-    with shop.app.app_context():
-        if shop.db.session.get(shop.orders, order_id) is None:
-            shop.db.session.add(shop.orders(id=order_id, price=price, currency="AMD"))
-            shop.db.session.commit()
+    # A payment that holds no order is the second one of its order.
+    if not values:
+        shop.add_order(order_id, price)
 
 
 def _tell(

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -37,11 +37,12 @@ PAID = (
     ("AMD", "unreadable", None),
 )
 
-Sums = dict[str, tuple[Decimal, Decimal]]
+#: What the test writes down of each payment: day, currency, price, and how much is given back.
+Book = list[tuple[str, str, Decimal, Decimal]]
 
 
-def _pay(desk: Desk, moment: datetime, number: int, *, day: str, sums: dict[str, Sums]) -> None:
-    """Let each of PAID be paid at *moment*, and write it down in *sums* by hand."""
+def _pay(desk: Desk, moment: datetime, number: int, book: Book) -> None:
+    """Let each of PAID be paid at *moment*, and write it down in *book* by hand."""
     shop = desk.shop
     shop.clock.now = moment.astimezone(ZoneInfo("UTC"))
 
@@ -50,34 +51,40 @@ def _pay(desk: Desk, moment: datetime, number: int, *, day: str, sums: dict[str,
         session_id, order_id = f"S{number}", f"A{number}"
         asked = price if price != "unreadable" else "1"
         shop.add_order(order_id, asked, currency)
-        shop.add_payment(session_id, order_id, price=Decimal(asked), currency=currency)
+        payment_id = shop.add_payment(session_id, order_id, price=Decimal(asked), currency=currency)
         told = {"price": price, "currency": currency, "orderId": order_id}
         stamp = f"{shop.clock.now:%Y-%m-%dT%H:%M:%S}.000Z"
         assert shop.deliver(report(session_id, updatedAt=stamp, **told)) == 200
 
-        if price == "unreadable":
-            continue
-
-        before, back = sums[day].get(currency, (Decimal(0), Decimal(0)))
-        sums[day][currency] = (before + Decimal(price), back + (given_back or 0))
+        if price != "unreadable":
+            book.append((f"{moment:%Y-%m-%d}", currency, Decimal(price), given_back or Decimal(0)))
 
         if given_back is not None:
             with shop.app.app_context():
-                state = shop.spayon.state
-                payment = state.storage.queries.find(session_id=session_id)
-                assert payment is not None
-                state.storage.decisions.refund(
-                    payment.id, amount=given_back, by="Ani", because="x", now=shop.clock()
+                shop.spayon.state.storage.decisions.refund(
+                    payment_id, amount=given_back, by="Ani", because="x", now=shop.clock()
                 )
+
+
+def _add_up(
+    entries: Iterable[tuple[str, Decimal, Decimal]],
+) -> dict[str, tuple[Decimal, Decimal]]:
+    sums: dict[str, tuple[Decimal, Decimal]] = {}
+
+    for currency, paid, back in entries:
+        before = sums.get(currency, (Decimal(0), Decimal(0)))
+        sums[currency] = (before[0] + paid, before[1] + back)
+
+    return sums
 
 
 def test_the_sums_are_those_of_a_ledger_that_the_test_keeps(any_desk: Desk) -> None:
     shop = any_desk.shop
     shop.configure(SPAYON_TIMEZONE="Europe/Berlin")
-    sums: dict[str, Sums] = defaultdict(dict)
+    book: Book = []
 
     for number, moment in enumerate(MOMENTS):
-        _pay(any_desk, moment, number * len(PAID), day=f"{moment:%Y-%m-%d}", sums=sums)
+        _pay(any_desk, moment, number * len(PAID), book)
 
     # A payment of another gateway is in no sum.
     now = shop.clock()
@@ -91,29 +98,19 @@ def test_the_sums_are_those_of_a_ledger_that_the_test_keeps(any_desk: Desk) -> N
         ("2026-10-25", "2026-10-25"),
         ("2026-11-01", "2026-11-30"),
     ):
-        expected: dict[str, tuple[Decimal, Decimal]] = {}
-
-        for day, of_day in sums.items():
-            if first <= day <= last:
-                for currency, (paid, back) in of_day.items():
-                    before = expected.get(currency, (Decimal(0), Decimal(0)))
-                    expected[currency] = (before[0] + paid, before[1] + back)
-
+        expected = _add_up(each[1:] for each in book if first <= each[0] <= last)
         text = any_desk.get(f"/export.csv?from={first}&to={last}").data.decode("utf-8-sig")
-        found: dict[str, tuple[Decimal, Decimal]] = {}
-        moments = []
+        rows = list(csv.DictReader(io.StringIO(text)))
+        readable = [
+            (each["Currency"], Decimal(each["Amount"]), Decimal(each["Given back"] or 0))
+            for each in rows
+            if each["Amount"]
+        ]
 
-        for row in csv.DictReader(io.StringIO(text)):
-            moments.append(row["Paid at (Europe/Berlin)"])
-
-            if row["Amount"]:
-                paid, back = found.get(row["Currency"], (Decimal(0), Decimal(0)))
-                given_back = Decimal(row["Given back"] or 0)
-                assert Decimal(row["Left"]) == Decimal(row["Amount"]) - given_back
-                found[row["Currency"]] = (paid + Decimal(row["Amount"]), back + given_back)
-
-        assert found == expected, (first, last)
-        assert all(first <= each[:10] <= last for each in moments)
+        assert _add_up(readable) == expected, (first, last)
+        left = [Decimal(each["Left"]) for each in rows if each["Amount"]]
+        assert left == [amount - given_back for _, amount, given_back in readable]
+        assert all(first <= each["Paid at (Europe/Berlin)"][:10] <= last for each in rows)
 
         since = datetime.fromisoformat(first).replace(tzinfo=BERLIN)
         until = datetime.fromisoformat(last).replace(tzinfo=BERLIN) + timedelta(days=1)
@@ -122,11 +119,10 @@ def test_the_sums_are_those_of_a_ledger_that_the_test_keeps(any_desk: Desk) -> N
             wanted = Filter(paid_since=since, paid_until=until)
             totals = shop.spayon.state.storage.ledger.add_up(wanted)
 
-        assert {each.currency: (each.amount, each.refunded) for each in grand_totals(totals)} == (
-            expected
-        )
+        grand = {each.currency: (each.amount, each.refunded) for each in grand_totals(totals)}
+        assert grand == expected
         arguments = ["spayon", "payments", "--totals", "--json"]
         period = ["--paid-since", since.isoformat(), "--paid-until", until.isoformat()]
         said = json.loads(shop.app.test_cli_runner().invoke(args=[*arguments, *period]).stdout)
-        assert sum(each["unreadable"] for each in said) == len(moments) // len(PAID)
-        assert sum(each["number"] for each in said) == len(moments)
+        assert sum(each["unreadable"] for each in said) == len(rows) // len(PAID)
+        assert sum(each["number"] for each in said) == len(rows)
