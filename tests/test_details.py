@@ -1,7 +1,7 @@
 """What a payer typed is handed to the shop with the payment, and kept nowhere by us."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ def payments(shop: Shop) -> list[Any]:
         return list(shop.db.session.scalars(shop.db.select(shop.spayon.Payment)))
 
 
-def test_what_the_payer_typed_is_handed_over_with_the_payment(
+def test_what_the_payer_typed_is_handed_over_with_the_payment_and_kept_by_the_shop_alone(
     any_shop: Shop, simulator: Simulator
 ) -> None:
     got = []
@@ -37,26 +37,18 @@ def test_what_the_payer_typed_is_handed_over_with_the_payment(
     @any_shop.spayon.on_details
     def keep(payment: Any, details: Mapping[str, str]) -> None:
         got.append((payment.id, payment.order_id, payment.status, dict(details)))
+        order = any_shop.db.session.get_one(any_shop.orders, payment.order_id)
+        order.paid_times = len(details["email"])
 
     assert pay(any_shop, **TYPED) == 303
 
     (payment,) = payments(any_shop)
     assert got == [(payment.id, "A1", "pending", TYPED)]
-    assert len(simulator.sessions.of_order("A1")) == 1
-
-
-def test_what_is_written_with_it_is_there_if_the_payment_is(
-    any_shop: Shop, simulator: Simulator
-) -> None:
-    @any_shop.spayon.on_details
-    def keep(payment: Any, details: Mapping[str, str]) -> None:
-        order = any_shop.db.session.get_one(any_shop.orders, payment.order_id)
-        order.paid_times = len(details["email"])
-
-    pay(any_shop, **TYPED)
-
     assert any_shop.paid_times() == len(TYPED["email"])
-    assert len(payments(any_shop)) == 1
+    assert len(simulator.sessions.of_order("A1")) == 1
+    columns = inspect(any_shop.spayon.Payment).column_attrs
+    kept = [str(getattr(payment, each.key)) for each in columns]
+    assert not [text for text in kept if "ani" in text.lower()]
 
 
 def test_if_it_fails_nothing_is_written_and_nothing_is_asked_of_spayon(
@@ -90,19 +82,18 @@ def test_a_database_error_that_quotes_it_reaches_no_log(
     assert "ani" not in caplog.text.lower()
 
 
-def test_a_function_that_commits_is_stopped(any_shop: Shop, simulator: Simulator) -> None:
-    @any_shop.spayon.on_details
-    def keep(_payment: Any, _details: Mapping[str, str]) -> None:
-        any_shop.db.session.commit()
-
-    assert pay(any_shop, **TYPED) == 503
-    assert payments(any_shop) == []
+async def later() -> None: ...
 
 
-def test_a_coroutine_is_a_failure(any_shop: Shop, simulator: Simulator) -> None:
-    async def later() -> None: ...
-
-    any_shop.spayon.on_details(lambda _payment, _details: later())
+@pytest.mark.parametrize(
+    "keep",
+    [lambda shop: shop.db.session.commit(), lambda _: later()],
+    ids=["commits", "returns a coroutine"],
+)
+def test_a_function_that_cannot_be_trusted_is_a_failure(
+    any_shop: Shop, simulator: Simulator, keep: Callable[[Shop], object]
+) -> None:
+    any_shop.spayon.on_details(lambda _payment, _details: keep(any_shop))
 
     assert pay(any_shop, **TYPED) == 503
     assert payments(any_shop) == []
@@ -132,17 +123,6 @@ def test_what_is_typed_next_for_the_same_session_is_handed_over_as_well(
         (payment.id, {"email": "stranger@example.com"}),
         (payment.id, {"email": "ani@example.com"}),
     ]
-
-
-def test_no_column_of_ours_holds_it(any_shop: Shop, simulator: Simulator) -> None:
-    any_shop.spayon.on_details(lambda _payment, _details: None)
-    pay(any_shop, **TYPED)
-
-    (payment,) = payments(any_shop)
-    columns = inspect(any_shop.spayon.Payment).column_attrs
-    kept = [str(getattr(payment, each.key)) for each in columns]
-
-    assert not [text for text in kept if "ani" in text.lower()]
 
 
 @pytest.fixture

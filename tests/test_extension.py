@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import DeclarativeBase
 
 from spayon_flask import ConfigError, Order, Spayon
 from tests.shop import CONFIG, Shop
@@ -14,10 +13,7 @@ from tests.shop import CONFIG, Shop
 
 @pytest.fixture
 def db() -> SQLAlchemy:
-    class Base(DeclarativeBase):
-        pass
-
-    return SQLAlchemy(model_class=Base)
+    return SQLAlchemy()
 
 
 def make_app(db: SQLAlchemy, *spayons: Spayon, **config: Any) -> Flask:
@@ -210,10 +206,7 @@ def test_an_app_that_matches_hosts_is_refused_with_the_way_out(db: SQLAlchemy) -
 
 
 def test_a_session_that_does_not_begin_by_itself_is_refused() -> None:
-    class Base(DeclarativeBase):
-        pass
-
-    db = SQLAlchemy(model_class=Base, session_options={"autobegin": False})
+    db = SQLAlchemy(session_options={"autobegin": False})
 
     with pytest.raises(ConfigError, match=r"autobegin=False.*remove the option"):
         make_app(db, Spayon(db))

@@ -14,7 +14,7 @@ from flask import Flask, abort
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import String
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
 from spayon_flask import HandlerError, Order, RegistrationError, Spayon
@@ -85,10 +85,7 @@ class Numbered:
     """A shop whose orders have integer keys, on a simulator in the same process."""
 
     def __init__(self, database_url: str) -> None:
-        class Base(DeclarativeBase):
-            pass
-
-        self.db = SQLAlchemy(model_class=Base)
+        self.db = SQLAlchemy()
         self.spayon = Spayon(self.db)
 
         class NumberedOrder(self.db.Model):  # type: ignore[name-defined,misc]  # made for each shop

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, g
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import DeclarativeBase
 
 from spayon_flask import ConfigError, Order, Spayon
 from spayon_flask.simulator import Simulator
@@ -24,10 +23,7 @@ class Mounted:
     """A shop whose blueprint *mount* puts somewhere, with a simulator in the same process."""
 
     def __init__(self, mount: Callable[[Flask, Spayon], object], **config: Any) -> None:
-        class Base(DeclarativeBase):
-            pass
-
-        self.db = SQLAlchemy(model_class=Base)
+        self.db = SQLAlchemy()
         self.spayon = Spayon(self.db)
         self.spayon.order_loader(lambda key: ORDER if key == "A1" else None)
         subdomains = config.pop("subdomain_matching", False)

@@ -59,8 +59,6 @@ def test_the_exact_bytes_are_kept() -> None:
         report(sessionId=" S1"),
         report(status=""),
         report(status=True),
-        b'{"sessionId": "S1", "status": "paid", "price": NaN}',
-        b'{"sessionId": "S1", "status": "paid", "price": -Infinity}',
         b'{"sessionId": "S1", "status": "paid", "status": "failed"}',
         b'{"sessionId": "S1", "status": "paid", "x": ' + b"[" * 30000 + b"]" * 30000 + b"}",
         '{"sessionId": "S1", "status": "paid"}'.encode("utf-16"),
@@ -89,10 +87,6 @@ def test_a_number_with_thousands_of_digits_is_merely_unreadable() -> None:
     assert Report.from_json(body).price is None
 
 
-def test_an_order_id_may_come_as_a_number() -> None:
-    assert Report.from_json(report(orderId=17)).order_id == "17"
-
-
 @pytest.mark.parametrize("declines", ["x", [1, None], {"a": 1}, [{"responseCode": ["05"]}], 5])
 def test_decline_reasons_of_another_shape_do_no_harm(declines: object) -> None:
     read = Report.from_json(report(status="failed", declineReasons=declines))
@@ -109,19 +103,19 @@ def test_decline_reasons_are_bounded_and_printable() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["2026-11-22T12:01:00.118Z", "2026-11-22T16:01:00.118+04:00"],
+    ("text", "read"),
+    [
+        ("2026-11-22T12:01:00.118Z", datetime(2026, 11, 22, 12, 1, 0, 118000, timezone.utc)),
+        ("2026-11-22T16:01:00.118+04:00", datetime(2026, 11, 22, 12, 1, 0, 118000, timezone.utc)),
+        ("2000-01-01T00:00:00.000Z", datetime(2000, 1, 1, tzinfo=timezone.utc)),
+        ("2099-12-31T23:59:59.000Z", datetime(2099, 12, 31, 23, 59, 59, tzinfo=timezone.utc)),
+    ],
 )
-def test_a_moment_is_read_in_utc(text: str) -> None:
+def test_a_moment_of_this_century_is_read_in_utc(text: str, read: datetime) -> None:
     moment = Report.from_json(report(updatedAt=text)).updated_at
 
-    assert moment == datetime(2026, 11, 22, 12, 1, 0, 118000, tzinfo=timezone.utc)
+    assert moment == read
     assert moment.tzinfo is timezone.utc
-
-
-@pytest.mark.parametrize("text", ["2000-01-01T00:00:00.000Z", "2099-12-31T23:59:59.000Z"])
-def test_a_moment_of_this_century_is_read(text: str) -> None:
-    assert Report.from_json(report(updatedAt=text)).updated_at is not None
 
 
 @pytest.mark.parametrize(

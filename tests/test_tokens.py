@@ -284,12 +284,12 @@ class TestSharedCache:
         def share_first(*args: Any, **options: Any) -> Any:
             # Another process has looked, asked and shared between our look and our lock.
             cache.add = adding  # type: ignore[method-assign]  # as it was
-            CachedToken(cache, "key").obtain(gateway, margin=lambda _: 0, wait=True)
+            CachedToken(cache, "key").obtain(gateway, wait=True)
             return cache.add(*args, **options)
 
         cache.add = share_first  # type: ignore[method-assign]  # a stand-in
 
-        token, _ = late.obtain(gateway, margin=lambda _: 0, wait=True) or ("", 0)
+        token, _ = late.obtain(gateway, wait=True) or ("", 0)
         assert token == "token-1"
         assert gateway.requests == 1
         assert not cache.has("key:lock")
@@ -367,7 +367,7 @@ def test_a_cache_that_does_not_answer_is_left_alone_for_a_minute(
     cached = CachedToken(cache, "key", clock=clock)
 
     def obtain() -> str:
-        return (cached.obtain(gateway, margin=lambda _: 0, wait=1.0) or ("", 0))[0]
+        return (cached.obtain(gateway, wait=1.0) or ("", 0))[0]
 
     assert [obtain(), obtain()] == ["token-1", "token-2"]
     cached.drop("token-2")

@@ -108,26 +108,18 @@ def test_the_money_guard_is_for_paid_alone(status: str) -> None:
     assert verdict("pending", status, price="1", currency="USD", orderId="A2").status == status
 
 
-def test_a_product_of_the_admin_panel_takes_its_price_from_spayon() -> None:
+def test_a_product_of_the_admin_panel_takes_its_price_from_spayon_and_needs_one() -> None:
     asked = payment(product_id=7, price=None, currency=None)
 
     assert decide(asked, Report.from_json(report(price="42"))) == Transition("applied", "paid")
-
-
-def test_a_product_of_the_admin_panel_still_needs_a_price() -> None:
-    asked = payment(product_id=7, price=None, currency=None)
-
     assert decide(asked, Report.from_json(report(price=None))).review == "price_missing"
 
 
-def test_a_payment_session_that_a_changed_order_left_behind_goes_to_review() -> None:
-    assert decide(payment(superseded=True), Report.from_json(report())).review == "superseded"
+def test_a_second_payment_and_one_for_what_the_order_no_longer_is_go_to_review() -> None:
+    said = Report.from_json(report())
 
-
-def test_a_second_payment_of_an_order_goes_to_review() -> None:
-    decision = decide(payment(), Report.from_json(report()), order_is_paid=True)
-
-    assert decision.review == "second_payment"
+    assert decide(payment(superseded=True), said).review == "superseded"
+    assert decide(payment(), said, order_is_paid=True).review == "second_payment"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,15 @@ PAUSE = 60.0
 _POLL_SECONDS = 0.05
 
 
+#: A token is renewed this many seconds before its end, or for the last tenth of a short life.
+RENEW_AHEAD = 300.0
+
+
+def margin(seconds: float) -> float:
+    """Return how long before its end a token is renewed that lives so many *seconds*."""
+    return min(RENEW_AHEAD, seconds / 10)
+
+
 class CachedToken:
     """The token under *key* of *cache*, which processes and hosts share.
 
@@ -47,23 +56,21 @@ class CachedToken:
         self,
         fetch: Callable[[], tuple[str, float]],
         *,
-        margin: Callable[[float], float],
         wait: float,
     ) -> tuple[str, float] | None:
         """Return the shared token and its remaining seconds, asked for by one process.
 
-        *fetch* returns a new one with its seconds, *margin* says how long before its end a token
-        is due for renewal. If another process is asking, it is waited for *wait* seconds; returns
-        None if that is 0.
+        *fetch* returns a new one with its seconds. If another process is asking, it is waited for
+        *wait* seconds; returns None if that is 0.
         """
         rounds = math.ceil(wait / _POLL_SECONDS) or 1
 
         for _ in range(rounds):
-            if (found := self._read(margin)) is not None:
+            if (found := self._read()) is not None:
                 return found
 
             if self._call("add", self._lock) is not False:
-                return self._fetch_and_share(fetch, margin)
+                return self._fetch_and_share(fetch)
 
             if wait:
                 time.sleep(_POLL_SECONDS)
@@ -77,12 +84,10 @@ class CachedToken:
         if isinstance(entry, list) and entry and entry[0] == access_token:
             self._call("delete", lambda: self._cache.delete(self._key))
 
-    def _fetch_and_share(
-        self, fetch: Callable[[], tuple[str, float]], margin: Callable[[float], float]
-    ) -> tuple[str, float]:
+    def _fetch_and_share(self, fetch: Callable[[], tuple[str, float]]) -> tuple[str, float]:
         try:
             # Another process may have shared its token after we looked, and left the lock since.
-            if (found := self._read(margin)) is not None:
+            if (found := self._read()) is not None:
                 return found
 
             access_token, seconds = fetch()
@@ -100,7 +105,7 @@ class CachedToken:
         finally:
             self._call("delete", lambda: self._cache.delete(self._lock_key))
 
-    def _read(self, margin: Callable[[float], float]) -> tuple[str, float] | None:
+    def _read(self) -> tuple[str, float] | None:
         entry = _hidden(self._call("get", lambda: self._cache.get(self._key)))
 
         try:

@@ -14,12 +14,9 @@ from typing import Any, NamedTuple
 
 from ..domain.redaction import Hidden
 from ..errors import GatewayError, GatewayUnavailableError
-from .token_cache import LOCK_SECONDS, CachedToken
+from .token_cache import LOCK_SECONDS, CachedToken, margin
 
 logger = logging.getLogger(__name__)
-
-#: A token is renewed this many seconds before its end, or for the last tenth of a short life.
-RENEW_AHEAD = 300.0
 
 #: After a failed renewal the valid token serves this many seconds before the next one.
 RETRY_AFTER = 10.0
@@ -155,7 +152,7 @@ class TokenService:
                 token, seconds = fetch()
 
             else:
-                found = self._shared.obtain(fetch, margin=_margin, wait=wait)
+                found = self._shared.obtain(fetch, wait=wait)
 
                 if found is None and held is not None:
                     return self._postpone(held, seconds=1.0)
@@ -173,7 +170,7 @@ class TokenService:
         now = self._clock()
 
         with self._changing:
-            held = _Held(Hidden(token), now + seconds - _margin(seconds), now + seconds)
+            held = _Held(Hidden(token), now + seconds - margin(seconds), now + seconds)
             self._held = held
 
         return held.access_token
@@ -188,10 +185,6 @@ class TokenService:
     def _reset_locks(self) -> None:
         self._fetching = threading.Lock()
         self._changing = threading.Lock()
-
-
-def _margin(seconds: float) -> float:
-    return min(RENEW_AHEAD, seconds / 10)
 
 
 #: Those of this process. A hook for each of them would outlive it: there is no way to remove one.

@@ -44,7 +44,8 @@ class _Line:
     def add(self, turn: int, *registered: Any) -> None:
         """Keep what was *registered*, and of the earlier turns the last one."""
         if turn not in self.turns:
-            self.turns = {**dict([*self.turns.items()][-1:]), turn: []}
+            last = list(self.turns.items())[-1:]
+            self.turns = dict(last) | {turn: []}
 
         self.turns[turn].append(registered)
 

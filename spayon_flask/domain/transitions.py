@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from .orders import CONTROL_CHARACTERS, MAX_TEXT_LENGTH, Order, names_order
 from .reports import Report
@@ -43,25 +42,6 @@ BARRING = ("paid", "review")
 CREATION_LIMIT = timedelta(seconds=30)
 
 
-class Asked(Protocol):
-    """What the state machine needs to know of a payment."""
-
-    @property
-    def status(self) -> str: ...
-    @property
-    def order_id(self) -> str: ...
-    @property
-    def reference(self) -> str: ...
-    @property
-    def product_id(self) -> int | None: ...
-    @property
-    def price(self) -> Decimal | None: ...
-    @property
-    def currency(self) -> str | None: ...
-    @property
-    def superseded(self) -> bool: ...
-
-
 class Transition(NamedTuple):
     """The *verdict* on a report. *status* is the payment's new status, or None if it stays.
 
@@ -73,7 +53,7 @@ class Transition(NamedTuple):
     review: str | None = None
 
 
-def decide(payment: Asked, report: Report, *, order_is_paid: bool = False) -> Transition:
+def decide(payment: Any, report: Report, *, order_is_paid: bool = False) -> Transition:
     """Return what *report* does to *payment*.
 
     *order_is_paid* tells if another payment of the same order is paid or under review.
@@ -128,7 +108,7 @@ def can_be_paid(payment: Any, now: datetime) -> bool:
     )
 
 
-def _doubt(payment: Asked, report: Report, *, order_is_paid: bool) -> str | None:
+def _doubt(payment: Any, report: Report, *, order_is_paid: bool) -> str | None:
     """Return why a person must look at this `paid`, or None."""
     if order_is_paid:
         return "second_payment"
