@@ -1,5 +1,6 @@
 """A shop that does nothing but remember the callbacks it was sent."""
 
+import json
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class Shop:
 
         self.gate.wait(5)
         return Response(b"ok", self.code, self.headers)(environ, start_response)
+
+    def told(self, field: str) -> list[Any]:
+        """Return what each callback said in *field*."""
+        return [json.loads(received.body)[field] for received in self.received]
 
     def hold_until(self, count: int) -> None:
         """Answer nobody until *count* POSTs have arrived."""

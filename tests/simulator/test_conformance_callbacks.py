@@ -51,7 +51,7 @@ def test_a_failed_session_carries_a_reason_for_each_declined_attempt(scene: Scen
     scene.sim.attempt(scene.session.id, scene.sim.card("14"))
     scene.sim.decline(scene.session.id, "1A")
 
-    first, second = json.loads(scene.shop.received[0].body)["declineReasons"]
+    first, second = scene.shop.told("declineReasons")[0]
     assert first["responseCode"] == "14"
     assert second["responseCode"] == "1A"
     assert second["responseReasonEn"] == "3D-Secure authentication failed"
@@ -77,7 +77,7 @@ def test_a_session_expires_after_15_minutes(scene: Scene) -> None:
 
     scene.sim.clock.step(1)
     assert scene.api.status(scene.session.id).json["status"] == "expired"
-    assert json.loads(scene.shop.received[0].body)["status"] == "expired"
+    assert scene.shop.told("status")[0] == "expired"
 
 
 def test_a_paid_session_does_not_expire(scene: Scene) -> None:

@@ -22,11 +22,6 @@ def signature(body: bytes, secret: str = "simulator-callback-secret") -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def orders(shop: Shop) -> list[str]:
-    """Return the orders that the shop was told of, in order."""
-    return [json.loads(received.body)["orderId"] for received in shop.received]
-
-
 def new_session(api: Bare, shop: Shop, order_id: str) -> str:
     """Create one more session whose callbacks go to the shop."""
     created = api.create(order_id=order_id, callback_url=f"{shop.url}/callback").json
@@ -91,7 +86,7 @@ def test_held_callbacks_are_released_in_the_order_wanted(
 
         assert shop.received == []
         sim.release(order)
-        told.append("".join(orders(shop)))
+        told.append("".join(shop.told("orderId")))
 
     assert told[:2] == ["ABCDEFGH", "HGFEDCBA"]
     assert told[2] == told[3]

@@ -118,8 +118,7 @@ def test_a_status_that_nobody_knows_comes_before_the_true_one(scene: Scene) -> N
 
     scene.sim.fault("callback_unknown_status")
     scene.pay()
-    told = [json.loads(received.body)["status"] for received in scene.shop.received]
-    assert told == [UNKNOWN_STATUS, "paid"]
+    assert scene.shop.told("status") == [UNKNOWN_STATUS, "paid"]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +167,7 @@ def test_a_fault_can_strike_one_order_only(sim: Simulator, api: Bare, shop: Shop
     for session_id in ids:
         sim.pay(session_id)
 
-    assert [json.loads(received.body)["orderId"] for received in shop.received] == ["A"]
+    assert shop.told("orderId") == ["A"]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -189,8 +188,7 @@ def test_every_callback_comes_twice_and_reversed(sim: Simulator, api: Bare, shop
         sim.pay(created["session_id"], wait=False)
         sim.settle()
 
-    told = "".join(json.loads(received.body)["orderId"] for received in shop.received)
-    assert told == "BBAADDCC"
+    assert "".join(shop.told("orderId")) == "BBAADDCC"
 
 
 def test_a_token_can_be_odd(sim: Simulator, stranger: Bare) -> None:
@@ -235,7 +233,7 @@ def test_a_reordered_callback_comes_after_the_next_one(scene: Scene) -> None:
     scene.sim.pay(other)
     scene.sim.settle()
 
-    assert [json.loads(one.body)["orderId"] for one in scene.shop.received] == ["B", "A-1"]
+    assert scene.shop.told("orderId") == ["B", "A-1"]
 
 
 @pytest.mark.parametrize("status", ["paid", "failed", "expired"])
