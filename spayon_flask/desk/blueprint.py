@@ -12,7 +12,7 @@ from ..errors import UnknownVendorError
 from ..state import Accounts, AppState
 from ..urls import vendor_in_address
 from ..views import LastResortBlueprint
-from ..views.forms import before_first_request
+from ..views.blueprint import before_first_request
 from ..views.pages import surviving
 from . import books, decisions, payments
 from .desk import Allowed, Desk, Door, SorryError, Who
@@ -78,9 +78,8 @@ def create_staff(
         blueprint.url_defaults(lambda _, values: values.setdefault("vendor", vendor_in_address()))
 
     def add(rule: str, endpoint: str, view: View, methods: Sequence[str] = _READ) -> None:
-        def show(**arguments: object) -> ResponseReturnValue:
+        def show(state: AppState, **arguments: object) -> ResponseReturnValue:
             arguments.pop("vendor", None)
-            state = current()
             # What we do must not be mixed with what the shop did before our view: who was seen
             # last, say.
             state.storage.commit_earlier_work()

@@ -23,8 +23,14 @@ from ..errors import RegistrationError
 from ..state import AppState
 from ..storage.ledger import Filter
 from ..urls import vendor_in_address
-from ..views.forms import csrf_protect, has_good_token, is_foreign
-from ..views.pages import page_language, price_of, render
+from ..views.pages import (
+    csrf_protect,
+    has_good_token,
+    is_foreign,
+    page_language,
+    price_of,
+    render,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -16,23 +17,21 @@ from flask import (
     current_app,
     has_request_context,
     request,
+    request_started,
 )
 from flask.blueprints import BlueprintSetupState
-from jinja2 import BaseLoader, DictLoader, Environment, TemplateNotFound, TemplateSyntaxError
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, TemplateSyntaxError
 
 from ..domain.orders import is_link
 from ..errors import ConfigError
 from ..state import Current
 from .callback import create_callback
 from .checkout import create_checkout
-from .forms import before_first_request
-from .pages import page_language, protect_pages
+from .pages import page_language
 from .payment_pages import create_cancel_page, create_return_page
 
 #: The parts of our own rules, which belong to one page each. Our views ignore all other parts.
 _OURS = ("order_id", "reference", "filename")
-
-_TEMPLATE = "spayon/return.html"
 
 
 def create_blueprint(name: str, current: Current) -> Blueprint:
@@ -83,8 +82,42 @@ def create_blueprint(name: str, current: Current) -> Blueprint:
 
     before_first_request(blueprint, exempt)
     _complete_links(blueprint)
-    protect_pages(blueprint)
+    _protect_pages(blueprint)
     return blueprint
+
+
+def before_first_request(blueprint: Blueprint, act: Callable[[Flask], None]) -> None:
+    """Have *act* called once for each app that *blueprint* is registered in, at its first request.
+
+    Not at registration, since the app may set up its extensions later. From the first request on
+    Flask forbids that; and the signal comes before the extensions check that very request.
+    """
+
+    @blueprint.record
+    def wait(state: BlueprintSetupState) -> None:
+        def act_now(app: Flask, **_: Any) -> None:
+            act(app)
+            # Afterwards, so that a request beside this one is checked only after this.
+            request_started.disconnect(act_now)
+
+        request_started.connect(act_now, state.app, weak=False)
+
+
+def _protect_pages(blueprint: Blueprint) -> None:
+    """Have each answer of *blueprint* tell browsers what to keep, to guess and to frame: nothing.
+
+    A header that the shop has set, by `after_request` of the blueprint or of the app, is kept.
+    """
+
+    @blueprint.after_request
+    def protect(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+
+        if not (request.endpoint or "").endswith(".static"):
+            response.headers.setdefault("Cache-Control", "no-store")
+            response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
+
+        return response
 
 
 def _check_prefix() -> None:
@@ -108,39 +141,21 @@ class LastResortBlueprint(Blueprint):
         return super().send_static_file(filename)
 
     @cached_property
-    def jinja_loader(self) -> BaseLoader | None:
+    def jinja_loader(self) -> BaseLoader:
         """The loader that Flask asks for templates."""
-        own = super().jinja_loader
-        return None if own is None else _LastResort(own)
+        return _LastResort([FileSystemLoader(Path(self.root_path) / "templates")])
 
 
-class _LastResort(BaseLoader):
-    """Load a template by another blueprint's loader of *environment.app*, or else by *own*."""
-
-    def __init__(self, own: BaseLoader) -> None:
-        self._own = own
+class _LastResort(ChoiceLoader):
+    """Load a template by the loaders of the other blueprints of the app, or else by ours."""
 
     def get_source(
         self, environment: Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         app: Flask = environment.app  # type: ignore[attr-defined]  # Flask's Environment has it
-
-        for blueprint in app.iter_blueprints():
-            loader = blueprint.jinja_loader
-
-            if loader is None or isinstance(loader, _LastResort):
-                continue
-
-            try:
-                return loader.get_source(environment, template)
-
-            except TemplateNotFound:
-                continue
-
-        return self._own.get_source(environment, template)
-
-    def list_templates(self) -> list[str]:
-        return self._own.list_templates()
+        loaders = [blueprint.jinja_loader for blueprint in app.iter_blueprints()]
+        theirs = [each for each in loaders if each and not isinstance(each, _LastResort)]
+        return ChoiceLoader([*theirs, *self.loaders]).get_source(environment, template)
 
 
 def _complete_links(blueprint: Blueprint) -> None:
@@ -171,17 +186,13 @@ def _check_jinja(state: BlueprintSetupState) -> None:
 
     Either its signs are others, or what a payer types would become part of the page.
     """
-    probe = DictLoader({_TEMPLATE: "{# #}{% if true %}{{ '<' }}{% endif %}"})
     # If the app has none yet: to make the app's own would keep the app from changing its options.
     options = {"autoescape": state.app.select_jinja_autoescape, **state.app.jinja_options}
     environment = vars(state.app).get("jinja_env") or Environment(**options)  # noqa: S701  the app's
-    environment = environment.overlay(loader=probe, bytecode_cache=None)
+    shown = ""
 
-    try:
-        shown = environment.get_template(_TEMPLATE).render()
-
-    except TemplateSyntaxError:
-        shown = ""
+    with suppress(TemplateSyntaxError):
+        shown = environment.from_string("{# #}{% if true %}{{ '<' }}{% endif %}").render()
 
     if shown != "&lt;":
         raise ConfigError(

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue, RouteCallable
-from werkzeug.exceptions import HTTPException
 
-from ..domain.handlers import load_order
+from .. import errors
 from ..domain.languages import Language
-from ..domain.orders import Order
+from ..domain.orders import MAX_TEXT_LENGTH, Order, has_control_characters
 from ..domain.redaction import HiddenDict
-from ..errors import (
-    AuthenticationError,
-    ConfigError,
-    GatewayError,
-    GatewayUnavailableError,
-    OrderNotPayableError,
-    RequestRefusedError,
-    StillCreatingError,
-)
 from ..state import AppState, Current
-from ..storage.database_errors import database_trouble, is_about_value
-from .forms import Field, has_good_token, is_foreign, is_own, not_accepted, read_fields
-from .pages import (
-    chosen_by_shop,
-    lines_of,
-    page_language,
-    price_of,
-    render,
-    render_error,
-    return_url,
-    surviving,
-)
+from ..storage.database_errors import database_trouble
+from . import pages
 from .standing import OrderState, Standing, standing_of_order
 
 logger = logging.getLogger(__name__)
@@ -45,6 +27,10 @@ ABOUT_FIELDS = (400, 422)
 
 #: A field of a form that is shown again, since its token was refused.
 AGAIN = "spayon_again"
+
+# As the browsers' own check of type="email", which the payer may not have.
+# Compiled when it is first used: a worker that only takes callbacks never does.
+_EMAIL = r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+"
 
 #: What a browser asks for if it does not ask for a page.
 _NO_PAGE = ("style", "script", "image", "font")
@@ -56,202 +42,248 @@ RELOAD = 3
 def create_checkout(current: Current) -> RouteCallable:
     """Return the view that shows an order, and sends the payer to Spayon."""
 
-    def checkout(order_id: str, **_: object) -> ResponseReturnValue:
+    def checkout(state: AppState, order_id: str, **_: object) -> ResponseReturnValue:
         """Show what is bought (GET); create or reuse the payment session, and go there (POST)."""
-        state = current()
-
         # A relative link in the shop's frame leads here: no order has a stylesheet.
         if request.headers.get("Sec-Fetch-Dest") in _NO_PAGE:
-            return render_error(state, "unknown_order", 404)
+            return pages.render_error(state, "unknown_order", 404)
 
-        try:
-            order = load_order(state.handlers, order_id)
-
-        except HTTPException:
-            # What the loader says with `abort`, to a payer who may not see the order, say.
-            raise
-
-        except Exception as error:  # noqa: BLE001  whatever a loader raises; it is logged
-            return _refuse(state, order_id, error)
+        order = pages.load(state, order_id)
 
         if order is None:
-            return render_error(state, "unknown_order", 404)
+            return pages.render_error(state, "unknown_order", 404)
 
         # What the loader or a `before_request` wrote stays, also if nobody presses the button.
         state.storage.commit_earlier_work()
-        language = page_language(state, order.language)
+        page = _Page(state, order, pages.page_language(state, order.language))
+        return page.take_form() if request.method == "POST" else page.show(page.fields())
 
-        if request.method == "POST":
-            return _take_form(state, order, language)
+    def away(state: AppState, values: dict[str, Any]) -> Response:
+        return pages.misconfigured(state, values["order_id"])
 
-        return _show(state, order, language, read_fields(state, order, language))
-
-    def unreadable(state: AppState, values: dict[str, Any]) -> Response:
-        here = url_for(".checkout", order_id=values["order_id"])
-        return render_error(state, "misconfigured", 503, here)
-
-    return surviving(current, checkout, unreadable)
+    return pages.surviving(current, checkout, away)
 
 
-def _refuse(state: AppState, key: str, error: Exception) -> ResponseReturnValue:
-    """Return the page for an order that could not be loaded, and log why."""
-    # A statement that failed leaves a transaction in which nothing more works.
-    state.storage.queries.look_again()
-    ids = {"account": state.name, "order_key": key}
+class Field(NamedTuple):
+    """A form field: its texts, what the payer typed, and what is wrong with that, if anything.
 
-    if is_about_value(error, key):
-        logger.info("no order has such a key: %s", type(error).__name__, extra=ids)
-        return render_error(state, "unknown_order", 404)
-
-    logger.error("the order could not be loaded: %s", error, extra=ids, exc_info=error)
-    return render_error(state, "misconfigured", 503, url_for(".checkout", order_id=key))
-
-
-def _show(
-    state: AppState,
-    order: Order,
-    language: Language,
-    fields: list[Field],
-    status_code: int = 200,
-    *,
-    stale: bool = False,
-) -> ResponseReturnValue:
-    """Return the checkout page; *stale* is true if a form was not taken, and has to be sent again.
-
-    Whoever guesses the number of an order that is paid or under review learns just that.
+    None is required, since it is unknown what Spayon refuses to do without.
     """
-    standing = standing_of_order(state, order.order_id)
-    word = _word(state, order, standing)
-    other = standing.other
-    is_guarded = order.key == order.order_id and word in ("paid", "review")
 
-    if word == "resume" and "go" in request.args and request.method == "GET":
-        return redirect(other.session_url, 303)
+    name: str
+    label: str
+    hint: str
+    type: str
+    autocomplete: str
+    inputmode: str
+    value: str = ""
+    error: str | None = None
 
-    if is_guarded:
-        order, other = replace(order, url=None, thanks_url=None, lines=()), None
+    def __repr__(self) -> str:
+        return f"Field({self.name!r})"
 
-    # Why the last try failed, for somebody who is about to try again.
-    failed = standing.payment if word == "payable" and not is_guarded else None
-
-    return render(
-        state,
-        "checkout.html",
-        language,
-        status_code,
-        state=word,
-        stale=stale,
-        again=AGAIN,
-        guarded=is_guarded,
-        certainty=standing.certainty.value,
-        refused=standing.state is OrderState.REFUSED,
-        order=order,
-        order_id=order.order_id,
-        order_url=order.url,
-        closed=order.closed,
-        tells_shop=bool(state.handlers.details),
-        declines=language.declines(failed.decline_reasons or []) if failed else [],
-        lines=lines_of(order, language),
-        price=price_of(order, language),
-        payment=other,
-        fields=fields,
-        return_url=other and other.session_id and return_url(other),
-    )
+    def __sentry_repr__(self) -> str:
+        return repr(self)
 
 
-def _word(state: AppState, order: Order, standing: Standing) -> str:
-    """Return the word for the template: whether the order can be paid, and by which session."""
-    if standing.state is OrderState.ELSEWHERE:
-        return "paid"
+class _Page(NamedTuple):
+    """The checkout page of *order*."""
 
-    if standing.state is OrderState.REVIEW:
-        return "review"
+    state: AppState
+    order: Order
+    language: Language
 
-    if order.closed is not None:
-        return "closed"
+    def fields(self, form: Mapping[str, str] | None = None) -> list[Field]:
+        """Return a field for each detail that the order lacks, filled from *form* if there is one.
 
-    payment = standing.other
+        None if the shop has set ASK_DETAILS to false.
+        """
+        if not self.state.settings.ask_details:
+            return []
 
-    if payment is None or payment.session_url is None or payment.held_order_id is None:
-        return "payable"
+        _ = self.language.gettext
+        passed_on = _("It is passed on to Spayon.")
+        # Without a function for it the shop keeps nothing of what was typed.
+        reached = _("So that you can be reached about this payment. It is passed on to Spayon.")
+        hint = reached if self.state.handlers.details else passed_on
+        fields = (
+            Field("email", _("Email"), hint, "email", "email", "email"),
+            Field("full_name", _("Full name"), passed_on, "text", "name", "text"),
+        )
+        wanted = [each for each in fields if getattr(self.order, each.name) is None]
+        return wanted if form is None else [self._filled(each, form) for each in wanted]
 
-    alive = state.clock() < payment.expires_at
-    return "resume" if order.is_asked_by(payment) and alive else "payable"
+    def _filled(self, field: Field, form: Mapping[str, str]) -> Field:
+        _ = self.language.gettext
+        value = form.get(field.name, "").strip()
+        error = None
 
+        if has_control_characters(value):
+            # What cannot be shown again is not worth keeping.
+            value, error = "", _("Please shorten this, and write it in one line.")
 
-def _take_form(state: AppState, order: Order, language: Language) -> ResponseReturnValue:
-    """Go on to Spayon, if this form came from a page of ours just now; else show the form again."""
-    public_url = state.settings.public_url
+        elif len(value) > MAX_TEXT_LENGTH:
+            error = _("Please shorten this, and write it in one line.")
 
-    # What another site has filled in is not what this payer typed.
-    if is_foreign(public_url):
-        return _show(state, order, language, read_fields(state, order, language), 403, stale=True)
+        elif value and field.name == "email" and not re.fullmatch(_EMAIL, value):
+            error = _("Please write an email address such as name@example.com.")
 
-    fields = read_fields(state, order, language, request.form)
+        return field._replace(value=value[: MAX_TEXT_LENGTH * 2], error=error)
 
-    # A browser without cookies never has a good token: its own word is enough the second time.
-    if not (has_good_token() or (AGAIN in request.form and is_own(public_url))):
-        return _show(state, order, language, fields, 400, stale=True)
+    def _not_accepted(self, fields: list[Field]) -> list[Field]:
+        """Return *fields* after Spayon has refused the order.
 
-    if any(field.error for field in fields):
-        return _show(state, order, language, fields, 422)
+        What was typed may be the reason; if nothing was, Spayon may insist on it.
+        """
+        _ = self.language.gettext
+        typed = [field for field in fields if field.value]
+        error = _("Spayon did not accept these details. Please correct this, or leave it empty.")
 
-    return _pay(state, order, language, fields)
+        if not typed:
+            error = _("Spayon did not accept the order without this. Please fill it in.")
 
+        to_blame = typed or fields
+        return [each._replace(error=error) if each in to_blame else each for each in fields]
 
-def _pay(
-    state: AppState, order: Order, language: Language, fields: list[Field]
-) -> ResponseReturnValue:
-    """Lead to the payment session of *order*; *fields* have what the payer typed."""
-    details = HiddenDict({field.name: field.value for field in fields if field.value})
-    typed = HiddenDict(details)
+    def show(
+        self, fields: list[Field], status_code: int = 200, *, stale: bool = False
+    ) -> ResponseReturnValue:
+        """Return the page; *stale* is true if a form was not taken, and has to be sent again.
 
-    # The hosted page speaks as this page did, unless the shop has decided on one for all payers.
-    if order.language is None and (state.settings.language is None or chosen_by_shop(state)):
-        typed["language"] = language.code
+        Whoever guesses the number of an order that is paid or under review learns just that.
+        """
+        state, order, language = self
+        standing = standing_of_order(state, order.order_id)
+        word, other = self._word(standing), standing.other
+        is_guarded = order.key == order.order_id and word in ("paid", "review")
 
-    here = url_for(".checkout", order_id=order.key)
-    ids = {"account": state.name, "order_id": order.order_id}
+        if word == "resume" and "go" in request.args and request.method == "GET":
+            return redirect(other.session_url, 303)
 
-    # The shop's function for the language may have written.
-    state.storage.commit_earlier_work()
+        if is_guarded:
+            order, other = replace(order, url=None, thanks_url=None, lines=()), None
 
-    try:
-        payment = state.checkout.start(replace(order, **typed), details)
+        # Why the last try failed, for somebody who is about to try again.
+        reasons = standing.payment.decline_reasons if standing.payment else None
 
-    except OrderNotPayableError as error:
-        # Whoever has guessed a number is not told by which payment its order was paid.
-        if error.payment is None or error.payment.session_id is None or order.key == order.order_id:
-            return redirect(here, 303)
+        return pages.render(
+            state,
+            "checkout.html",
+            language,
+            status_code,
+            state=word,
+            stale=stale,
+            guarded=is_guarded,
+            refused=standing.state is OrderState.REFUSED,
+            order=order,
+            order_id=order.order_id,
+            order_url=order.url,
+            closed=order.closed,
+            tells_shop=bool(state.handlers.details),
+            declines=language.declines(reasons or []) if word == "payable" else [],
+            lines=pages.lines_of(order, language),
+            price=pages.price_of(order, language),
+            payment=other,
+            fields=fields,
+            return_url=pages.return_url(other),
+        )
 
-        return redirect(return_url(error.payment), 303)
+    def _word(self, standing: Standing) -> str:
+        """Return the word for the template: whether the order can be paid, by which session."""
+        if standing.state is OrderState.ELSEWHERE:
+            return "paid"
 
-    except StillCreatingError:
-        # A GET goes on to the payment session, once there is one.
-        again = url_for(".checkout", order_id=order.key, go="on")
-        return render_error(state, "still_creating", 503, again, order, reload_after=RELOAD)
+        if standing.state is OrderState.REVIEW:
+            return "review"
 
-    except GatewayUnavailableError as error:
-        logger.warning("checkout failed: %s", error, extra=ids)
-        return render_error(state, "gateway_unavailable", 503, here, order, typed=details)
+        if self.order.closed is not None:
+            return "closed"
 
-    except (ConfigError, GatewayError) as error:
-        logger.error("checkout failed: %s", error, extra=ids)  # noqa: TRY400  no bug of ours
+        payment = standing.other
 
-        # All else is the same for every payer: it is what this one typed, or left out.
-        if fields and isinstance(error, RequestRefusedError) and error.status_code in ABOUT_FIELDS:
-            return _show(state, order, language, not_accepted(fields, language), 422)
+        if payment is None or payment.session_url is None or payment.held_order_id is None:
+            return "payable"
 
-        if isinstance(error, ConfigError | AuthenticationError):
-            return render_error(state, "misconfigured", 503, here, order, typed=details)
+        alive = self.state.clock() < payment.expires_at
+        return "resume" if self.order.is_asked_by(payment) and alive else "payable"
 
-        return render_error(state, "gateway_unexpected", 502, here, order, typed=details)
+    def take_form(self) -> ResponseReturnValue:
+        """Go on to Spayon if the form came from a page of ours just now; else show it again."""
+        is_foreign = pages.is_foreign(self.state.settings.public_url)
 
-    except Exception as error:
+        # What another site has filled in is not what this payer typed.
+        if is_foreign:
+            return self.show(self.fields(), 403, stale=True)
+
+        fields = self.fields(request.form)
+
+        # A browser without cookies never has a good token: its own word is enough the second time.
+        if not (pages.has_good_token() or (AGAIN in request.form and is_foreign is False)):
+            return self.show(fields, 400, stale=True)
+
+        return self.show(fields, 422) if any(each.error for each in fields) else self._pay(fields)
+
+    def _pay(self, fields: list[Field]) -> ResponseReturnValue:
+        """Lead to the payment session of the order; *fields* have what the payer typed."""
+        state, order, language = self
+        details = HiddenDict({field.name: field.value for field in fields if field.value})
+        typed = HiddenDict(details)
+
+        # The hosted page speaks as this page did, unless the shop has decided on one for all.
+        if order.language is None and (
+            state.settings.language is None or pages.chosen_by_shop(state)
+        ):
+            typed["language"] = language.code
+
+        here = url_for(".checkout", order_id=order.key)
+
+        # The shop's function for the language may have written.
+        state.storage.commit_earlier_work()
+
+        try:
+            payment = state.checkout.start(replace(order, **typed), details)
+
+        except errors.OrderNotPayableError as error:
+            # Whoever has guessed a number is not told by which payment its order was paid.
+            paid_by = None if order.key == order.order_id else pages.return_url(error.payment)
+            return redirect(paid_by or here, 303)
+
+        except errors.StillCreatingError:
+            # A GET goes on to the payment session, once there is one.
+            go_on = url_for(".checkout", order_id=order.key, go="on")
+            reason = "still_creating"
+            return pages.render_error(state, reason, 503, go_on, order, reload_after=RELOAD)
+
+        except Exception as error:  # noqa: BLE001  each is logged
+            reason, status_code = self._trouble(error)
+
+            # All else is the same for every payer: it is what this one typed, or left out.
+            if fields and _is_about_fields(error):
+                return self.show(self._not_accepted(fields), 422)
+
+            return pages.render_error(state, reason, status_code, here, order, typed=details)
+
+        return redirect(payment.session_url or here, 303)
+
+    def _trouble(self, error: Exception) -> tuple[str, int]:
+        """Log that the checkout failed; return the reason for the error page, and its status."""
+        ids = {"account": self.state.name, "order_id": self.order.order_id}
+
+        if isinstance(error, errors.GatewayUnavailableError):
+            logger.warning("checkout failed: %s", error, extra=ids)
+            return "gateway_unavailable", 503
+
+        if isinstance(error, errors.ConfigError | errors.GatewayError):
+            logger.error("checkout failed: %s", error, extra=ids)
+            is_ours = isinstance(error, errors.ConfigError | errors.AuthenticationError)
+            return ("misconfigured", 503) if is_ours else ("gateway_unexpected", 502)
+
         # The shop's `on_details`, perhaps, or the database.
-        state.storage.queries.look_again()
+        self.state.storage.queries.look_again()
         reason = database_trouble(error) or type(error).__name__
-        logger.exception("checkout failed: %s", reason, extra=ids)
-        return render_error(state, "misconfigured", 503, here, order, typed=details)
+        logger.error("checkout failed: %s", reason, extra=ids, exc_info=error)
+        return "misconfigured", 503
 
-    return redirect(payment.session_url or here, 303)
+
+def _is_about_fields(error: Exception) -> bool:
+    return isinstance(error, errors.RequestRefusedError) and error.status_code in ABOUT_FIELDS

@@ -5,24 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import tzinfo
 from decimal import Decimal
 from functools import wraps
 from importlib import import_module
 from typing import Any
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
+from flask import Response, current_app, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue, RouteCallable
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
-from ..domain.handlers import check_result
+from ..domain.handlers import check_result, load_order
 from ..domain.languages import Language, choose_language
 from ..domain.money import plain
 from ..domain.orders import Order, OrderLine
 from ..state import AppState, Current
-from ..storage.database_errors import database_trouble
+from ..storage.database_errors import database_trouble, is_about_value
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +33,13 @@ def page_language(state: AppState, preferred: str | None) -> Language:
     then the locale of Flask-Babel, if the app uses it; then what the browser asks for. Times are
     told in the zone in the settings, else in that of Flask-Babel, else in UTC.
     """
-    locale, zone = _babel()
-    settings = state.settings
+    babel: Any = import_module("flask_babel") if "babel" in current_app.extensions else None
+    locale = babel and babel.get_locale()
+    zone = state.settings.timezone or (babel and babel.get_timezone())
     # Not the best match of Werkzeug: of `ru-RU, en;q=0.1` that is `en`, since it is exact.
     accepted = [code for code, quality in request.accept_languages if quality > 0]
-    language = choose_language(
-        preferred or chosen_by_shop(state), settings.language, locale, *accepted
-    )
-    return language.in_zone(settings.timezone or zone)
+    wanted = (preferred or chosen_by_shop(state), state.settings.language, locale and str(locale))
+    return choose_language(*wanted, *accepted).in_zone(zone)
 
 
 def chosen_by_shop(state: AppState) -> str | None:
@@ -61,16 +59,6 @@ def chosen_by_shop(state: AppState) -> str | None:
 
     # A locale of Babel's is as good as its code.
     return None if code is None else str(code)
-
-
-def _babel() -> tuple[str | None, tzinfo | None]:
-    """Return the locale and the time zone that Flask-Babel chose for this request, if any."""
-    if "babel" not in current_app.extensions:
-        return None, None
-
-    babel: Any = import_module("flask_babel")
-    locale = babel.get_locale()
-    return None if locale is None else str(locale), babel.get_timezone()
 
 
 def named(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,23 +113,6 @@ def render(
     return response
 
 
-def protect_pages(blueprint: Blueprint) -> None:
-    """Have each answer of *blueprint* tell browsers what to keep, to guess and to frame: nothing.
-
-    A header that the shop has set, by `after_request` of the blueprint or of the app, is kept.
-    """
-
-    @blueprint.after_request
-    def protect(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-
-        if not (request.endpoint or "").endswith(".static"):
-            response.headers.setdefault("Cache-Control", "no-store")
-            response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
-
-        return response
-
-
 def render_error(
     state: AppState,
     reason: str,
@@ -177,30 +148,65 @@ def render_error(
     return response
 
 
-def surviving(
-    current: Current, view: RouteCallable, instead: Callable[[AppState, dict[str, Any]], Response]
-) -> RouteCallable:
-    """Return *view* as one that answers with the page *instead* if the database fails.
+def load(state: AppState, key: str) -> Order | None:
+    """Return the order that the shop's loader knows by *key*, or None if there is none.
 
-    *instead* is given the state and the values in the URL, and asks the database nothing.
+    Raises what the loader says with `abort`, to a payer who may not see the order, say. If the
+    loader fails, that is an `HTTPException` with our page about it.
+    """
+    try:
+        return load_order(state.handlers, key)
+
+    except HTTPException:
+        raise
+
+    except Exception as error:
+        # A statement that failed leaves a transaction in which nothing more works.
+        state.storage.queries.look_again()
+        ids = {"account": state.name, "order_key": key}
+
+        if is_about_value(error, key):
+            logger.info("no order has such a key: %s", type(error).__name__, extra=ids)
+            return None
+
+        logger.exception("the order could not be loaded: %s", type(error).__name__, extra=ids)
+        raise HTTPException(response=misconfigured(state, key)) from error
+
+
+def misconfigured(state: AppState, key: str) -> Response:
+    """Return the error page for an order, or all of them, that cannot be read."""
+    return render_error(state, "misconfigured", 503, url_for(".checkout", order_id=key))
+
+
+def surviving(
+    current: Current,
+    view: Callable[..., ResponseReturnValue],
+    instead: Callable[[AppState, dict[str, Any]], Response],
+) -> RouteCallable:
+    """Return *view*, which is given the account, as one that survives without a database.
+
+    If the database fails, or whatever tells the credentials of a vendor, the answer is the page
+    *instead*, which is given the account and the values in the URL, and asks the database nothing.
     """
 
     @wraps(view)
     def page(**values: Any) -> ResponseReturnValue:
-        try:
-            return view(**values)  # type: ignore[return-value]  # none of ours is a coroutine
+        state = None
 
-        except HTTPException:
-            # What the shop says with `abort`. It may have found no row, which is no trouble.
-            raise
+        try:
+            state = current()
+            return view(state, **values)
 
         except Exception as error:
             trouble = database_trouble(error)
 
-            if trouble is None:
+            if trouble is None and state is None:
+                trouble = f"no credentials ({type(error).__name__})"
+
+            # What the shop says with `abort` is no trouble, even if it has found no row.
+            if trouble is None or isinstance(error, HTTPException):
                 raise
 
-            # The credentials of a vendor stand in the database, perhaps.
             state = current(bare=True)
             logger.exception("a page failed: %s", trouble, extra={"account": state.name})
 
@@ -213,29 +219,63 @@ def surviving(
     return page
 
 
-def return_url(payment: Any) -> str:
-    """Return the return page of a payment."""
+def is_foreign(public_url: str | None) -> bool | None:
+    """Return True if a browser says that a page of another site has sent this request.
+
+    *public_url* is the address of the shop, if it is known: a proxy may hide the host. None if
+    nothing is said: that is no browser, or one of before 2020, and may send what it likes anyway.
+    """
+    if (site := request.headers.get("Sec-Fetch-Site")) is not None:
+        return site not in ("same-origin", "none")
+
+    if (origin := request.headers.get("Origin")) is None:
+        return None
+
+    ours = (f"http://{request.host}", f"https://{request.host}", public_url or "")
+    return _place(origin) not in [_place(each) for each in ours if each]
+
+
+def _place(url: str) -> str:
+    """Return host and port of *url*. The scheme is left out: a proxy may have ended TLS."""
+    host = url.partition("://")[2].partition("/")[0]
+    return host.removesuffix(":443").removesuffix(":80").lower()
+
+
+def csrf_protect() -> Any:
+    """Return the app's CSRFProtect of Flask-WTF, or None if the app has none or has it off."""
+    config = current_app.config
+    is_on = config.get("WTF_CSRF_ENABLED", True) and config.get("WTF_CSRF_CHECK_DEFAULT", True)
+    protect = current_app.extensions.get("csrf") if is_on else None
+    return protect if hasattr(protect, "protect") else None
+
+
+def has_good_token() -> bool:
+    """Return False if the app's CSRFProtect, if there is one, refuses the token of this form."""
+    protect = csrf_protect()
+
+    with suppress(BadRequest):
+        if protect is not None:
+            protect.protect()
+
+        return True
+
+    return False
+
+
+def return_url(payment: Any) -> str | None:
+    """Return the return page of a payment; None if there is none, or no session id yet."""
+    if payment is None or payment.session_id is None:
+        return None
+
     return url_for(".return_page", session_id=payment.session_id)
 
 
 def price_of(payment: Any, language: Language) -> str | None:
     """Return the price of a payment or an order as the payer writes it, or None."""
-    if payment.price is None or payment.currency is None:
+    if payment is None or payment.price is None or payment.currency is None:
         return None
 
     return language.price(payment.price, payment.currency)
-
-
-def price_paid(payment: Any, language: Language) -> str | None:
-    """Return what Spayon says was paid, as the payer writes it; else what was asked for."""
-    if payment.reported_price is None or payment.reported_currency is None:
-        # A person has accepted what nobody could read: how much it was stands in Spayon's panel.
-        if payment.reviewed_at is not None:
-            return language.gettext("Spayon named none that can be read")
-
-        return price_of(payment, language)
-
-    return language.price(payment.reported_price, payment.reported_currency)
 
 
 def lines_of(order: Order, language: Language) -> list[dict[str, Any]]:

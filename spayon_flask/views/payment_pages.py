@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue, RouteCallable
 from werkzeug.exceptions import HTTPException
 
-from ..domain.handlers import load_order
 from ..domain.languages import Language
-from ..domain.orders import MAX_ID_LENGTH, Order, has_control_characters
-from ..errors import RegistrationError
+from ..domain.orders import Order, is_id
 from ..state import AppState, Current
-from .pages import (
-    lines_of,
-    page_language,
-    price_of,
-    price_paid,
-    render,
-    render_error,
-    return_url,
-    surviving,
-)
+from . import pages
 from .standing import Certainty, OrderState, Standing, standing_of_payment
-
-logger = logging.getLogger(__name__)
 
 #: A page without a script asks by itself for so long. A payment session lives 15 minutes.
 _ASKS = timedelta(minutes=20)
@@ -41,7 +28,8 @@ _SLOWER = timedelta(seconds=60)
 #: Seconds after which a page that could not be made loads itself again.
 _RELOAD = 30
 
-_MAX_DIGITS = 11
+#: Nobody waits for so many seconds: who says so is taken to be here for the first time.
+_A_DAY = 24 * 3600
 
 
 class _Shown(NamedTuple):
@@ -54,6 +42,7 @@ class _Shown(NamedTuple):
     #: The order as the shop's loader knows it now, or None.
     order: Order | None
     language: Language
+    now: datetime
 
 
 def create_return_page(current: Current) -> RouteCallable:
@@ -64,20 +53,20 @@ def create_return_page(current: Current) -> RouteCallable:
 
 def _show_return(shown: _Shown) -> ResponseReturnValue:
     """Show what became of the payment."""
-    payment, standing, order = shown.payment, shown.standing, shown.order
-    thanks_url = order.thanks_url if order and standing.state is OrderState.PAID else None
+    payment, order, language, now = shown.payment, shown.order, shown.language, shown.now
+    thanks_url = order.thanks_url if order and shown.standing.state is OrderState.PAID else None
 
     # The script is told, and goes there by itself: its `fetch` may not follow to another host.
     if thanks_url and "X-Spayon-Script" not in request.headers:
         return redirect(thanks_url, 303)
 
-    now = shown.state.clock()
     since = _waiting_since(now)
-    return _render_payment(
+    return _render(
         shown,
         "return.html",
-        declines=shown.language.declines(payment.decline_reasons or []),
-        lines=lines_of(order, shown.language) if order else [],
+        payment,
+        declines=language.declines(payment.decline_reasons or []),
+        lines=pages.lines_of(order, language) if order else [],
         looked_at=now,
         next_url=thanks_url,
         check_url=url_for(
@@ -96,27 +85,22 @@ def create_cancel_page(current: Current) -> RouteCallable:
 
 def _show_cancel(shown: _Shown) -> ResponseReturnValue:
     """Show until when the payment can still be made, and the way there."""
-    payment, order = shown.payment, shown.order
+    payment, now = shown.payment, shown.now
     is_known = payment.session_id is not None
-    now = shown.state.clock()
-    is_open = payment.session_url is not None and payment.expires_at is not None
-    left = payment.expires_at - now if is_open else timedelta(0)
+    left = (payment.expires_at or now) - now
     word = _word(shown, left)
-    changed = {"price": order and price_of(order, shown.language)} if word == "changed" else {}
-    asked = order if word == "changed" else payment
-    return _render_payment(
+    return _render(
         shown,
         "cancel.html",
+        shown.order if word == "changed" else payment,
         state=word,
-        product_name=asked and asked.product_name,
-        **changed,
         expires_at=payment.expires_at,
         # Nobody can ask about a payment session without its id.
         slow=0 if is_known else 2 * _slow(now - payment.created_at),
         over=is_known and left <= timedelta(0),
         minutes_left=math.ceil(left / timedelta(minutes=1)),
         resume_url=payment.session_url,
-        return_url=return_url(payment) if is_known else None,
+        return_url=pages.return_url(payment) if is_known else None,
     )
 
 
@@ -156,54 +140,69 @@ def _create_payment_page(
         # Some banks send the payer back by a form of theirs.
         return str(values.get(key) or request.values.get(key, ""))
 
-    def page(**values: Any) -> ResponseReturnValue:
-        state = current()
+    def page(state: AppState, **values: Any) -> ResponseReturnValue:
         name = named(values)
-        attempts = _attempts(state, key, name)
+        attempts = state.storage.queries.attempts_beside(**{key: name}) if is_id(name) else ()
         mine = next((each for each in attempts if getattr(each, key) == name), None)
 
         if mine is None:
-            return render_error(state, "unknown_payment", 404)
+            return pages.render_error(state, "unknown_payment", 404)
 
         if request.method == "POST":
             return redirect(here(name), 303)
 
         standing = standing_of_payment(state, attempts, mine)
-        order = _order_behind(state, standing.payment)
-        language = page_language(state, standing.payment.language)
-        return show(_Shown(state, standing.payment, standing, order, language))
+        payment = standing.payment
+        order = _order_behind(state, payment)
+        language = pages.page_language(state, payment.language)
+        return show(_Shown(state, payment, standing, order, language, state.clock()))
 
     def unreadable(state: AppState, values: dict[str, Any]) -> Response:
         now = state.clock()
         since = _waiting_since(now)
         again = here(named(values), since=int(since.timestamp()))
         reload_after = _RELOAD if now - since < _ASKS else None
-        return render_error(state, "unreadable", 503, again, reload_after=reload_after)
+        return pages.render_error(state, "unreadable", 503, again, reload_after=reload_after)
 
-    return surviving(current, page, unreadable)
+    return pages.surviving(current, page, unreadable)
 
 
-def _render_payment(shown: _Shown, template: str, **context: Any) -> Response:
-    """Return the page *template* about *shown*; *context* is what this page alone says."""
+def _render(shown: _Shown, template: str, bought: Any, **context: Any) -> Response:
+    """Return the page *template* about *shown*; *context* is what this page alone says.
+
+    *bought* is a payment or an order: that has the product and the price to be shown.
+    """
     payment, standing, order = shown.payment, shown.standing, shown.order
-    language, other = shown.language, shown.standing.other
+    language, other = shown.language, standing.other
     paid = standing.state is OrderState.PAID
     common = {
         "state": standing.state.value,
         "certainty": standing.certainty.value,
-        "slow": 0,
         "over": False,
         "payment": payment,
         "order_id": payment.order_id,
         "order_url": order and order.url,
         "closed": order and order.closed,
-        "price": price_paid(payment, language) if paid else price_of(payment, language),
+        "product_name": bought and bought.product_name,
+        "price": _price_paid(payment, language) if paid else pages.price_of(bought, language),
         # By Spayon's word; else when we heard of it.
         "paid_at": payment.paid_at or payment.updated_at if paid else None,
         "retry_url": url_for(".checkout", order_id=payment.order_key or payment.order_id),
-        "other_url": other and other.session_id and return_url(other),
+        "other_url": pages.return_url(other),
     }
-    return render(shown.state, template, language, **(common | context))
+    return pages.render(shown.state, template, language, **(common | context))
+
+
+def _price_paid(payment: Any, language: Language) -> str | None:
+    """Return what Spayon says was paid, as the payer writes it; else what was asked for."""
+    if payment.reported_price is None or payment.reported_currency is None:
+        # A person has accepted what nobody could read: how much it was stands in Spayon's panel.
+        if payment.reviewed_at is not None:
+            return language.gettext("Spayon named none that can be read")
+
+        return pages.price_of(payment, language)
+
+    return language.price(payment.reported_price, payment.reported_currency)
 
 
 def _slow(waited: timedelta) -> int:
@@ -216,12 +215,9 @@ def _waiting_since(now: datetime) -> datetime:
 
     Not when the payment was begun, since cards take their time: nothing is late by that.
     """
-    text = request.args.get("since", "")
-
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
-        return now
-
-    return min(now, datetime.fromtimestamp(int(text), timezone.utc))
+    present = int(now.timestamp())
+    waited = present - request.args.get("since", present, type=int)
+    return now - timedelta(seconds=waited if 0 <= waited <= _A_DAY else 0)
 
 
 def _order_behind(state: AppState, payment: Any) -> Order | None:
@@ -230,23 +226,8 @@ def _order_behind(state: AppState, payment: Any) -> Order | None:
     None if the loader has none, or will not show it to whoever is asking: the payer may be back in
     another browser, and the pages say how the payment stands all the same.
     """
-    ids = {"account": state.name, "order_id": payment.order_id}
+    if state.handlers.order_loader is not None:
+        with suppress(HTTPException):
+            return pages.load(state, payment.order_key or payment.order_id)
 
-    try:
-        return load_order(state.handlers, payment.order_key or payment.order_id)
-
-    except (HTTPException, RegistrationError):
-        return None
-
-    except Exception as error:  # noqa: BLE001  whatever a loader raises; it is logged
-        logger.warning("the order could not be loaded: %s", type(error).__name__, extra=ids)
-        # A statement that failed leaves a transaction in which nothing more works.
-        state.storage.queries.look_again()
-        return None
-
-
-def _attempts(state: AppState, key: str, name: str) -> Sequence[Any]:
-    if not name or len(name) > MAX_ID_LENGTH or has_control_characters(name):
-        return ()
-
-    return state.storage.queries.attempts_beside(**{key: name})
+    return None

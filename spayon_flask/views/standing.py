@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
@@ -93,41 +93,27 @@ def standing_of_payment(state: AppState, attempts: Sequence[Any], mine: Any) -> 
     """
     queries = state.storage.queries
     state.storage.commit_earlier_work()
-    heard: set[int] = set()
-    trouble: Certainty | None = None
-    has_news = False
-    give_up_at = time.monotonic() + _PATIENCE
+    asked = _worth_asking(attempts, mine)
+    heard, trouble = _ask(state, asked)
 
-    for each in _worth_asking(attempts, mine):
-        if (left := give_up_at - time.monotonic()) <= 0:
-            break
-
-        status, trouble = _ask(state, each, left)
-
-        if status is not None:
-            heard.add(each.id)
-
-        has_news = has_news or status != each.status
-
-        if trouble:
-            break
-
-    if has_news:
+    if any(each.status != heard.get(each.id) for each in asked):
         attempts = queries.attempts(mine.order_id)
         mine = next(each for each in attempts if each.id == mine.id)
 
     now = state.clock()
     found, other = _judge(mine, attempts, now)
+    since = now - state.settings.status_interval
+    certainty = trouble or Certainty.UNSURE
 
     # Perhaps the payment was paid after all: this is no time to pay again.
     if trouble is Certainty.UNRECORDED and found in (OrderState.FAILED, OrderState.EXPIRED):
         found = OrderState.PENDING
 
-    since = now - state.settings.status_interval
-    is_sure = trouble is not Certainty.UNRECORDED and all(
+    if trouble is not Certainty.UNRECORDED and all(
         _is_known(each, heard, since) for each in attempts
-    )
-    certainty = Certainty.SURE if is_sure else trouble or Certainty.UNSURE
+    ):
+        certainty = Certainty.SURE
+
     return Standing(found, certainty, queries.loaded(mine), other and queries.loaded(other))
 
 
@@ -151,23 +137,31 @@ def _worth_asking(attempts: Sequence[Any], mine: Any) -> list[Any]:
     return open_[:_MOST_ASKED]
 
 
-def _ask(state: AppState, payment: Any, within: float) -> tuple[str | None, Certainty | None]:
-    """Return the status that Spayon has told just now, and what went wrong; None for each.
+def _ask(state: AppState, attempts: Sequence[Any]) -> tuple[dict[int, str], Certainty | None]:
+    """Ask Spayon about *attempts*; return the status of each by its id, and what went wrong.
 
-    There is no status, either, if somebody has asked just now: the answer is in the tables then.
+    If somebody has asked about one just now, its answer is in the tables, and it has no status.
     """
-    ids = {"account": state.name, "payment_id": payment.id}
+    heard: dict[int, str] = {}
+    give_up_at = time.monotonic() + _PATIENCE
 
-    try:
-        return state.reconciler.refresh(payment, within=within).status, None
+    for each in attempts:
+        ids = {"account": state.name, "payment_id": each.id}
+        left = give_up_at - time.monotonic()
 
-    except GatewayError as error:
-        logger.warning("no status for the page: %s", error, extra=ids)
-        return None, Certainty.UNREACHED
+        try:
+            if left > 0 and (status := state.reconciler.refresh(each, within=left).status):
+                heard[each.id] = status
 
-    except SpayonError:
-        logger.exception("the status for the page could not be recorded", extra=ids)
-        return None, Certainty.UNRECORDED
+        except GatewayError as error:
+            logger.warning("no status for the page: %s", error, extra=ids)
+            return heard, Certainty.UNREACHED
+
+        except SpayonError:
+            logger.exception("the status for the page could not be recorded", extra=ids)
+            return heard, Certainty.UNRECORDED
+
+    return heard, None
 
 
 def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[OrderState, Any]:
@@ -176,8 +170,8 @@ def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[OrderStat
     *attempts* are ordered, the oldest first.
     """
     others = [each for each in attempts if each is not mine]
-    paid = _newest(others, "paid")
-    status = None if mine is None else mine.status
+    paid, review = _newest(others, "paid"), _newest(others, "review")
+    status = "new" if mine is None else mine.status
 
     if status == "paid":
         return OrderState.PAID, None
@@ -188,7 +182,7 @@ def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[OrderStat
     if status == "review":
         return OrderState.REVIEW, None
 
-    if (review := _newest(others, "review")) is not None:
+    if review is not None:
         return OrderState.REVIEW, review
 
     if status == "pending":
@@ -197,10 +191,7 @@ def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[OrderStat
     if (begun := _under_way(others, now)) is not None:
         return OrderState.BEGUN, begun
 
-    if any(is_refused(each) for each in attempts):
-        return OrderState.REFUSED, None
-
-    return OrderState(status or "new"), None
+    return OrderState.REFUSED if any(map(is_refused, attempts)) else OrderState(status), None
 
 
 def _newest(attempts: Sequence[Any], status: str) -> Any:
@@ -220,7 +211,7 @@ def is_refused(payment: Any) -> bool:
     return bool(payment.status == "failed" and payment.reviewed_at is not None)
 
 
-def _is_known(payment: Any, heard: set[int], since: datetime) -> bool:
+def _is_known(payment: Any, heard: Mapping[int, str], since: datetime) -> bool:
     """Return True if Spayon has just told about *payment*: one of *heard*, or failed after *since*.
 
     A payer who loads the page of a failed payment again at once should read the same. While a

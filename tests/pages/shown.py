@@ -134,7 +134,6 @@ def context_of(
         "refused": refused,
         "looked_at": NOON,
         "stale": state == "stale",
-        "again": "spayon_again",
         "guarded": False,
         "closed": title or "You have paid in cash." if "closed" in state else None,
         "tells_shop": True,

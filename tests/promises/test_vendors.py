@@ -435,11 +435,17 @@ class TestPeople:
         assert client.get("/staff/shut/").status_code == 404
         assert client.get("/staff/nobody/").status_code == 404
 
+    @pytest.mark.parametrize("fault", ["database", "function"])
     def test_a_payer_and_the_staff_are_told_if_the_credentials_cannot_be_read(
-        self, small: Market
+        self, small: Market, fault: str
     ) -> None:
-        with small.app.app_context():
-            event.listen(small.db.engine, "do_execute", _no_database)
+        if fault == "function":
+            # It raises a TypeError.
+            small.app.extensions["spayon"]["vendors"]._load = divmod
+
+        else:
+            with small.app.app_context():
+                event.listen(small.db.engine, "do_execute", _no_database)
 
         for path in ("/pay/ani/checkout/A1", "/pay/ani/return?session_id=S1", "/staff/ani/list"):
             answer = small.app.test_client().get(path)
