@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -51,32 +52,21 @@ class Links(NamedTuple):
     base_url: str
 
 
+@dataclass(eq=False, repr=False)
 class Checkout:
-    """Create payment sessions through *client*, at most one that can be paid for each order.
+    """Create payment sessions, at most one that can be paid for each order."""
 
-    *handlers* knows how to load an order again. *refresh* is that of the `Reconciler`. *links*
-    makes the shop's own URLs from a payment's reference and language.
-    """
-
-    def __init__(
-        self,
-        account: str,
-        client: Client,
-        storage: Storage,
-        handlers: Handlers,
-        refresh: Callable[..., object],
-        links: Callable[[str, str | None], Links],
-        clock: Callable[[], datetime],
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._account = account
-        self._client = client
-        self._storage = storage
-        self._handlers = handlers
-        self._refresh = refresh
-        self._links = links
-        self._clock = clock
-        self._sleep = sleep
+    account: str
+    client: Client
+    storage: Storage
+    #: They know how to load an order again.
+    handlers: Handlers
+    #: That of the `Reconciler`.
+    refresh: Callable[..., object]
+    #: Makes the shop's own URLs from a payment's reference and language.
+    links: Callable[[str, str | None], Links]
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
 
     def start(
         self,
@@ -96,7 +86,7 @@ class Checkout:
         among them, `HandlerError`, and the errors of *links*.
         """
         # Before a row is written, for links that Spayon would not take.
-        base_url = self._links("reference", order.language).base_url
+        base_url = self.links("reference", order.language).base_url
         wish = Wish(order, base_url, details, loaded_at)
         polls = iter(range(int(WAIT_SECONDS / _POLL_SECONDS)))
 
@@ -105,15 +95,13 @@ class Checkout:
 
             match standing.state:
                 case "live":
-                    return self._storage.queries.get(standing.payment.id)
+                    return self.storage.queries.get(standing.payment.id)
 
                 case "paid" | "review" | "closed":
                     raise self._not_payable(standing)
 
                 case "created":
-                    payment = self._create(wish.order, standing.payment)
-
-                    if payment is not None:
+                    if (payment := self._create(wish.order, standing.payment)) is not None:
                         return payment
 
                     # The request that has changed the order knew it no earlier than this one.
@@ -136,7 +124,7 @@ class Checkout:
 
     def _claim(self, wish: Wish) -> Standing:
         try:
-            return self._storage.checkouts.claim(wish, now=self._clock())
+            return self.storage.checkouts.claim(wish, now=self.clock())
 
         except HandlerError as error:
             # What failed may quote what the payer typed, which no log is to hold.
@@ -145,11 +133,11 @@ class Checkout:
     def _wait(self, reference: str, polls: Iterator[int]) -> None:
         """Return once another request has ended its creation of the payment *reference*."""
         for _ in polls:
-            self._sleep(_POLL_SECONDS)
-            self._storage.queries.look_again()
-            payment = self._storage.queries.find(reference=reference)
+            self.sleep(_POLL_SECONDS)
+            self.storage.queries.look_again()
+            payment = self.storage.queries.find(reference=reference)
 
-            if payment is None or not is_being_created(payment, self._clock()):
+            if payment is None or not is_being_created(payment, self.clock()):
                 return
 
         raise StillCreatingError("another request is still creating the payment session")
@@ -162,24 +150,24 @@ class Checkout:
         began = time.monotonic()
 
         try:
-            self._refresh(payment, within=PATIENCE)
+            self.refresh(payment, within=PATIENCE)
 
         except GatewayError as error:
             if time.monotonic() - began >= PATIENCE:
                 raise
 
             logger.warning(
-                "no status of the last attempt: %s", error, extra={"account": self._account}
+                "no status of the last attempt: %s", error, extra={"account": self.account}
             )
 
     def _load_again(self, order: Order) -> Order:
         """Return *order* as the shop knows it now, with what the payer has typed."""
-        if self._handlers.order_loader is None:
+        if self.handlers.order_loader is None:
             return order
 
-        found = load_order(self._handlers, order.key or order.order_id)
+        found = load_order(self.handlers, order.key or order.order_id)
         # The loader may have counted that the order was seen.
-        self._storage.commit_earlier_work()
+        self.storage.commit_earlier_work()
 
         if found is None or found.order_id != order.order_id:
             return order
@@ -199,35 +187,30 @@ class Checkout:
         """
         self._check_lines(order)
         own_id = attempt_id(order.order_id, made.reference)
-        links = self._links(made.reference, order.language)._asdict()
+        links = self.links(made.reference, order.language)._asdict()
         del links["base_url"]
 
         if made.again:
             links["attempt_id"] = own_id
 
         for order_id in (order.order_id, own_id):
-            asked_at = self._clock()
+            asked_at = self.clock()
 
             try:
-                answer = self._client.create_session(replace(order, order_id=order_id), **links)
+                answer = self.client.create_session(replace(order, order_id=order_id), **links)
 
             except Exception as error:
-                was_sent = getattr(error, "sent", True)
-                self._storage.checkouts.release(made.id, was_sent=was_sent)
+                self.storage.checkouts.release(made.id, was_sent=getattr(error, "sent", True))
                 raise
 
-            try:
-                early = self._storage.checkouts.settle(
-                    made.id, *answer, asked_at=asked_at, now=self._clock()
+            with suppress(NotNewError):
+                early = self.storage.checkouts.settle(
+                    made.id, *answer, asked_at=asked_at, now=self.clock()
                 )
-
-            except NotNewError:
-                continue
-
-            return self._finish(made.id, early)
+                return self._finish(made.id, early)
 
         # Spayon has answered: there is no other session that this row could belong to.
-        self._storage.checkouts.release(made.id, was_sent=False)
+        self.storage.checkouts.release(made.id, was_sent=False)
         raise UnexpectedAnswerError("Spayon gives out payment sessions that are in use already")
 
     def _finish(self, payment_id: int, early: Sequence[Any]) -> PaymentMixin | None:
@@ -237,7 +220,7 @@ class Checkout:
             if row.body:
                 self._apply(row)
 
-        payment = self._storage.queries.get(payment_id)
+        payment = self.storage.queries.get(payment_id)
 
         # Another request has changed the order, or nothing is to be paid any more.
         if payment.status != "pending" or payment.held_order_id is None or payment.superseded:
@@ -245,30 +228,30 @@ class Checkout:
 
         logger.info(
             "payment session created",
-            extra={"account": self._account, "session_id": payment.session_id},
+            extra={"account": self.account, "session_id": payment.session_id},
         )
-        self._storage.outbox.tell(signals.checkout_started, payment=payment)
+        self.storage.outbox.tell(signals.checkout_started, payment=payment)
         return payment
 
     def _apply(self, row: Any) -> None:
         report = Report.from_json(bytes(row.body))
 
         try:
-            self._storage.recorder.record(
-                report, source=row.source, now=self._clock(), secret_index=row.secret_index
+            self.storage.recorder.record(
+                report, source=row.source, now=self.clock(), secret_index=row.secret_index
             )
 
         except HandlerError:
             logger.exception(
                 "the handler failed on an early report; a status check will repeat it",
-                extra={"account": self._account, "session_id": report.session_id},
+                extra={"account": self.account, "session_id": report.session_id},
             )
 
     def _not_payable(self, standing: Standing) -> OrderNotPayableError:
         if standing.payment is None:
             return OrderNotPayableError("the shop has closed the order", None)
 
-        payment = self._storage.queries.get(standing.payment.id)
+        payment = self.storage.queries.get(standing.payment.id)
         what = "paid already" if payment.status == "paid" else "under review"
         return OrderNotPayableError(f"order {payment.order_id!r} is {what}", payment)
 
@@ -282,5 +265,5 @@ class Checkout:
                 "the lines of the order make %s, but its price is %s",
                 plain(total),
                 plain(order.price),
-                extra={"account": self._account, "order_id": order.order_id},
+                extra={"account": self.account, "order_id": order.order_id},
             )

@@ -89,23 +89,18 @@ class Checkouts(Part):
             p.order_id == bindparam("the_order_id"), self.is_mine
         )
 
+    def _change(self, *conditions: Any, **values: Any) -> Any:
+        """Return an UPDATE that writes *values* to one payment if *conditions* hold."""
+        is_it = self.payment.c.id == bindparam("the_id")
+        return update(self.payment).where(is_it, *conditions).values(values)
+
     @statement
     def _write_superseded(self) -> Any:
-        p = self.payment.c
-        return (
-            update(self.payment)
-            .where(p.id == bindparam("the_id"), p.status.not_in(BARRING))
-            .values(superseded=True)
-        )
+        return self._change(self.payment.c.status.not_in(BARRING), superseded=True)
 
     @statement
     def _write_created(self) -> Any:
-        p = self.payment.c
-        return (
-            update(self.payment)
-            .where(p.id == bindparam("the_id"))
-            .values(created_at=bindparam("created_at"))
-        )
+        return self._change(created_at=bindparam("created_at"))
 
     def _let_go(self, connection: Connection, payment_id: int) -> bool:
         """Let go of an order, which only a pending payment does. Return True if it did."""
@@ -114,11 +109,7 @@ class Checkouts(Part):
     @statement
     def _write_let_go(self) -> Any:
         p = self.payment.c
-        return (
-            update(self.payment)
-            .where(p.id == bindparam("the_id"), p.status == "pending", p.held_order_id.is_not(None))
-            .values(held_order_id=None)
-        )
+        return self._change(p.status == "pending", p.held_order_id.is_not(None), held_order_id=None)
 
     def _insert(self, connection: Connection, wish: Wish, now: datetime, *, again: bool) -> Made:
         order = wish.order
@@ -168,8 +159,10 @@ class Checkouts(Part):
             for handler in self._handlers.details:
                 self._handlers.run(handler, payment, dict(details))
 
+    @transaction
     def settle(
         self,
+        connection: Connection,
         payment_id: int,
         session_id: str,
         session_url: str,
@@ -194,21 +187,18 @@ class Checkouts(Part):
         }
 
         try:
-            return self._settle(values, asked_at - SESSION_LIFETIME)
+            is_written = connection.execute(self._write_session, values).rowcount == 1
         except IntegrityError as error:
             raise NotNewError from error
 
-    @transaction
-    def _settle(
-        self, connection: Connection, values: Mapping[str, Any], since: datetime
-    ) -> Sequence[Any]:
         # The payment may have taken over another payment session, by a report that came before.
-        if connection.execute(self._write_session, values).rowcount != 1:
-            self._let_go(connection, values["the_id"])
+        if not is_written:
+            self._let_go(connection, payment_id)
             return []
 
-        key = {"the_session_id": values["session_id"], **self.mine}
+        key = {"the_session_id": session_id, **self.mine}
         reports = connection.execute(self._find_reports, key).all()
+        since = asked_at - SESSION_LIFETIME
 
         # No payment session lives so long: it was over when we asked for a new one.
         if any(row.received_at < since for row in reports):
@@ -222,17 +212,11 @@ class Checkouts(Part):
         # The parameter of a case takes no type from the column that is written.
         due_at = bindparam("due_at", type_=p.due_at.type)
         names = ("session_id", "session_url", "expires_at", "updated_at")
-        return (
-            update(self.payment)
-            .where(
-                p.id == bindparam("the_id"),
-                or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
-            )
-            .values(
-                {name: bindparam(name) for name in names}
-                # A callback may have been quicker, and then there is nothing left to ask.
-                | {"due_at": case((p.status == "pending", due_at), else_=p.due_at)}
-            )
+        return self._change(
+            or_(p.session_id.is_(None), p.session_id == bindparam("session_id")),
+            **{name: bindparam(name) for name in names},
+            # A callback may have been quicker, and then there is nothing left to ask.
+            due_at=case((p.status == "pending", due_at), else_=p.due_at),
         )
 
     @statement

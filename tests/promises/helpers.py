@@ -128,7 +128,7 @@ def pass_time(shop: Shop, gateway: Simulator, seconds: float) -> None:
 def fast_forward(shop: Shop) -> None:
     """From now on the shop's clock moves where a checkout of it would sleep."""
     state = shop.app.extensions["spayon"]["spayon"]
-    state.checkout._sleep = shop.clock.step
+    state.checkout.sleep = shop.clock.step
 
 
 @contextmanager

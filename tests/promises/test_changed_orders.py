@@ -181,7 +181,7 @@ class TestChangedOrders:
             change_price(any_shop, "50000")
             any_shop.clock.step(31)
 
-        state.checkout._sleep = wait
+        state.checkout.sleep = wait
         payment = start(any_shop, order())
 
         assert (payment.status, int(payment.price)) == ("pending", 50000)
@@ -204,7 +204,7 @@ class TestChangedOrders:
                 twin.clock.now = any_shop.clock()
                 newer.append(start(twin, order(price="50000")))
 
-        any_shop.app.extensions["spayon"]["spayon"].checkout._sleep = wait
+        any_shop.app.extensions["spayon"]["spayon"].checkout.sleep = wait
 
         assert start(any_shop, order()).session_id == newer[0].session_id
         assert gateway.sessions.created == 1
@@ -261,7 +261,7 @@ class TestChangedOrders:
         def wait(_: float) -> None:
             raise WaitingError
 
-        twin.app.extensions["spayon"]["spayon"].checkout._sleep = wait
+        twin.app.extensions["spayon"]["spayon"].checkout.sleep = wait
 
         def change() -> None:
             change_price(any_shop, "50000")
