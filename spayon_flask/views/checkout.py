@@ -154,24 +154,26 @@ class _Page(NamedTuple):
         """
         state, order, language = self
         standing = standing_of_order(state, order.order_id)
-        word, other = self._word(standing), standing.other
-        is_guarded = order.key == order.order_id and word in ("paid", "review")
+        order_state, other = self._order_state(standing), standing.other
+        is_over = order_state in (OrderState.PAID, OrderState.REVIEW)
+        is_guarded = is_over and order.key == order.order_id
 
-        if word == "resume" and "go" in request.args and request.method == "GET":
+        if order_state is OrderState.RESUME and "go" in request.args and request.method == "GET":
             return redirect(other.session_url, 303)
 
         if is_guarded:
             order, other = replace(order, url=None, thanks_url=None, lines=()), None
 
         # Why the last try failed, for somebody who is about to try again.
-        reasons = standing.payment.decline_reasons if standing.payment else None
+        failed = standing.payment if order_state is OrderState.PAYABLE else None
+        reasons = failed and failed.decline_reasons
 
         return pages.render(
             state,
             "checkout.html",
             language,
             status_code,
-            state=word,
+            state=order_state.value,
             stale=stale,
             guarded=is_guarded,
             refused=standing.state is OrderState.REFUSED,
@@ -180,7 +182,7 @@ class _Page(NamedTuple):
             order_url=order.url,
             closed=order.closed,
             tells_shop=bool(state.handlers.details),
-            declines=language.declines(reasons or []) if word == "payable" else [],
+            declines=language.declines(reasons or []),
             lines=pages.lines_of(order, language),
             price=pages.price_of(order, language),
             payment=other,
@@ -188,24 +190,25 @@ class _Page(NamedTuple):
             return_url=pages.return_url(other),
         )
 
-    def _word(self, standing: Standing) -> str:
-        """Return the word for the template: whether the order can be paid, by which session."""
+    def _order_state(self, standing: Standing) -> OrderState:
+        """Return whether the order can be paid, and if not, why."""
         if standing.state is OrderState.ELSEWHERE:
-            return "paid"
+            return OrderState.PAID
 
         if standing.state is OrderState.REVIEW:
-            return "review"
+            return OrderState.REVIEW
 
         if self.order.closed is not None:
-            return "closed"
+            return OrderState.CLOSED
 
         payment = standing.other
 
         if payment is None or payment.session_url is None or payment.held_order_id is None:
-            return "payable"
+            return OrderState.PAYABLE
 
         alive = self.state.clock() < payment.expires_at
-        return "resume" if self.order.is_asked_by(payment) and alive else "payable"
+        can_go_on = alive and self.order.is_asked_by(payment)
+        return OrderState.RESUME if can_go_on else OrderState.PAYABLE
 
     def take_form(self) -> ResponseReturnValue:
         """Go on to Spayon if the form came from a page of ours just now; else show it again."""

@@ -88,12 +88,12 @@ def _show_cancel(shown: _Shown) -> ResponseReturnValue:
     payment, now = shown.payment, shown.now
     is_known = payment.session_id is not None
     left = (payment.expires_at or now) - now
-    word = _word(shown, left)
+    order_state = _order_state(shown, left)
     return _render(
         shown,
         "cancel.html",
-        shown.order if word == "changed" else payment,
-        state=word,
+        shown.order if order_state is OrderState.CHANGED else payment,
+        state=order_state.value,
         expires_at=payment.expires_at,
         # Nobody can ask about a payment session without its id.
         slow=0 if is_known else 2 * _slow(now - payment.created_at),
@@ -104,24 +104,24 @@ def _show_cancel(shown: _Shown) -> ResponseReturnValue:
     )
 
 
-def _word(shown: _Shown, left: timedelta) -> str:
-    """Return the word for the template: how the order stands, and what can be done on this page."""
+def _order_state(shown: _Shown, left: timedelta) -> OrderState:
+    """Return how the order stands, with what can be done about that on this page."""
     payment, order = shown.payment, shown.order
 
     if shown.standing.state is not OrderState.PENDING:
-        return str(shown.standing.state.value)
+        return shown.standing.state
 
     if order is not None and order.closed is not None:
-        return "closed"
+        return OrderState.CLOSED
 
     if payment.superseded or (order is not None and not order.is_asked_by(payment)):
-        return "changed"
+        return OrderState.CHANGED
 
     # Spayon has said how the payment ended: this is no time to begin again.
     if shown.standing.certainty is Certainty.UNRECORDED:
-        return "pending"
+        return OrderState.PENDING
 
-    return "payable" if left > timedelta(0) else "pending"
+    return OrderState.PAYABLE if left > timedelta(0) else OrderState.PENDING
 
 
 def _create_payment_page(

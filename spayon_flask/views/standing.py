@@ -28,10 +28,19 @@ _UNANSWERED = timedelta(minutes=15)
 
 
 class OrderState(str, Enum):
-    """How an order stands. The templates know these by their values; `parts.html` has the words."""
+    """How an order stands. The templates know these by their values; `parts.html` has the words.
 
-    #: Nothing has been attempted, or nothing that counts any more.
-    NEW = "new"
+    The first four are about what a payer can do: they are for the checkout and the cancel page.
+    """
+
+    #: The order, or the payment of the page, can be paid.
+    PAYABLE = "payable"
+    #: The order can be paid by a payment session that is open already.
+    RESUME = "resume"
+    #: The order is not any more what the payment of the page asks for.
+    CHANGED = "changed"
+    #: The shop has closed the order.
+    CLOSED = "closed"
     #: Spayon has not told how the payment of the page ended, or that could not be recorded.
     PENDING = "pending"
     #: The payment of the page has paid the order.
@@ -171,7 +180,7 @@ def _judge(mine: Any, attempts: Sequence[Any], now: datetime) -> tuple[OrderStat
     """
     others = [each for each in attempts if each is not mine]
     paid, review = _newest(others, "paid"), _newest(others, "review")
-    status = "new" if mine is None else mine.status
+    status = "payable" if mine is None else mine.status
 
     if status == "paid":
         return OrderState.PAID, None
