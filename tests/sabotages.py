@@ -32,7 +32,7 @@ SABOTAGES = {
             "payment.held_order_id is None:",
         ),
         Sabotage(
-            "self._storage.commit_earlier_work()", "promises/changed_orders: TestLoaders", "pass"
+            "self.storage.commit_earlier_work()", "promises/changed_orders: TestLoaders", "pass"
         ),
         Sabotage(
             'raise HandlerError(f"{error}{place_of(error.__cause__ or error)}") from None',
@@ -461,7 +461,7 @@ SABOTAGES = {
         Sabotage("state.storage.commit_earlier_work()", "earlier_work: each_page", "pass"),
     ],
     "views/checkout.py": [
-        Sabotage("if is_foreign(public_url):", "pages/strangers: another_site_has_sent"),
+        Sabotage("if is_foreign:", "pages/strangers: another_site_has_sent"),
     ],
     "views/payment_pages.py": [
         Sabotage(

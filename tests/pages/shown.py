@@ -1,6 +1,5 @@
 """The four pages with made-up contexts: every state of each, without a payment behind it."""
 
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -10,65 +9,40 @@ from typing import Any, Protocol
 from flask import Blueprint, Flask, render_template, request
 
 from spayon_flask.domain.languages import Language, choose_language
+from spayon_flask.views.checkout import Field
 from spayon_flask.views.pages import named
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
 HALF_PAST_TWO = datetime(2026, 11, 22, 14, 35, tzinfo=timezone.utc)
 
 #: Every page with every state that it has, and with what else makes a page look another way.
-STATES = [
-    *(
-        ("checkout", state)
-        for state in (
-            *("payable", "wrong", "stale", "declined", "later", "lines", "refused", "resume"),
-            *("resume-wrong", "paid", "review", "closed"),
-        )
+_STATES = {
+    "checkout": (
+        *("payable", "wrong", "stale", "declined", "later", "lines", "refused", "resume"),
+        *("resume-wrong", "paid", "review", "closed"),
     ),
-    *(
-        ("return", state)
-        for state in (
-            *("pending", "slow", "slower", "pending-unreached", "pending-unrecorded", "paid"),
-            *("paid-lines", "failed", "failed-unsure", "failed-closed", "expired"),
-            *("expired-unsure", "review", "second", "refused", "elsewhere", "begun"),
-        )
+    "return": (
+        *("pending", "slow", "slower", "pending-unreached", "pending-unrecorded", "paid"),
+        *("paid-lines", "failed", "failed-unsure", "failed-closed", "expired"),
+        *("expired-unsure", "review", "second", "refused", "elsewhere", "begun"),
     ),
-    *(
-        ("cancel", state)
-        for state in (
-            *("payable", "payable-unsure", "payable-unreached", "pending", "pending-unreached"),
-            *("pending-unrecorded", "changed", "changed-unsure", "closed", "paid", "failed"),
-            *("failed-unsure", "expired", "review", "second", "refused", "elsewhere", "begun"),
-        )
+    "cancel": (
+        *("payable", "payable-unsure", "payable-unreached", "pending", "pending-unreached"),
+        *("pending-unrecorded", "changed", "changed-unsure", "closed", "paid", "failed"),
+        *("failed-unsure", "expired", "review", "second", "refused", "elsewhere", "begun"),
     ),
-    *(
-        ("error", state)
-        for state in (
-            *("unknown_order", "unknown_payment", "gateway_unavailable"),
-            *("gateway_unavailable-typed", "gateway_unexpected", "still_creating"),
-            *("misconfigured", "unreadable"),
-        )
+    "error": (
+        *("unknown_order", "unknown_payment", "gateway_unavailable", "gateway_unavailable-typed"),
+        *("gateway_unexpected", "still_creating", "misconfigured", "unreadable"),
     ),
-]
+}
+STATES = [(page, state) for page, states in _STATES.items() for state in states]
 
 #: What the templates call those whose name says more than the state.
 WORDS = {
     **dict.fromkeys(("wrong", "stale", "declined", "later", "lines"), "payable"),
     **dict.fromkeys(("slow", "slower"), "pending"),
 }
-
-
-@dataclass(kw_only=True)
-class Field:
-    """Stand for one field of the checkout form."""
-
-    name: str
-    label: str
-    hint: str
-    type: str = "text"
-    value: str = ""
-    error: str | None = None
-    autocomplete: str | None = None
-    inputmode: str | None = None
 
 
 def context_of(
@@ -78,27 +52,15 @@ def context_of(
     product = title or "Silver pomegranate pendant"
     number, currency = price.split()
     price = language.price(Decimal(number), currency)
-    wrong = language.gettext("Please write an email address such as name@example.com.")
+    _ = language.gettext
+    hint = _("It is passed on to Spayon.")
+    reached = _("So that you can be reached about this payment. It is passed on to Spayon.")
+    wrong = _("Please write an email address such as name@example.com.")
+    error = wrong if "wrong" in state else None
+    typed = title or "ani@"
     fields = [
-        Field(
-            name="email",
-            label=language.gettext("Email"),
-            hint=language.gettext(
-                "So that you can be reached about this payment. It is passed on to Spayon."
-            ),
-            type="email",
-            value=title or "ani@",
-            error=wrong if "wrong" in state else None,
-            autocomplete="email",
-            inputmode="email",
-        ),
-        Field(
-            name="full_name",
-            label=language.gettext("Full name"),
-            hint=language.gettext("It is passed on to Spayon."),
-            value=title,
-            autocomplete="name",
-        ),
+        Field("email", _("Email"), reached, "email", "email", "email", typed, error),
+        Field("full_name", _("Full name"), hint, "text", "name", "text", title),
     ]
     later = state == "later"
     order = SimpleNamespace(

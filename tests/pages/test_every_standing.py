@@ -4,14 +4,13 @@ A payer decides by these sentences whether to pay again. So none may be untrue: 
 against the ledger of the simulator, which knows what was really paid.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from spayon_flask import NeedsReview
 from spayon_flask.simulator import Simulator
 from spayon_flask.storage.ledger import Filter
 from tests.pages.test_templates import CLAIMS, words_of
@@ -59,14 +58,71 @@ class Scene:
                 payment.id, accept=accept, by="Ani", because="seen", now=self.shop.clock()
             )
 
-    def doubtful(self, **fields: Any) -> str:
-        """Have a payment reported as paid with *fields* that the money guard does not take."""
-        session_id = self.begin()
-        self.sim.fault("callback_lost", times=9)
-        self.sim.pay(session_id)
-        assert self.shop.deliver(report(session_id, **fields)) == 200
+    # What happens to the order, step by step.
 
-        return session_id
+    def reprice_it(self) -> None:
+        self.reprice("5000")
+
+    def fail(self) -> None:
+        self.sim.decline(self.begin(), "51")
+
+    def pay(self) -> None:
+        self.sim.pay(self.begin())
+
+    def pay_the_first(self) -> None:
+        self.sim.pay(self.sessions[0], late=True)
+
+    def doubt(self) -> None:
+        """Have a payment reported as paid at a price that the money guard does not take."""
+        self.lose_callbacks()
+        self.pay()
+        assert self.shop.deliver(report(self.sessions[-1], price="1")) == 200
+
+    def accept(self) -> None:
+        self.settle(self.sessions[-1], accept=True)
+
+    def refuse(self) -> None:
+        self.settle(self.sessions[-1], accept=False)
+
+    def lose_callbacks(self) -> None:
+        self.sim.fault("callback_lost", times=9)
+
+    def lose_answer(self) -> None:
+        self.sim.fault("drop_after", on="sessions", times=None)
+        self.shop.app.test_client().post("/pay/checkout/A1")
+
+    def pay_all_the_same(self) -> None:
+        """Spayon takes the money in a payment session that the shop does not know."""
+        self.lose_callbacks()
+        self.sim.pay(next(iter(self.sim.sessions)).id)
+
+    def mend(self) -> None:
+        self.sim.faults.clear()
+
+    def wait(self) -> None:
+        self.pass_time(16 * 60)
+
+    def run_ahead(self) -> None:
+        """By the clock of the shop alone the time to pay is over."""
+        self.shop.clock.step(15 * 60)
+
+    def reconcile(self) -> None:
+        with self.shop.app.app_context():
+            self.shop.spayon.reconcile(jobs=1)
+
+    def lose_spayon(self) -> None:
+        self.sim.fault("error", on="status", code=503, times=None)
+
+    def lose_handler(self) -> None:
+        """From now on the shop's handler of what is paid fails."""
+
+        def fail(status: str, _payment: Any) -> None:
+            if status == "paid":
+                raise RuntimeError("a mistake")
+
+        self.shop.handle = fail
+
+    # What the pages say of it.
 
     @property
     def money(self) -> Decimal:
@@ -117,196 +173,6 @@ def scene(live_shop: Shop, sim: Simulator) -> Scene:
     return Scene(live_shop, sim)
 
 
-def nothing(_: Scene) -> None:
-    """Nobody has begun to pay."""
-
-
-def begun(scene: Scene) -> None:
-    scene.begin()
-
-
-def answer_lost(scene: Scene) -> None:
-    scene.sim.fault("drop_after", on="sessions", times=None)
-    scene.shop.app.test_client().post("/pay/checkout/A1")
-
-
-def paid_with_answer_lost(scene: Scene) -> None:
-    """Spayon has created the session and taken the money; its answer and its callbacks are lost."""
-    answer_lost(scene)
-    scene.sim.fault("callback_lost", times=9)
-    scene.sim.pay(next(iter(scene.sim.sessions)).id)
-
-
-def paid_with_answer_lost_long_ago(scene: Scene) -> None:
-    """As above; then the order is changed and the payment session is over."""
-    paid_with_answer_lost(scene)
-    scene.reprice("5000")
-    scene.pass_time(16 * 60)
-
-
-def given_up_with_answer_lost(scene: Scene) -> None:
-    """As above; then `reconcile` gives the payment up."""
-    paid_with_answer_lost(scene)
-    scene.pass_time(16 * 60)
-
-    with scene.shop.app.app_context():
-        scene.shop.spayon.reconcile(jobs=1)
-
-
-def failed_beside_answer_lost(scene: Scene) -> None:
-    """Of two attempts, that with the lost answer was paid; the payer knows of the other alone."""
-    given_up_with_answer_lost(scene)
-    scene.sim.faults.clear()
-    failed(scene)
-
-
-def failed(scene: Scene) -> None:
-    scene.sim.decline(scene.begin(), "51")
-
-
-def expired(scene: Scene) -> None:
-    scene.begin()
-    scene.pass_time(15 * 60)
-
-
-def lapsed_unheard(scene: Scene) -> None:
-    scene.sim.fault("callback_lost", times=9)
-    scene.begin()
-    scene.shop.clock.step(15 * 60)
-
-
-def changed(scene: Scene) -> None:
-    scene.begin()
-    scene.reprice("5000")
-
-
-def superseded(scene: Scene) -> None:
-    changed(scene)
-    scene.begin()
-
-
-def paid(scene: Scene) -> None:
-    scene.sim.pay(scene.begin())
-
-
-def paid_unheard(scene: Scene) -> None:
-    scene.sim.fault("callback_lost", times=9)
-    scene.sim.pay(scene.begin())
-
-
-def paid_late(scene: Scene) -> None:
-    failed(scene)
-    scene.sim.pay(scene.sessions[0], late=True)
-
-
-def paid_late_unheard(scene: Scene) -> None:
-    failed(scene)
-    scene.sim.fault("callback_lost", times=9)
-    scene.sim.pay(scene.sessions[0], late=True)
-
-
-def paid_twice(scene: Scene) -> None:
-    failed(scene)
-    scene.sim.pay(scene.begin())
-    scene.sim.pay(scene.sessions[0], late=True)
-
-
-def other_paid(scene: Scene) -> None:
-    failed(scene)
-    scene.sim.pay(scene.begin())
-
-
-def other_begun(scene: Scene) -> None:
-    failed(scene)
-    scene.begin()
-
-
-def paid_for_superseded(scene: Scene) -> None:
-    superseded(scene)
-    scene.sim.pay(scene.sessions[0])
-
-
-def accepted(scene: Scene) -> None:
-    scene.settle(scene.doubtful(price="1"), accept=True)
-
-
-def refused(scene: Scene) -> None:
-    scene.settle(scene.doubtful(price="1"), accept=False)
-
-
-def refused_and_begun(scene: Scene) -> None:
-    refused(scene)
-    scene.begin()
-
-
-def refused_and_failed(scene: Scene) -> None:
-    refused(scene)
-    failed(scene)
-
-
-def review(**fields: Any) -> Callable[[Scene], None]:
-    """Make the state of a review for the reason that *fields* give."""
-
-    def make(scene: Scene) -> None:
-        scene.doubtful(**fields)
-
-    return make
-
-
-def undeliverable(scene: Scene) -> None:
-    """The shop's handler asks for a person: there is no stock."""
-
-    def refuse(status: str, _payment: Any) -> None:
-        if status == "paid":
-            raise NeedsReview("no stock")
-
-    scene.shop.handle = refuse
-    scene.sim.pay(scene.begin())
-
-
-def handler_failed(scene: Scene) -> None:
-    """The shop's handler has failed for days."""
-
-    def fail(status: str, _payment: Any) -> None:
-        if status == "paid":
-            raise RuntimeError("a mistake")
-
-    scene.shop.handle = fail
-    session_id = scene.begin()
-    scene.sim.pay(session_id)
-
-    with scene.shop.app.app_context():
-        for _ in range(12):
-            scene.shop.clock.step(24 * 3600)
-            scene.shop.spayon.reconcile(jobs=1)
-
-    assert scene.shop.payment(session_id).review == "handler_failed"
-
-
-def unreachable(make: Callable[[Scene], None]) -> Callable[[Scene], None]:
-    """Make a state in which Spayon does not answer any more."""
-
-    def then(scene: Scene) -> None:
-        make(scene)
-        scene.sim.fault("error", on="status", code=503, times=None)
-
-    return then
-
-
-def unrecorded(make: Callable[[Scene], None]) -> Callable[[Scene], None]:
-    """Make a state in which Spayon says `paid`, and the shop's handler fails from now on."""
-
-    def fail(status: str, _payment: Any) -> None:
-        if status == "paid":
-            raise RuntimeError("a mistake")
-
-    def then(scene: Scene) -> None:
-        make(scene)
-        scene.shop.handle = fail
-
-    return then
-
-
 NOT_CHARGED = "Nothing was charged"
 UNSURE = "If money was taken all the same, please do not pay again"
 CONFIRM = "Confirming your payment"
@@ -323,113 +189,121 @@ REPORTED = "Spayon reported that the payment failed"
 ELSEWHERE = "It was paid by another payment. There is nothing left to pay"
 CLOSED = "has closed this payment"
 SECOND = "This order was paid by another payment already, so there is nothing left to pay"
+CHANGED = "Your order has changed"
 OVER = "The time to pay has run out"
 
-REASONS: list[tuple[str, dict[str, Any]]] = [
-    ("order_missing", {"orderId": None}),
-    ("order_differs", {"orderId": "A2"}),
-    ("price_missing", {"price": None}),
-    ("price_unreadable", {"price": "a lot"}),
-    ("price_differs", {"price": "1"}),
-    ("currency_missing", {"currency": None}),
-    ("currency_unreadable", {"currency": "drams"}),
-    ("currency_differs", {"currency": "USD"}),
-]
+Steps = Sequence[Callable[[Scene], object]]
+Row = tuple[str, Steps, str, list[str], list[str]]
 
-Row = tuple[str, Callable[[Scene], None], str, list[str], list[str]]
+FAILED_AND_PAID_LATE: Steps = [Scene.fail, Scene.lose_callbacks, Scene.pay_the_first]
+PAID_UNHEARD: Steps = [Scene.lose_callbacks, Scene.pay]
+LAPSED: Steps = [Scene.lose_callbacks, Scene.begin, Scene.run_ahead]
+LOST: Steps = [Scene.lose_answer, Scene.pay_all_the_same]
+GIVEN_UP: Steps = [*LOST, Scene.wait, Scene.reconcile]
+REFUSED: Steps = [Scene.doubt, Scene.refuse]
+
+OTHER_BEGUN = "Another payment of this order is under way"
+ALL_PAID = "This order is paid"
 
 #: The state, how it comes about, and what is said by the checkout page, by the return page of each
 #: payment and by the cancel page of each, the newest first. An empty text: there is no such page.
 TABLE: list[Row] = [
-    ("none", nothing, PAYABLE, [], []),
-    ("pending", begun, RESUME, [WAITING], ["You have not paid yet"]),
-    ("pending, unreachable", unreachable(begun), RESUME, [UNREACHED], [UNREACHED]),
-    ("answer lost", answer_lost, PAYABLE, [""], [WAITING]),
-    ("paid, answer lost", paid_with_answer_lost, PAYABLE, [""], [WAITING]),
+    ("none", [], PAYABLE, [], []),
+    ("pending", [Scene.begin], RESUME, [WAITING], ["You have not paid yet"]),
+    ("pending, unreachable", [Scene.begin, Scene.lose_spayon], RESUME, [UNREACHED], [UNREACHED]),
+    ("answer lost", [Scene.lose_answer], PAYABLE, [""], [WAITING]),
+    ("paid, answer lost", LOST, PAYABLE, [""], [WAITING]),
     (
         "paid, answer lost long ago, changed",
-        paid_with_answer_lost_long_ago,
-        *(PAYABLE, [""], [UNSURE]),
+        *([*LOST, Scene.reprice_it, Scene.wait], PAYABLE, [""], [UNSURE]),
     ),
-    ("paid, answer lost, given up", given_up_with_answer_lost, PAYABLE, [""], [UNSURE]),
+    ("paid, answer lost, given up", GIVEN_UP, PAYABLE, [""], [UNSURE]),
     (
+        # The payer knows of the one that failed alone.
         "failed, other paid with answer lost",
-        failed_beside_answer_lost,
+        [*GIVEN_UP, Scene.mend, Scene.fail],
         *(PAYABLE, [REPORTED, ""], [REPORTED, UNSURE]),
     ),
-    ("failed", failed, PAYABLE, [FAILED], [FAILED]),
-    ("failed, unreachable", unreachable(failed), PAYABLE, [REPORTED], [REPORTED]),
-    ("expired", expired, PAYABLE, [NOT_CHARGED], [NOT_CHARGED]),
-    ("expired, unreachable", unreachable(expired), PAYABLE, [OVER], [OVER]),
-    ("lapsed, unheard", lapsed_unheard, PAYABLE, [CONFIRM], [OVER]),
-    ("lapsed, unreachable", unreachable(lapsed_unheard), PAYABLE, [UNREACHED], [UNREACHED]),
-    ("changed", changed, PAYABLE, [WAITING], ["Your order has changed"]),
-    ("changed, unreachable", unreachable(changed), PAYABLE, [UNREACHED], ["has changed"]),
-    ("superseded", superseded, RESUME, [WAITING] * 2, ["You have not paid", "has changed"]),
-    ("paid", paid, "This order is paid", [RECEIVED], [RECEIVED]),
-    ("paid, unheard", paid_unheard, RESUME, [RECEIVED], [RECEIVED]),
-    ("paid, unreachable", unreachable(paid_unheard), RESUME, [UNREACHED], [UNREACHED]),
-    ("paid, unrecorded", unrecorded(paid_unheard), RESUME, [NOT_AGAIN], [NOT_AGAIN]),
-    ("paid late", paid_late, "This order is paid", [RECEIVED], [RECEIVED]),
-    ("paid late, unheard", paid_late_unheard, PAYABLE, [RECEIVED], [RECEIVED]),
+    ("failed", [Scene.fail], PAYABLE, [FAILED], [FAILED]),
+    ("failed, unreachable", [Scene.fail, Scene.lose_spayon], PAYABLE, [REPORTED], [REPORTED]),
+    ("expired", [Scene.begin, Scene.wait], PAYABLE, [NOT_CHARGED], [NOT_CHARGED]),
+    (
+        "expired, unreachable",
+        *([Scene.begin, Scene.wait, Scene.lose_spayon], PAYABLE, [OVER], [OVER]),
+    ),
+    ("lapsed, unheard", LAPSED, PAYABLE, [CONFIRM], [OVER]),
+    ("lapsed, unreachable", [*LAPSED, Scene.lose_spayon], PAYABLE, [UNREACHED], [UNREACHED]),
+    ("changed", [Scene.begin, Scene.reprice_it], PAYABLE, [WAITING], [CHANGED]),
+    (
+        "changed, unreachable",
+        *([Scene.begin, Scene.reprice_it, Scene.lose_spayon], PAYABLE, [UNREACHED], [CHANGED]),
+    ),
+    (
+        "superseded",
+        [Scene.begin, Scene.reprice_it, Scene.begin],
+        *(RESUME, [WAITING] * 2, ["You have not paid", CHANGED]),
+    ),
+    ("paid", [Scene.pay], ALL_PAID, [RECEIVED], [RECEIVED]),
+    ("paid, unheard", PAID_UNHEARD, RESUME, [RECEIVED], [RECEIVED]),
+    ("paid, unreachable", [*PAID_UNHEARD, Scene.lose_spayon], RESUME, [UNREACHED], [UNREACHED]),
+    ("paid, unrecorded", [*PAID_UNHEARD, Scene.lose_handler], RESUME, [NOT_AGAIN], [NOT_AGAIN]),
+    ("paid late", [Scene.fail, Scene.pay_the_first], ALL_PAID, [RECEIVED], [RECEIVED]),
+    ("paid late, unheard", FAILED_AND_PAID_LATE, PAYABLE, [RECEIVED], [RECEIVED]),
     (
         "paid late, unreachable",
-        unreachable(paid_late_unheard),
-        *(PAYABLE, [REPORTED], [REPORTED]),
+        *([*FAILED_AND_PAID_LATE, Scene.lose_spayon], PAYABLE, [REPORTED], [REPORTED]),
     ),
     (
         "paid late, unrecorded",
-        unrecorded(paid_late_unheard),
-        *(PAYABLE, [NOT_AGAIN], [NOT_AGAIN]),
+        *([*FAILED_AND_PAID_LATE, Scene.lose_handler], PAYABLE, [NOT_AGAIN], [NOT_AGAIN]),
     ),
-    ("paid twice", paid_twice, "This order is paid", [RECEIVED, SECOND], [RECEIVED, SECOND]),
-    ("other paid", other_paid, "This order is paid", [RECEIVED, ELSEWHERE], [RECEIVED, ELSEWHERE]),
+    (
+        "paid twice",
+        [Scene.fail, Scene.pay, Scene.pay_the_first],
+        *(ALL_PAID, [RECEIVED, SECOND], [RECEIVED, SECOND]),
+    ),
+    (
+        "other paid",
+        *([Scene.fail, Scene.pay], ALL_PAID, [RECEIVED, ELSEWHERE], [RECEIVED, ELSEWHERE]),
+    ),
     (
         "other begun",
-        other_begun,
-        RESUME,
-        [WAITING, "Another payment of this order is under way"],
-        ["You have not paid yet", "Another payment of this order is under way"],
+        [Scene.fail, Scene.begin],
+        *(RESUME, [WAITING, OTHER_BEGUN], ["You have not paid yet", OTHER_BEGUN]),
     ),
-    ("review: superseded", paid_for_superseded, REVIEW, [REVIEW] * 2, [REVIEW] * 2),
-    *(
-        (f"review: {reason}", review(**fields), REVIEW, [REVIEW], [REVIEW])
-        for reason, fields in REASONS
+    (
+        "review: superseded",
+        [Scene.begin, Scene.reprice_it, Scene.begin, Scene.pay_the_first],
+        *(REVIEW, [REVIEW] * 2, [REVIEW] * 2),
     ),
-    ("review: no stock", undeliverable, REVIEW, [REVIEW], [REVIEW]),
-    ("review: handler_failed", handler_failed, REVIEW, [REVIEW], [REVIEW]),
-    ("accepted", accepted, "This order is paid", [RECEIVED], [RECEIVED]),
-    ("refused", refused, "has closed an earlier payment", [CLOSED], [CLOSED]),
+    ("review", [Scene.doubt], REVIEW, [REVIEW], [REVIEW]),
+    ("accepted", [Scene.doubt, Scene.accept], ALL_PAID, [RECEIVED], [RECEIVED]),
+    ("refused", REFUSED, "has closed an earlier payment", [CLOSED], [CLOSED]),
     (
         "refused, begun",
-        refused_and_begun,
-        RESUME,
-        [WAITING, "Another payment of this order is under way"],
-        [UNCONFIRMED, "Another payment of this order is under way"],
+        [*REFUSED, Scene.begin],
+        *(RESUME, [WAITING, OTHER_BEGUN], [UNCONFIRMED, OTHER_BEGUN]),
     ),
-    (
-        "refused, failed",
-        refused_and_failed,
-        # The callback is lost, and the checkout page asks nobody.
-        RESUME,
-        *([CLOSED] * 2, [CLOSED] * 2),
-    ),
+    # The callback is lost, and the checkout page asks nobody.
+    ("refused, failed", [*REFUSED, Scene.fail], RESUME, [CLOSED] * 2, [CLOSED] * 2),
 ]
 
 
 @pytest.mark.parametrize(
-    ("make", "page", "sentences"),
+    ("steps", "page", "sentences"),
     [
-        pytest.param(make, page, sentences, id=f"{name}-{page}")
-        for name, make, checkout, back, cancel in TABLE
+        pytest.param(steps, page, sentences, id=f"{name}-{page}")
+        for name, steps, checkout, back, cancel in TABLE
         for page, sentences in (("checkout", [checkout]), ("return", back), ("cancel", cancel))
         if sentences
     ],
 )
 def test_a_page_says_how_the_order_stands_and_nothing_untrue(
-    scene: Scene, make: Callable[[Scene], None], page: str, sentences: list[str]
+    scene: Scene, steps: Steps, page: str, sentences: list[str]
 ) -> None:
-    make(scene)
+    for step in steps:
+        step(scene)
+
     paths = scene.pages()[page]
     assert len(paths) == len(sentences)
 
@@ -442,19 +316,13 @@ def test_a_page_says_how_the_order_stands_and_nothing_untrue(
             scene.look(path)
 
 
-@pytest.mark.parametrize(("reason", "fields"), REASONS)
-def test_the_reviews_of_the_table_have_the_reasons_that_they_are_called_by(
-    scene: Scene, reason: str, fields: dict[str, Any]
-) -> None:
-    assert scene.shop.payment(scene.doubtful(**fields)).review == reason
-
-
 @pytest.mark.parametrize("page", ["return", "cancel"])
 def test_who_has_paid_after_all_is_not_led_to_pay_again_while_that_cannot_be_recorded(
     scene: Scene, page: str
 ) -> None:
     # At once: a payment that failed a moment ago counts as asked about.
-    unrecorded(paid_late_unheard)(scene)
+    for step in (*FAILED_AND_PAID_LATE, Scene.lose_handler):
+        step(scene)
 
     said = scene.look(scene.pages()[page][0])
 
@@ -463,7 +331,7 @@ def test_who_has_paid_after_all_is_not_led_to_pay_again_while_that_cannot_be_rec
 
 
 def test_a_page_that_may_not_ask_again_takes_back_what_it_said(scene: Scene) -> None:
-    scene.sim.fault("callback_lost", times=9)
+    scene.lose_callbacks()
     session_id = scene.begin()
     cancel = scene.pages()["cancel"][0]
     assert "You have not paid yet" in scene.look(cancel)

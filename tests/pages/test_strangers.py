@@ -165,6 +165,8 @@ def test_every_page_of_ours_is_kept_by_nobody_guessed_by_nobody_and_framed_by_no
         assert headers["X-Content-Type-Options"] == "nosniff", path
         assert headers["Cache-Control"] == "no-store", path
         assert headers["Content-Security-Policy"] == "frame-ancestors 'none'", path
+        assert headers["X-Robots-Tag"] == "noindex", path
+        assert headers["Referrer-Policy"] == "same-origin", path
 
     shop.spayon.order_loader(lambda _: abort(403))
     refused = client.get(CHECKOUT)
@@ -231,19 +233,19 @@ def test_of_a_closed_order_it_is_still_told_what_became_of_its_payments(shop: Sh
     assert "Cancelled." in cancel
     assert "Continue to payment" not in cancel
 
-    set_status(shop, "failed")
+    change(shop, status="failed")
     back = client.get("/pay/return?session_id=S1").text
     assert "Cancelled." in back
     assert "Try again" not in back
 
-    set_status(shop, "paid")
+    change(shop, status="paid")
     assert "This order is paid" in client.get("/pay/checkout/k-3fQ").text
 
 
-def set_status(shop: Shop, status: str) -> None:
+def change(shop: Shop, **values: object) -> None:
+    """Write *values* to the only payment of *shop*."""
     with shop.app.app_context():
-        payment = shop.db.session.scalars(shop.db.select(shop.spayon.Payment)).one()
-        payment.status = status
+        shop.db.session.execute(shop.db.update(shop.spayon.Payment).values(values))
         shop.db.session.commit()
 
 
@@ -261,13 +263,10 @@ def test_a_post_that_waits_for_another_ones_session_gets_a_page_that_goes_on_by_
     assert going_on is not None
     assert "Continue to payment" in client.get(going_on[1]).text
 
-    with shop.app.app_context():
-        payment = shop.db.session.scalars(shop.db.select(shop.spayon.Payment)).one()
-        payment.session_id, payment.session_url = "S1", "http://127.0.0.1:9/pay/S1"
-        payment.expires_at = shop.clock.now.replace(year=2030)
-        shop.db.session.commit()
+    url, later = "http://127.0.0.1:9/pay/S1", shop.clock.now.replace(year=2030)
+    change(shop, session_id="S1", session_url=url, expires_at=later)
 
-    assert client.get(going_on[1]).location == "http://127.0.0.1:9/pay/S1"
+    assert client.get(going_on[1]).location == url
 
 
 def test_what_was_typed_is_sent_again_after_an_error_of_the_gateway(
@@ -307,19 +306,19 @@ def test_a_relative_link_in_the_shop_s_frame_asks_no_order_loader(shop: Shop) ->
     assert asked == []
 
 
-def test_an_accepted_payment_without_a_readable_amount_is_told_apart(shop: Shop) -> None:
+def test_the_page_of_a_paid_order_lists_what_was_bought_and_what_is_known_of_the_amount(
+    shop: Shop,
+) -> None:
     sell(shop, thanks_url=None)
     moment = shop.clock()
-    shop.add_payment(status="paid", review="price_unreadable", reviewed_at=moment, paid_at=moment)
-    words = words_of(shop.app.test_client().get("/pay/return?session_id=S1").text)
-
-    assert "Payment received" in words
-    assert "Amount Spayon named none that can be read" in words
-
-
-def test_the_page_of_a_paid_order_lists_what_was_bought(shop: Shop) -> None:
-    sell(shop, thanks_url=None)
     shop.add_payment(status="paid")
-    words = words_of(shop.app.test_client().get("/pay/return?session_id=S1").text)
+    shop.add_payment("S2", status="paid", reviewed_at=moment, order_id="A2")
+    words = [
+        words_of(shop.app.test_client().get(f"/pay/return?session_id={each}").text)
+        for each in ("S1", "S2")
+    ]
 
-    assert "Cup × 2 1,000 AMD Amount 1,000 AMD" in words
+    assert "Cup × 2 1,000 AMD Amount 1,000 AMD" in words[0]
+    assert "Payment received" in words[1]
+    # A person has accepted what nobody could read.
+    assert "Amount Spayon named none that can be read" in words[1]

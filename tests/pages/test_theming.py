@@ -103,20 +103,6 @@ def test_a_documented_block_can_be_replaced(tmp_path: Path, page: str, block: st
     assert any("mine" in show(*place) for place in states)
 
 
-@pytest.mark.parametrize(("page", "block"), BLOCKS)
-def test_a_documented_block_can_be_kept_and_added_to(tmp_path: Path, page: str, block: str) -> None:
-    ours = shown_by(make_app(tmp_path / "ours"))
-    source = (
-        f'{{% extends "spayon/default/{page}.html" %}}'
-        f"{{% block {block} %}}{{{{ super() }}}}{{% endblock %}}"
-    )
-    theirs = shown_by(make_app(tmp_path / "theirs", **{page: source}))
-
-    for place in TELLING if page == "base" else STATES:
-        if page in {"base", place[0]}:
-            assert theirs(*place).split() == ours(*place).split()
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_a_template_is_documented(page: str) -> None:
     source = (PACKAGE / f"templates/spayon/default/{page}.html").read_text(encoding="utf-8")

@@ -1,13 +1,13 @@
 """What the views add to the pages: headers, ways back, the shop's own functions and settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, abort
+from flask import Blueprint, Flask, abort
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
 from jinja2 import FileSystemLoader
@@ -15,11 +15,10 @@ from jinja2 import FileSystemLoader
 from spayon_flask import Order, Spayon
 from spayon_flask.errors import ConfigError
 from spayon_flask.simulator import Simulator
-from tests.kept import dispose
 from tests.pages.test_every_standing import STATUS_CALL
 from tests.pages.test_templates import words_of
 from tests.reports import report
-from tests.shop import CONFIG, Shop, make_shop
+from tests.shop import CONFIG, Shop
 
 ORDER = Order(order_id="A1", product_name="Tea", price=Decimal(1000), currency="AMD")
 RETURN, CANCEL = "/pay/return?session_id=S1", "/pay/cancel/reference-of-S1-A1"
@@ -28,54 +27,35 @@ Sell = Callable[..., Shop]
 
 
 @pytest.fixture
-def sell() -> Iterator[Sell]:
+def sell(own_shop: Callable[..., Shop]) -> Sell:
     """Make a shop with settings, which sells one order with more fields."""
-    made: list[Shop] = []
 
     def make(order: dict[str, Any] | None = None, **config: Any) -> Shop:
-        shop = make_shop(**config)
-        made.append(shop)
+        shop = own_shop(**config)
         sold = replace(ORDER, **order or {})
         shop.spayon.order_loader(lambda key: sold if key == "A1" else None)
         shop.add_order()
         return shop
 
-    yield make
-
-    for shop in made:
-        dispose(shop)
+    return make
 
 
-@pytest.mark.parametrize("path", [RETURN, CANCEL])
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        *((RETURN, RETURN), (CANCEL, CANCEL), ("/pay/return", RETURN)),
+        *(("/pay/return?session_id=nobody", None), ("/pay/cancel/nobody", None)),
+    ],
+)
 def test_a_payer_whom_a_bank_posts_back_is_sent_on_to_the_page(
-    own_shop: Callable[..., Shop], path: str
+    own_shop: Callable[..., Shop], path: str, leads_to: str | None
 ) -> None:
     shop = own_shop()
     CSRFProtect(shop.app)
     shop.add_payment()
-    answer = shop.app.test_client().post(path, data={"bank": "form"})
+    answer = shop.app.test_client().post(path, data={"session_id": "S1"})
 
-    assert answer.status_code == 303
-    assert answer.location == path
-
-
-def test_a_session_id_in_the_form_of_a_bank_is_taken_too(shop: Shop) -> None:
-    shop.add_payment()
-    answer = shop.app.test_client().post("/pay/return", data={"session_id": "S1"})
-
-    assert (answer.status_code, answer.location) == (303, RETURN)
-
-
-@pytest.mark.parametrize("path", ["/pay/return?session_id=nobody", "/pay/cancel/nobody"])
-def test_a_post_about_nothing_is_not_found(shop: Shop, path: str) -> None:
-    assert shop.app.test_client().post(path).status_code == 404
-
-
-@pytest.mark.parametrize("path", ["/pay/checkout/A1", RETURN, CANCEL, "/pay/checkout/none"])
-def test_every_page_says_in_a_header_that_it_is_not_to_be_indexed(shop: Shop, path: str) -> None:
-    shop.add_pending(status="paid")
-
-    assert shop.app.test_client().get(path).headers["X-Robots-Tag"] == "noindex"
+    assert (answer.status_code, answer.location) == (303 if leads_to else 404, leads_to)
 
 
 def test_the_receipt_tells_when_it_was_paid_and_what(sell: Sell) -> None:
@@ -89,32 +69,22 @@ def test_the_receipt_tells_when_it_was_paid_and_what(sell: Sell) -> None:
     assert "Paid on 22 November 2026, 16:01" in words
 
 
-def test_a_paid_order_is_sent_on_to_the_shops_own_page_of_thanks(sell: Sell) -> None:
+@pytest.mark.parametrize("status", ["pending", "failed", "expired", "review", "paid"])
+def test_only_a_payer_who_has_paid_is_sent_on_to_the_shops_own_page_of_thanks(
+    sell: Sell, status: str
+) -> None:
     shop = sell({"thanks_url": "https://elsewhere.example/thanks"})
-    shop.add_payment()
-    client = shop.app.test_client()
-    assert client.get(RETURN).status_code == 200
-
-    shop.deliver(report())
-    answer = client.get(RETURN)
-    assert (answer.status_code, answer.location) == (303, "https://elsewhere.example/thanks")
-
-
-def test_the_script_is_told_where_to_go_on(sell: Sell) -> None:
-    shop = sell({"thanks_url": "https://elsewhere.example/thanks"})
-    shop.add_payment(status="paid")
-    page = shop.app.test_client().get(RETURN, headers={"X-Spayon-Script": "1"})
-
-    assert page.status_code == 200
-    assert 'data-next="https://elsewhere.example/thanks"' in page.text
-
-
-@pytest.mark.parametrize("status", ["failed", "expired", "review"])
-def test_who_has_not_paid_is_not_thanked(sell: Sell, status: str) -> None:
-    shop = sell({"thanks_url": "/thanks"})
     shop.add_payment(status=status)
+    client = shop.app.test_client()
+    answer = client.get(RETURN)
+    told = client.get(RETURN, headers={"X-Spayon-Script": "1"})
+    is_paid = status == "paid"
 
-    assert shop.app.test_client().get(RETURN).status_code == 200
+    assert answer.location == ("https://elsewhere.example/thanks" if is_paid else None)
+    assert answer.status_code == (303 if is_paid else 200)
+    # The script is told where to go on.
+    assert told.status_code == 200
+    assert ('data-next="https://elsewhere.example/thanks"' in told.text) == is_paid
 
 
 @pytest.mark.parametrize("path", [RETURN, CANCEL, "/pay/checkout/A1"])
@@ -169,19 +139,17 @@ def test_the_lines_of_an_order_are_shown_and_never_sent(sim: Simulator, sell: Se
     assert "Pot" not in str(next(iter(sim.sessions)).creation)
 
 
-def test_a_shop_that_asks_for_nothing_shows_no_fields(sell: Sell) -> None:
-    html = sell(SPAYON_ASK_DETAILS=False).app.test_client().get("/pay/checkout/A1").text
+def test_a_shop_that_asks_for_nothing_shows_no_fields_and_passes_nothing_on(
+    sim: Simulator, sell: Sell
+) -> None:
+    client = sell(SPAYON_ASK_DETAILS=False, SPAYON_API_URL=sim.url).app.test_client()
+    html = client.get("/pay/checkout/A1").text
+    client.post("/pay/checkout/A1", data={"email": "ani@example.am"})
 
     assert "Your details" not in html
     assert "<input" not in html
     assert "Continue to payment" in html
-
-
-def test_nothing_that_is_typed_all_the_same_is_passed_on(sim: Simulator, sell: Sell) -> None:
-    shop = sell(SPAYON_ASK_DETAILS=False, SPAYON_API_URL=sim.url)
-    shop.app.test_client().post("/pay/checkout/A1", data={"email": "ani@example.am"})
-
-    assert next(iter(sim.sessions)).creation.email is None
+    assert [each.creation.email for each in sim.sessions] == [None]
 
 
 def test_a_mistyped_address_is_corrected_when_the_session_is_made_anew(
@@ -281,3 +249,21 @@ def test_in_the_shop_s_own_frame_its_words_and_variables_are_its_own(
 
     assert [page for page in pages if not page.startswith(theirs) or "wrong" in page] == []
     assert "Перейти к оплате" in pages[0]
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_a_template_of_the_shops_own_blueprint_wins(tmp_path: Path, *, ours_first: bool) -> None:
+    folder = tmp_path / "spayon"
+    folder.mkdir()
+    (folder / "error.html").write_text("<p>the error page of the shop</p>")
+    app = Flask("shop")
+    app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI="sqlite://")
+    spayon = Spayon(SQLAlchemy(app))
+    spayon.init_app(app)
+    spayon.order_loader(lambda _: None)
+    blueprints = [spayon.blueprint, Blueprint("own", __name__, template_folder=str(tmp_path))]
+
+    for each in blueprints if ours_first else reversed(blueprints):
+        app.register_blueprint(each, url_prefix="/pay")
+
+    assert "the error page of the shop" in app.test_client().get("/pay/checkout/nothing").text
