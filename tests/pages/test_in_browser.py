@@ -77,10 +77,19 @@ def test_nothing_needs_sideways_scrolling(visit: Visit, language: str) -> None:
     assert too_wide == []
 
 
-def test_a_page_is_light_and_stays_on_its_own_origin(visit: Visit) -> None:
+def test_a_page_is_light_stays_on_its_own_origin_and_does_not_move_while_it_loads(
+    visit: Visit,
+) -> None:
+    visit.page.add_init_script(
+        "window.shift = 0; new PerformanceObserver(list => { for (const entry of"
+        " list.getEntries()) shift += entry.value })"
+        ".observe({type: 'layout-shift', buffered: true})"
+    )
+
     for page, state in STATES:
         visit.open(f"/pay/show/{page}/{state}?language=hy")
 
+        assert visit.page.evaluate("window.shift") == 0
         assert visit.weight() < 30 * KILOBYTE
         assert all(url.startswith(visit.home) for url in visit.requests)
         assert sum(url.endswith(".css") for url in visit.requests) == 1
@@ -95,19 +104,6 @@ def test_a_strict_policy_has_nothing_to_refuse(visit: Visit) -> None:
 
         assert visit.complaints == []
         assert visit.page.locator("img, script:not([src])").count() == 0
-
-
-def test_a_page_does_not_move_while_it_loads(visit: Visit) -> None:
-    visit.page.add_init_script(
-        "window.shift = 0; new PerformanceObserver(list => { for (const entry of"
-        " list.getEntries()) shift += entry.value })"
-        ".observe({type: 'layout-shift', buffered: true})"
-    )
-
-    for page, state in STATES:
-        visit.open(f"/pay/show/{page}/{state}")
-
-        assert visit.page.evaluate("window.shift") == 0
 
 
 #: What somebody reads out or writes down, if it takes more than one line.
@@ -146,30 +142,22 @@ def test_forced_colours_keep_the_decline_box_and_tell_the_buttons_apart(
     context.close()
 
 
-def test_the_tab_key_walks_the_checkout_page_in_reading_order(visit: Visit) -> None:
+def test_the_tab_key_walks_the_checkout_page_in_reading_order_and_is_seen_to(
+    visit: Visit,
+) -> None:
     page = visit.open("/pay/show/checkout/payable")
     walked = []
 
     for _ in range(5):
         page.keyboard.press("Tab")
-        walked.append(
-            page.evaluate(
-                "(document.activeElement.name || document.activeElement.innerText).trim()"
-            )
-        )
+        name = "(document.activeElement.name || document.activeElement.innerText).trim()"
+        walked.append(page.evaluate(name))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
     assert walked == [
         *("Tsaghik Jewellery", "email", "full_name"),
         *("Continue to payment", "Back to the shop"),
     ]
-
-
-def test_what_has_the_focus_is_seen_to_have_it(visit: Visit) -> None:
-    page = visit.open("/pay/show/checkout/payable")
-
-    for _ in range(5):
-        page.keyboard.press("Tab")
-        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
 def test_what_is_wrong_has_the_focus_and_leads_to_the_field(visit: Visit) -> None:

@@ -1,7 +1,6 @@
 """The whole purchase in a real browser: the real blueprint, the simulator, the strict policy."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no t
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
-from spayon_flask import Order
 from spayon_flask.simulator import Simulator
 from tests.kept import dispose
 from tests.listening import listening
@@ -49,6 +47,17 @@ def home(selling: Shop, simulator: Simulator) -> Iterator[str]:
         yield url
 
 
+def go_on(page: Page) -> None:
+    """Press the button of the checkout page."""
+    page.get_by_role("button", name="Continue to payment").click()
+
+
+def pay(page: Page) -> None:
+    """Pay on the hosted page, and see that the payment was received."""
+    page.locator("button[name=pay]").click()
+    expect(page.get_by_role("heading")).to_have_text("Payment received")
+
+
 def tab_to(page: Page, text: str) -> None:
     """Press Tab until what has the focus is named *text*."""
     for _ in range(30):
@@ -59,16 +68,6 @@ def tab_to(page: Page, text: str) -> None:
             return
 
     pytest.fail(f"no Tab leads to {text!r}")
-
-
-def test_an_order_is_paid_once(visit: Visit, selling: Shop) -> None:
-    page = visit.open(CHECKOUT)
-    page.get_by_role("button", name="Continue to payment").click()
-    page.locator("button[name=pay]").click()
-
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
-    assert selling.paid_times() == 1
-    assert visit.complaints == []
 
 
 @pytest.mark.always
@@ -89,16 +88,15 @@ def test_an_order_is_paid_with_nothing_but_the_keyboard(visit: Visit, selling: S
 
     expect(page.locator("body")).to_have_text("the shop")
     assert selling.paid_times() == 1
+    assert visit.complaints == []
 
 
 def test_an_order_is_paid_without_scripts(browser: Browser, home: str, selling: Shop) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(home + CHECKOUT)
-    page.get_by_role("button", name="Continue to payment").click()
-    page.locator("button[name=pay]").click()
-
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
+    go_on(page)
+    pay(page)
     assert selling.paid_times() == 1
     context.close()
 
@@ -115,7 +113,7 @@ def test_a_double_click_pays_once(visit: Visit, selling: Shop) -> None:
 
 def test_a_declined_payer_reads_why_and_tries_again(visit: Visit, selling: Shop) -> None:
     page = visit.open(CHECKOUT)
-    page.get_by_role("button", name="Continue to payment").click()
+    go_on(page)
     page.get_by_label("Card number").fill("4000 0000 0000 0069")
     page.locator("button[name=pay]").click()
     page.locator("[name=give_up]").click()
@@ -124,76 +122,20 @@ def test_a_declined_payer_reads_why_and_tries_again(visit: Visit, selling: Shop)
     expect(page.locator("main")).to_contain_text("The card number, expiry date or CVV is not right")
 
     page.get_by_role("link", name="Try again").click()
-    page.get_by_role("button", name="Continue to payment").click()
-    page.locator("button[name=pay]").click()
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
+    go_on(page)
+    pay(page)
     assert selling.paid_times() == 1
 
 
 def test_a_payer_who_went_back_can_go_on(visit: Visit, selling: Shop) -> None:
     page = visit.open(CHECKOUT)
-    page.get_by_role("button", name="Continue to payment").click()
+    go_on(page)
     page.locator(".bill-back a").click()
 
     expect(page.locator("main")).to_contain_text("Nothing was charged. You can still pay until")
     page.get_by_role("link", name="Continue to payment").click()
-    page.locator("button[name=pay]").click()
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
+    pay(page)
     assert visit.complaints == []
-
-
-def test_a_second_tab_leads_to_the_same_payment(visit: Visit, selling: Shop) -> None:
-    page = visit.open(CHECKOUT)
-    page.get_by_role("button", name="Continue to payment").click()
-    page.wait_for_url("**/pay/*")
-    hosted = page.url
-    visit.open(CHECKOUT)
-
-    expect(page.locator("main")).to_contain_text("You have started to pay")
-    page.get_by_role("button", name="Continue to payment").click()
-    page.wait_for_url(hosted)
-
-
-def test_a_mistyped_address_is_kept_and_explained(visit: Visit) -> None:
-    page = visit.open(CHECKOUT)
-    page.get_by_label("Email").fill("ani@example")
-    page.get_by_label("Full name").fill("<b>Ani</b>")
-    page.get_by_role("button", name="Continue to payment").click()
-
-    expect(page.get_by_label("Email")).to_have_value("ani@example")
-    expect(page.get_by_label("Email")).to_have_accessible_description(
-        "Please write an email address such as name@example.com."
-    )
-    expect(page.get_by_label("Full name")).to_have_value("<b>Ani</b>")
-
-
-def test_a_paid_order_says_so(visit: Visit, selling: Shop) -> None:
-    # By its number alone an order leads nobody on to its payment.
-    order = Order(
-        order_id="A1", key="k-3fQ", product_name="Tea", price=Decimal(1000), currency="AMD"
-    )
-    selling.spayon.order_loader(lambda key: order if key == order.key else None)
-    selling.add_payment("S1", status="paid")
-    page = visit.open("/pay/checkout/k-3fQ")
-
-    expect(page.locator("main")).to_contain_text("This order is paid")
-    page.get_by_role("link", name="See the payment").click()
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
-
-
-def test_a_gateway_that_is_away_is_no_dead_end(
-    visit: Visit, simulator: Simulator, selling: Shop
-) -> None:
-    page = visit.open(CHECKOUT)
-    simulator.stop()
-    page.get_by_role("button", name="Continue to payment").click()
-    expect(page.get_by_role("heading")).to_have_text("Payment is not possible right now")
-
-    simulator.start()
-    page.get_by_role("link", name="Try again").click()
-    page.get_by_role("button", name="Continue to payment").click()
-    page.locator("button[name=pay]").click()
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
 @pytest.mark.always
@@ -201,7 +143,7 @@ def test_the_return_page_waits_for_the_news_by_itself(
     visit: Visit, simulator: Simulator, selling: Shop
 ) -> None:
     page = visit.open(CHECKOUT)
-    page.get_by_role("button", name="Continue to payment").click()
+    go_on(page)
     page.wait_for_url("**/pay/*")
     session_id = page.url.rpartition("/")[2]
     visit.open(f"/pay/return?session_id={session_id}")
@@ -219,7 +161,7 @@ def test_a_gateway_that_takes_more_than_a_second_gives_a_sign(visit: Visit) -> N
     sign = page.get_by_text("One moment, please: the payment page is being opened.")
     # As long as Spayon has not answered, the browser stays on this page.
     page.evaluate("document.forms[0].addEventListener('submit', it => it.preventDefault())")
-    page.get_by_role("button", name="Continue to payment").click()
+    go_on(page)
     page.clock.run_for(900)
     expect(sign).to_be_hidden()
 
@@ -251,32 +193,19 @@ def test_a_page_of_another_site_cannot_fill_in_the_form_of_a_payer(
     expect(page.get_by_label("Email")).to_have_value("")
     assert len(simulator.sessions) == 0
 
-    page.get_by_role("button", name="Continue to payment").click()
-    page.locator("button[name=pay]").click()
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
-
-
-def test_a_form_that_lay_open_too_long_is_shown_again_filled(visit: Visit, selling: Shop) -> None:
-    page = visit.open(CHECKOUT)
-    page.get_by_label("Email").fill("ani@example.am")
-    selling.app.config["WTF_CSRF_TIME_LIMIT"] = -1
-    page.get_by_role("button", name="Continue to payment").click()
-    expect(page.get_by_role("alert")).to_contain_text("press the button again")
-    expect(page.get_by_label("Email")).to_have_value("ani@example.am")
-
-    selling.app.config["WTF_CSRF_TIME_LIMIT"] = 3600
-    page.get_by_role("button", name="Continue to payment").click()
-    expect(page.locator("button[name=pay]")).to_be_visible()
+    go_on(page)
+    pay(page)
 
 
 def test_a_browser_without_cookies_pays_at_the_second_press(visit: Visit, selling: Shop) -> None:
     page = visit.open(CHECKOUT)
+    page.get_by_label("Email").fill("ani@example.am")
     page.context.clear_cookies()
-    page.get_by_role("button", name="Continue to payment").click()
+    go_on(page)
     expect(page.get_by_role("alert")).to_contain_text("press the button again")
+    expect(page.get_by_label("Email")).to_have_value("ani@example.am")
 
     page.context.clear_cookies()
-    page.get_by_role("button", name="Continue to payment").click()
-    page.locator("button[name=pay]").click()
-    expect(page.get_by_role("heading")).to_have_text("Payment received")
+    go_on(page)
+    pay(page)
     assert selling.paid_times() == 1
