@@ -18,18 +18,16 @@ class Sabotage(NamedTuple):
 #: By the module of the package.
 SABOTAGES = {
     "checkout.py": [
-        Sabotage(
-            "for row in early:", "promises/unknown_sessions: an_early_report", "for row in ():"
-        ),
+        Sabotage("in early:", "promises/unknown_sessions: an_early_report", "in ():"),
         Sabotage(
             "wish.order = self._load_again(wish.order)",
-            "promises/changed_orders: a_request_that_waited_goes_on",
+            "promises/changed_orders: waited_goes_on",
             "pass",
         ),
         Sabotage(
-            "payment.held_order_id is None or payment.superseded:",
+            "None or payment.superseded:",
             "promises/changed_orders: a_change_that_comes_while",
-            "payment.held_order_id is None:",
+            "None:",
         ),
         Sabotage(
             "self.storage.commit_earlier_work()", "promises/changed_orders: TestLoaders", "pass"
@@ -41,11 +39,7 @@ SABOTAGES = {
         ),
     ],
     "client/client.py": [
-        Sabotage(
-            "{settings.client_id} {settings.client_secret}",
-            "promises/vendors: whoever_knows_the_client_id",
-            "{settings.client_id}",
-        ),
+        Sabotage(" {settings.client_secret}", "promises/vendors: whoever_knows_the_client_id", ""),
     ],
     "client/token_cache.py": [
         Sabotage(
@@ -55,21 +49,13 @@ SABOTAGES = {
         ),
     ],
     "desk/desk.py": [
-        Sabotage(
-            "if answer is True or isinstance(",
-            "staff/door: only_true_lets_somebody_in",
-            "if answer or isinstance(",
-        ),
+        Sabotage("is True or", "staff/door: only_true_lets_somebody_in", "or"),
         Sabotage(
             "is_foreign(self.state.settings.public_url) or not",
             "staff/door: a_form_from_another_site",
             "not",
         ),
-        Sabotage(
-            "max_age=MAX_AGE) == self.person",
-            "staff/door: a_token_is_good_for_its_person_alone",
-            "max_age=MAX_AGE) != ''",
-        ),
+        Sabotage("== self.person", "staff/door: a_token_is_good_for_its_person_alone", "!= ''"),
     ],
     "domain/handlers.py": [
         Sabotage("if found.key != key:", "loading: an_order_whose_key"),
@@ -88,7 +74,7 @@ SABOTAGES = {
     "domain/reports.py": [
         Sabotage(
             'return f"Body({len(self)} bytes)"',
-            "neighbours/sentry: an_error_in_a_callback_tells_nothing",
+            "neighbours/sentry: error_in_a_callback",
             "return bytes.__repr__(self)",
         ),
     ],
@@ -108,24 +94,16 @@ SABOTAGES = {
         Sabotage("if order_is_paid:", "promises/one_live_session: a_second_payment_of_an_order"),
         Sabotage("if payment.superseded:", "promises/one_live_session: a_changed_order"),
         Sabotage(
-            "CREATION_LIMIT = timedelta(seconds=30)",
-            "promises/one_live_session: a_creation_that_never_finished",
-            "CREATION_LIMIT = timedelta(days=30)",
+            "seconds=30", "promises/one_live_session: creation_that_never_finished", "days=30"
         ),
         Sabotage(
             'return "live" if can_be_paid(holder, now) else "ask"',
             "promises/one_live_session: a_second_tab",
             'return "superseded"',
         ),
+        Sabotage("in BARRING:", "promises/one_live_session: a_paid_order_cannot", "in ():"),
         Sabotage(
-            "for status in BARRING:",
-            "promises/one_live_session: a_paid_order_cannot",
-            "for status in ():",
-        ),
-        Sabotage(
-            "if holder is not None and holder.gateway == gateway:",
-            "promises/one_live_session: a_payment_session_of_another_gateway",
-            "if holder is not None:",
+            " and holder.gateway == gateway", "promises/one_live_session: of_another_gateway", ""
         ),
         Sabotage(
             "if holder.base_url not in (None, wish.base_url):",
@@ -134,25 +112,17 @@ SABOTAGES = {
     ],
     "reconcile/reconciler.py": [
         Sabotage(
-            "over = self._clock() >= ends_at",
+            "self._clock() >= ends_at",
             "promises/unknown_sessions: a_session_that_spayon_does_not_know",
-            "over = True",
+            "True",
         ),
     ],
     "reconcile/run.py": [
         Sabotage(
-            "until=until) if until else",
-            "promises/recovery: a_long_retry_after_holds",
-            "until=until) if not until else",
+            "if until else", "promises/recovery: a_long_retry_after_holds", "if not until else"
         ),
-        Sabotage(
-            "MAX_FAILURES = 5", "promises/recovery: calls_that_fail_in_a_row", "MAX_FAILURES = 500"
-        ),
-        Sabotage(
-            "len(self._asking), share - asking, self._left)",
-            "promises/vendors: holds_its_share",
-            "len(self._asking), self._left)",
-        ),
+        Sabotage("MAX_FAILURES = 5", "promises/recovery: calls_that_fail", "MAX_FAILURES = 500"),
+        Sabotage("share - asking, ", "promises/vendors: holds_its_share", ""),
     ],
     "rehearsal/report.py": [
         Sabotage(
@@ -161,11 +131,7 @@ SABOTAGES = {
         ),
     ],
     "rehearsal/wire.py": [
-        Sabotage(
-            "text = text.replace(secret, MASK)",
-            "rehearsal/no_secrets: no_secret",
-            "text = text.replace(secret, secret)",
-        ),
+        Sabotage("secret, MASK", "rehearsal/no_secrets: no_secret", "secret, secret"),
     ],
     "state.py": [
         Sabotage(
@@ -180,14 +146,8 @@ SABOTAGES = {
             "details: if_it_fails",
             "self.session.commit()\n        if True:",
         ),
-        Sabotage(
-            "is_wanted = was_sent and", "promises/rows: clicks_while_nobody_listens", "is_wanted ="
-        ),
-        Sabotage(
-            '"expires_at": asked_at + SESSION_LIFETIME,',
-            "promises/rows: a_session_ends_fifteen_minutes",
-            '"expires_at": now + SESSION_LIFETIME,',
-        ),
+        Sabotage(" = was_sent and", "promises/rows: clicks_while_nobody_listens", " ="),
+        Sabotage(": asked_at +", "promises/rows: a_session_ends_fifteen_minutes", ": now +"),
         Sabotage(
             "if any(row.received_at < since for row in reports):",
             "promises/used_order_ids: a_session_that_spayon_told_of",
@@ -199,36 +159,20 @@ SABOTAGES = {
         ),
     ],
     "storage/column_types.py": [
-        Sabotage(
-            "return Decimal(repr(value))",
-            "promises/money_guard: prices_are_exact",
-            "return Decimal(value)",
-        ),
+        Sabotage("repr(value)", "promises/money_guard: prices_are_exact", "value"),
     ],
     "storage/decisions.py": [
         Sabotage(
-            "while any(row.dispatch_at == until for row in rows):",
+            "any(row.dispatch_at == until for row in rows)",
             "promises/work_outside: a_hand_over_that_ends_late",
-            "while False:",
+            "False",
         ),
     ],
     "storage/guard.py": [
         Sabotage("if holds_changes(session):", "promises/uncommitted: a_call_that_commits_refuses"),
-        Sabotage(
-            "token = _guard.set(guard)",
-            "promises/handlers: commit_until_it_works",
-            "token = _guard.set(None)",
-        ),
-        Sabotage(
-            '@event.listens_for(Engine, "commit")',
-            "promises/handlers: commit_the_connection",
-            '@event.listens_for(Engine, "rollback_savepoint")',
-        ),
-        Sabotage(
-            "if session is guard.session or guard.has_ended():",
-            "promises/handlers: roll_back_and_go_on",
-            "if session is guard.session and not guard.has_ended():",
-        ),
+        Sabotage("set(guard)", "promises/handlers: commit_until_it_works", "set(None)"),
+        Sabotage('"commit")', "promises/handlers: commit_the_connection", '"rollback_savepoint")'),
+        Sabotage("or guard.", "promises/handlers: roll_back_and_go_on", "and not guard."),
         Sabotage(
             "return state not in (_IDLE, _IN_ERROR, _UNKNOWN)",
             "promises/handlers: a_swallowed_error_of_a_statement and postgresql",
@@ -277,11 +221,7 @@ SABOTAGES = {
         ),
     ],
     "storage/outbox.py": [
-        Sabotage(
-            "except Exception:",
-            "promises/work_outside: a_dispatcher_that_raises",
-            "except KeyError:",
-        ),
+        Sabotage("Exception:", "promises/work_outside: a_dispatcher_that_raises", "KeyError:"),
         Sabotage(
             "return now + LEASE if self._handlers.dispatcher is not None else None",
             "promises/work_outside: a_dispatcher_that_raises",
@@ -289,21 +229,21 @@ SABOTAGES = {
         ),
         Sabotage("session.rollback()", "promises/kept_transaction: what_a_receiver_leaves", "pass"),
         Sabotage(
-            "is_ours = before is None or not holds_changes(before)",
+            "before is None or not holds_changes(before)",
             "promises/kept_transaction: what_the_shop_has",
-            "is_ours = True",
+            "True",
         ),
     ],
     "storage/pruning.py": [
         Sabotage(
             "unchanged = (c.verdict == verdict, *where)",
-            "promises/rows: a_report_that_is_decided_on_while_its_body_goes and postgresql",
+            "promises/rows: while_its_body_goes and postgresql",
             "unchanged = tuple(where)",
         ),
         Sabotage(
-            ".where(p.id.in_(ids), *self._quiet(statuses, before)).with_for",
+            ", *self._quiet(statuses, before)).with_for",
             "promises/rows: a_late_paid_just_before and postgresql",
-            ".where(p.id.in_(ids)).with_for",
+            ").with_for",
         ),
     ],
     "storage/recording.py": [
@@ -323,9 +263,7 @@ SABOTAGES = {
             "if True:",
         ),
         Sabotage(
-            'report.status != "paid" or failures',
-            "promises/needs_review: after_days_of_failures",
-            "True or failures",
+            'report.status != "paid" or', "promises/needs_review: after_days_of_failures", "True or"
         ),
         Sabotage(
             '"due_at": now if found.session_id is None else found.due_at or now,',
@@ -341,14 +279,10 @@ SABOTAGES = {
     "storage/schedule.py": [
         Sabotage(
             "p.due_at <= by, self._is_open(), *self._is_quiet(now))",
-            "promises/recovery: reconcile_asks_no_more_about_what_a_page",
+            "promises/recovery: asks_no_more",
             "p.due_at <= by, self._is_open(), self._is_quiet(now)[0])",
         ),
-        Sabotage(
-            "due_at = now + pause(attempts)",
-            "reconcile: a_session_that_is_still_pending",
-            "due_at = now",
-        ),
+        Sabotage("now + pause(attempts)", "reconcile: a_session_that_is_still_pending", "now"),
         Sabotage(
             "return (p.gateway == self.source.gateway, is_quiet)",
             "promises/recovery: TestOtherGateways",
@@ -415,15 +349,9 @@ SABOTAGES = {
             "return is_transient(cause)",
         ),
         Sabotage(
-            "for left in reversed(range(MAX_TRIES)):",
-            "promises/retries: a_transaction_that_always_loses and postgresql",
-            "for left in reversed(range(MAX_TRIES * 20)):",
+            "(MAX_TRIES)", "promises/retries: always_loses and postgresql", "(MAX_TRIES * 20)"
         ),
-        Sabotage(
-            'bind_arguments={"mapper": self._mapper, "clause": self._any_write}',
-            "promises/replicas: all_that_is_written",
-            'bind_arguments={"mapper": self._mapper}',
-        ),
+        Sabotage(', "clause": self._any_write', "promises/replicas: all_that_is_written", ""),
         Sabotage(
             "if not handled or is_transient(error):",
             "promises/kept_transaction: it_counts_as_a_failure",
@@ -471,9 +399,7 @@ SABOTAGES = {
     ],
     "views/standing.py": [
         Sabotage(
-            "return payment.id in heard or",
-            "pages/every_standing: pending-cancel or unreachable",
-            "return True or",
+            "payment.id in heard", "pages/every_standing: pending-cancel or unreachable", "True"
         ),
         Sabotage(
             "if payment.session_id is None or is_refused(payment):",
