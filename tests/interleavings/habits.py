@@ -22,6 +22,10 @@ SWALLOWS = "the handler swallows an error"
 GIVES_UP = "the handler swallows a rollback"
 WRITES_ELSEWHERE = "the handler writes to a second database"
 
+#: What fails for as long as it is so.
+HANDLER_RAISES, QUEUE_IS_DOWN = "the handler raises", "the queue is down"
+KILLED = "the process is killed as it asks the gateway"
+
 HABITS = (LOADER_WRITES, RECEIVER_WRITES, SWALLOWS)
 FATAL = (GIVES_UP, WRITES_ELSEWHERE)
 

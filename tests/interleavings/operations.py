@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -166,15 +165,13 @@ def reconcile(status: str = "", who: str = "S") -> Act:
     return run
 
 
-def review(who: str, verdict: str, *, queue_is_down: bool = False) -> Act:
+def review(who: str, verdict: str) -> Act:
     """Settle a review as an operator does."""
 
-    @act(f"review {verdict} of {who}" + " while the queue is down" * queue_is_down)
+    @act(f"review {verdict} of {who}")
     def settle(world: World) -> Done:
         arguments = [world.names[who], f"--{verdict}", "--because", "seen", "--by", "Ann"]
-
-        with world.failing_dispatcher() if queue_is_down else nullcontext():
-            return Done(f"review {verdict}", command(world, "review", *arguments))
+        return Done(f"review {verdict}", command(world, "review", *arguments))
 
     return settle
 

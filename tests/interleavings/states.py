@@ -5,7 +5,14 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
-from tests.interleavings.habits import FATAL, LOADER_WRITES, RECEIVER_WRITES, SWALLOWS
+from tests.interleavings.habits import (
+    FATAL,
+    KILLED,
+    LOADER_WRITES,
+    QUEUE_IS_DOWN,
+    RECEIVER_WRITES,
+    SWALLOWS,
+)
 from tests.interleavings.operations import (
     DAY,
     MINUTE,
@@ -73,25 +80,11 @@ def _unanswered(world: World) -> None:
 
 def _crashed(world: World) -> None:
     """Kill the process after the request was sent."""
-    world.crashes_at_gateway = True
-
-    with suppress(CrashError):
+    with suppress(CrashError), world.habit(KILLED):
         checkout(world)
 
-    world.crashes_at_gateway = False
     asked = {"price": "1000", "currency": "AMD", "order_id": "A1"}
     world.names["lost"] = world.gateway.create(asked)
-
-
-def _undispatched(act: Act) -> Step:
-    """Do something while the queue is down."""
-
-    def undispatched(world: World) -> None:
-        world.dispatcher_fails = lambda: True
-        act(world)
-        world.dispatcher_fails = lambda: False
-
-    return undispatched
 
 
 def _callbacks(who: str, *statuses: str) -> tuple[Act, ...]:
@@ -253,19 +246,18 @@ STATES: dict[str, State] = {
         (checkout, *REVIEWS_OF_OLD, callback("S", "paid")),
     ),
     "review that waits for the dispatcher": State(
-        (_begin(), _undispatched(AT_ANOTHER_PRICE), SOON),
+        (_begin(), with_habit(QUEUE_IS_DOWN, AT_ANOTHER_PRICE), SOON),
         (
             *(*REVIEWS, reconcile(), AT_ANOTHER_PRICE),
-            review("S", "accept", queue_is_down=True),
-            review("S", "refuse", queue_is_down=True),
+            *(with_habit(QUEUE_IS_DOWN, each) for each in REVIEWS),
         ),
     ),
     "paid that waits for the dispatcher": State(
-        (_begin(), _undispatched(callback("S", "paid")), SOON),
+        (_begin(), with_habit(QUEUE_IS_DOWN, callback("S", "paid")), SOON),
         (checkout, reconcile(), callback("S", "paid")),
     ),
     "failed that waits for the dispatcher": State(
-        (_begin(), _undispatched(callback("S", "failed")), SOON),
+        (_begin(), with_habit(QUEUE_IS_DOWN, callback("S", "failed")), SOON),
         (reconcile(), callback("S", "paid"), prune),
     ),
     "unknown report": State(
@@ -294,7 +286,7 @@ STATES: dict[str, State] = {
         (*UNKNOWN, LONG), (prune_bodies, checkout, reconcile(), *LOST_PAID)
     ),
     "old, and waits for the dispatcher": State(
-        (_begin(), _undispatched(callback("S", "failed")), SOON, LONG),
+        (_begin(), with_habit(QUEUE_IS_DOWN, callback("S", "failed")), SOON, LONG),
         (prune_bodies, reconcile(), prune, callback("S", "paid")),
     ),
 }

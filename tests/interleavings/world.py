@@ -126,9 +126,6 @@ class World:
         self.names: dict[str, str] = {}
         #: What the dispatcher took: a callback row's id, and the status that it saw.
         self.dispatched: list[tuple[int, str]] = []
-        self.dispatcher_fails: Callable[[], bool] = lambda: False
-        self.handler_fails: Callable[[], bool] = lambda: False
-        self.crashes_at_gateway = False
         #: What the shop's functions do at any time, and in an operation alone.
         self.habits: set[str] = set()
         self._habits_of: dict[Operation | None, set[str]] = {}
@@ -186,7 +183,7 @@ class World:
             if operation is not None and threading.current_thread() is operation.thread:
                 world.turns.stop("gateway")
 
-            if world.crashes_at_gateway:
+            if world._has(habits.KILLED):
                 raise CrashError
 
             return send(*args, **options)
@@ -233,10 +230,12 @@ class World:
         self.shop.handled.clear()
         self.names = dict(moment.names)
         self.dispatched.clear()
-        self.dispatcher_fails = self.handler_fails = lambda: False
-        self.crashes_at_gateway = False
         self.habits = set()
         self._habits_of.clear()
+
+        # No receiver outlives a test.
+        for signal in (gateway_called, report_received, payment_paid):
+            signal.connect(self._leave)
 
     def rows(self) -> Rows:
         """Return all rows of all tables."""
@@ -256,30 +255,22 @@ class World:
             return list(result) if result.returns_rows else []
 
     @contextmanager
-    def failing_dispatcher(self) -> Iterator[None]:
-        """Let the dispatcher raise inside the block, for this operation alone."""
-        operation = self.turns.current()
-        self.dispatcher_fails = lambda: self.turns.current() is operation
-        yield
-        self.dispatcher_fails = lambda: False
-
-    @contextmanager
     def habit(self, habit: str) -> Iterator[None]:
         """Let the shop's functions do so inside the block, for this operation alone."""
         operation = self.turns.current()
         self._habits_of.setdefault(operation, set()).add(habit)
 
-        with ExitStack() as stack:
-            if habit == habits.RECEIVER_WRITES:
-                for signal in (gateway_called, report_received, payment_paid):
-                    stack.enter_context(signal.connected_to(self._leave))
-
+        try:
             yield
 
-        self._habits_of[operation].discard(habit)
+        finally:
+            self._habits_of[operation].discard(habit)
+
+    def _now(self) -> set[str]:
+        return self.habits | self._habits_of.get(self.turns.current(), set())
 
     def _has(self, habit: str) -> bool:
-        return habit in self.habits or habit in self._habits_of.get(self.turns.current(), ())
+        return habit in self._now()
 
     def _leave(self, *_: object, **__: object) -> None:
         """Leave something in the session, as a receiver must not."""
@@ -301,14 +292,13 @@ class World:
 
         again = text("INSERT INTO order_state VALUES ('A1', 'again')")
         trap = text("INSERT INTO trap VALUES (1)") if self.is_sqlite else again
-        having = self.habits | self._habits_of.get(self.turns.current(), set())
-        habits.misbehave(self.shop.db.session, having, again, trap, self.other)
+        habits.misbehave(self.shop.db.session, self._now(), again, trap, self.other)
 
-        if self.handler_fails():
+        if self._has(habits.HANDLER_RAISES):
             raise RuntimeError("the shop has a bug")
 
     def _dispatch(self, callback_id: int) -> None:
-        if self.dispatcher_fails():
+        if self._has(habits.QUEUE_IS_DOWN):
             raise ConnectionError("the queue is down")
 
         # A queue is another program: there the worker looks with a connection of its own.

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,7 +26,7 @@ from tests.model.model import HandlerFailedError, Model, Order, Payment, Said
 ORDERS = ("A1", "A1", "A1", "A2")
 
 #: How a handler fails: it raises, or it keeps quiet about what cannot be kept.
-FAILS = st.sampled_from(["", "", "", "raises", *habits.FATAL])
+FAILS = st.sampled_from(["", "", "", habits.HANDLER_RAISES, *habits.FATAL])
 
 #: Every longest pause of reconcile is over, and so is every lease.
 LONG = timedelta(hours=7)
@@ -193,7 +192,7 @@ class Machine(RuleBasedStateMachine):
             if not self.ask(each, fails=fails):
                 break
 
-        with self.failing(fails):
+        with self.world.habit(fails):
             answer = self.world.shop.app.test_client().get(
                 f"/pay/return?session_id={payment.session_id}"
             )
@@ -281,17 +280,6 @@ class Machine(RuleBasedStateMachine):
         if arrives:
             self.post(self.sent[-1], fails="")
 
-    @contextmanager
-    def failing(self, how: str) -> Iterator[None]:
-        """Let the shop's handlers fail inside the block."""
-        world = self.world
-        world.handler_fails = lambda: how == "raises"
-
-        with world.habit(how):
-            yield
-
-        world.handler_fails = lambda: False
-
     def ask(self, payment: Payment, *, fails: str = "") -> bool:
         """Apply to the model what a status check would bring; return False if it goes wrong."""
         if payment.status in {"paid", "review"} or not self.model.may_ask(payment, self.now):
@@ -318,7 +306,7 @@ class Machine(RuleBasedStateMachine):
         """Deliver a callback to both, and compare the answer."""
         fields = {"status": said.status, "price": str(said.price), "orderId": said.order_id}
 
-        with self.failing(fails):
+        with self.world.habit(fails):
             answer = post(self.world, self.world.gateway.report(said.session_id, **fields)).answer
 
         try:
