@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .client import Client
-from .payment_sessions import PaymentSession
+from .client import Client, PaymentSession
 
 __all__ = ["Client", "PaymentSession"]

@@ -1,43 +1,46 @@
-"""Client: the three calls of the gateway's API."""
+"""Client: the three calls of the gateway's API, what is sent and what is read."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import math
-import re
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from decimal import Decimal
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
 
-from ..domain.orders import Order
+import requests
+
+from ..domain.orders import Order, check_id, is_link
 from ..domain.redaction import Hidden
 from ..domain.reports import Report
 from ..errors import (
     AuthenticationError,
+    ConfigError,
     InvalidPayloadError,
+    OrderError,
     RequestRefusedError,
     SessionNotFoundError,
     UnexpectedAnswerError,
 )
 from ..settings import Settings
 from .connections import Exchange
-from .payment_sessions import PaymentSession, ascii_url, read_session, session_body
-from .tokens import Token, TokenService
+from .tokens import Token, TokenService, read_token
 from .transport import Answer, Transport
 
 logger = logging.getLogger(__name__)
 
-#: Seconds a token is good for (Spayon's documentation, authentication), if an answer does not say.
-TOKEN_SECONDS = 3600.0
-
 #: The answers to a creation that may be about one of its fields.
 _REFUSED = (400, 409, 422)
 
-#: No token is believed to live longer than this many seconds.
-_LONGEST_LIFE = 24 * 3600.0
+
+class PaymentSession(NamedTuple):
+    """Spayon's hosted checkout: its identity, and where the payer is sent."""
+
+    session_id: str
+    session_url: str
 
 
 class Client:
@@ -94,14 +97,8 @@ class Client:
                 "admin panel, of the same environment"
             )
 
-        token, seconds = _read_token(answer)
-
-        # It becomes a header: a line break in it would be another header.
-        if not re.fullmatch(r"[!-~]+", token):
-            raise UnexpectedAnswerError("Spayon's answer holds no usable access_token")
-
         # Counted from the question on, since the answer may have been on its way for long.
-        return Token(token, max(seconds - (time.monotonic() - asked), 0.0))
+        return read_token(answer, took=time.monotonic() - asked)
 
     def create_session(
         self,
@@ -216,19 +213,87 @@ def _check_origin(answer: Answer) -> None:
         )
 
 
-def _read_token(answer: Answer) -> tuple[Hidden, float]:
-    """Return the token, "" if there is none, and the seconds that it lives."""
-    # Relies on: token-expires-in
-    data = answer.json_object()
-    token = data.get("access_token")
-    return Hidden(token if isinstance(token, str) else ""), _seconds(data.get("expires_in"))
+def session_body(order: Order, settings: Settings) -> dict[str, Any]:
+    """Return what Spayon is to be told of *order*, without the shop's URLs.
+
+    Names and spelling of the fields are Spayon's (documentation, create session).
+    """
+    # Relies on: creation-required-fields, lower-case-currency, upper-case-currency, product-id,
+    # language-hy, language-ru, language-en, unknown-payment-method, long-product-name
+    language = order.language or settings.language
+    methods = order.available_payment_methods or settings.available_payment_methods
+    default = order.default_payment_method or settings.default_payment_method
+
+    # The shop's usual choice may not be among what this very order offers.
+    if methods is not None and default not in methods:
+        default = None
+
+    fields = {
+        "product_id": order.product_id,
+        "product_name": order.product_name,
+        "price": None if order.price is None else _number(order.price),
+        "currency": order.currency and order.currency.lower(),
+        "email": order.email and Hidden(order.email),
+        "username": order.username and Hidden(order.username),
+        "full_name": order.full_name and Hidden(order.full_name),
+        "order_id": order.order_id,
+        "defaultPaymentMethod": default,
+        "availablePaymentMethods": None if methods is None else list(methods),
+        "language": language and settings.language_codes.get(language, language),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _seconds(value: object) -> float:
-    # Relies on: token-expires-in, token-lifetime
-    # A life that makes no sense stops no checkout: a token that is refused is replaced anyway.
-    with suppress(TypeError, ValueError, OverflowError):
-        if not isinstance(value, bool) and 0 < (seconds := float(value)) < math.inf:  # type: ignore[arg-type]  # what is suppressed
-            return min(seconds, _LONGEST_LIFE)
+def ascii_url(url: str) -> str:
+    """Return *url* in ASCII, as it goes over a wire: its host in Punycode, its path in percents.
 
-    return TOKEN_SECONDS
+    Raises `ConfigError` if that cannot be done.
+    """
+    # Relies on: urls-in-ascii
+    try:
+        return str(requests.Request("GET", url).prepare().url)
+
+    except requests.RequestException:
+        raise ConfigError(f"PUBLIC_URL makes a URL that nobody can call: {url}") from None
+
+
+def read_session(data: Mapping[str, Any], *, https_only: bool) -> PaymentSession:
+    """Read Spayon's answer, in either spelling of its keys; raises `UnexpectedAnswerError`."""
+    # Relies on: creation-keys, session-url-https
+    session_id = data.get("session_id", data.get("sessionId"))
+    session_url = data.get("session_url", data.get("sessionUrl"))
+
+    try:
+        check_id("session_id", session_id)
+
+    except OrderError as error:
+        raise UnexpectedAnswerError(f"Spayon's answer is unusable: {error}") from None
+
+    schemes = ("https",) if https_only else ("http", "https")
+    return PaymentSession(str(session_id), _check_url(session_url, schemes))
+
+
+def _check_url(url: object, schemes: tuple[str, ...]) -> str:
+    text = url if isinstance(url, str) and is_link(url) else ""
+
+    try:
+        parts = urlsplit(text)
+        # A port beyond 65535 raises, as half a bracket does.
+        is_address = parts.hostname and not parts.username and parts.port != 0
+
+    except ValueError:
+        is_address = False
+
+    if not is_address or parts.scheme not in schemes or " " in text or "\\" in text:
+        raise UnexpectedAnswerError(
+            "Spayon's answer holds no usable session_url: it must be an address that begins with "
+            + " or ".join(f"{scheme}://" for scheme in schemes)
+        )
+
+    return text
+
+
+def _number(price: Decimal) -> int | float:
+    # Relies on: decimal-price
+    # Exact: at most 15 digits survive a 64-bit float, and its repr is the shortest that does.
+    return int(price) if price == price.to_integral_value() else float(price)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
+import re
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..domain.redaction import Hidden
-from ..errors import GatewayError, GatewayUnavailableError
+from ..domain.redaction import Hidden, HiddenDict
+from ..errors import GatewayError, GatewayUnavailableError, UnexpectedAnswerError
 from .token_cache import LOCK_SECONDS, CachedToken, margin
+from .transport import Answer
 
 logger = logging.getLogger(__name__)
+
+#: Seconds a token is good for (Spayon's documentation, authentication), if an answer does not say.
+_TOKEN_SECONDS = 3600.0
+
+#: No token is believed to live longer than this many seconds.
+_LONGEST_LIFE = 24 * 3600.0
 
 #: After a failed renewal the valid token serves this many seconds before the next one.
 RETRY_AFTER = 10.0
@@ -33,6 +43,32 @@ class Token(NamedTuple):
 
     def __sentry_repr__(self) -> str:
         return repr(self)
+
+
+def read_token(answer: Answer, *, took: float) -> Token:
+    """Return the token in Spayon's *answer*, which *took* so many seconds to come.
+
+    Raises `UnexpectedAnswerError` if there is none.
+    """
+    # Relies on: token-expires-in
+    data = HiddenDict(answer.json_object())
+    token = Hidden(data["access_token"] if isinstance(data.get("access_token"), str) else "")
+
+    # It becomes a header: a line break in it would be another header.
+    if not re.fullmatch(r"[!-~]+", token):
+        raise UnexpectedAnswerError("Spayon's answer holds no usable access_token")
+
+    return Token(token, max(_seconds(data.get("expires_in")) - took, 0.0))
+
+
+def _seconds(value: object) -> float:
+    # Relies on: token-expires-in, token-lifetime
+    # A life that makes no sense stops no checkout: a token that is refused is replaced anyway.
+    with suppress(TypeError, ValueError, OverflowError):
+        if not isinstance(value, bool) and 0 < (seconds := float(value)) < math.inf:  # type: ignore[arg-type]  # what is suppressed
+            return min(seconds, _LONGEST_LIFE)
+
+    return _TOKEN_SECONDS
 
 
 class _Held(NamedTuple):

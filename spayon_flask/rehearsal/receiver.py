@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from ..client.client import ascii_url
 from ..client.connections import probe
-from ..client.payment_sessions import ascii_url
 from ..domain.redaction import Hidden
 from ..errors import ConfigError
 from .wire import json_object

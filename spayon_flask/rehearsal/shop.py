@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ..client.payment_sessions import read_session, session_body
+from ..client.client import read_session, session_body
 from ..domain.money import plain
 from ..domain.orders import Order
 from ..domain.reports import Report
