@@ -10,6 +10,7 @@ import click
 
 from ..state import AppState, Vendors
 from ..storage.database_errors import database_trouble
+from ..storage.ledger import Filter
 from . import shop_checks, table_checks
 from .command import all_meant, command
 from .terminal import print_json
@@ -123,11 +124,16 @@ def _look_at(state: AppState, checks: Mapping[str, tuple[_Check, str]]) -> list[
 
 def _look_at_all(found: Vendors, checks: Mapping[str, tuple[_Check, str]]) -> list[_Finding]:
     """Look at the shop once, and at each vendor who has payments: a line each."""
-    accounts = found.accounts()
+    # One who has gone matters for as long as something is pending.
+    accounts = [
+        each
+        for each in found.accounts()
+        if each.settings.client_id or each.storage.ledger.count(Filter(), "pending")
+    ]
 
     if not accounts:
         do = f"`flask {found.name} doctor --vendor NAME` looks at one"
-        return [_Finding("vendors", "unknown", "none of them has a payment yet", do)]
+        return [_Finding("vendors", "unknown", "none of them has payments", do)]
 
     theirs = {name: checks[name] for name in _OF_VENDOR if name in checks}
     shop = {name: check for name, check in checks.items() if name not in theirs}

@@ -1,7 +1,7 @@
 """`flask spayon doctor`: each misconfiguration that is planted is found, with what to do."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,14 @@ from sqlalchemy.exc import OperationalError
 
 from spayon_flask import signals
 from spayon_flask.domain.signing import DOCTOR_HEADER
-from spayon_flask.simulator import Simulator
 from tests.caches import JsonCache
 from tests.cli.conftest import Run
 from tests.databases import SERVERS
 from tests.gateway import Gateway, Says
 from tests.kept import dispose
-from tests.live import shop_at
 from tests.needs import missing
 from tests.reports import report
 from tests.shop import Shop, make_shop
-
-PRODUCTION = {
-    "SPAYON_API_URL": None,
-    "SPAYON_PUBLIC_URL": "https://shop.example",
-    "SPAYON_CLIENT_SECRET": "c1",
-    "SPAYON_CALLBACK_SECRET": "s1",
-    "TESTING": False,
-}
 
 
 class Diagnosis:
@@ -86,13 +76,10 @@ def shop(own_shop: Make) -> Shop:
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Shop]:
-    """A shop on a real port, with a simulator whose clock is that of this machine."""
-    database_url = f"sqlite:///{tmp_path / 'live.db'}"
-
-    with Simulator() as simulator, shop_at(simulator, database_url) as shop:
-        yield shop
-        dispose(shop)
+def live(live_shop: Shop) -> Shop:
+    """A shop on a real port, whose clock is that of this machine."""
+    live_shop.clock.now = datetime.now(timezone.utc)
+    return live_shop
 
 
 @pytest.fixture
@@ -138,7 +125,15 @@ def test_a_shop_that_works_is_proven_to_and_no_secret_is_told(
 
 
 def test_a_production_shop_that_works_is_proven_to_offline(own_shop: Make) -> None:
-    diagnosis = offline(own_shop(**PRODUCTION))
+    diagnosis = offline(
+        own_shop(
+            SPAYON_API_URL=None,
+            SPAYON_PUBLIC_URL="https://shop.example",
+            SPAYON_CLIENT_SECRET="c1",
+            SPAYON_CALLBACK_SECRET="s1",
+            TESTING=False,
+        )
+    )
 
     assert diagnosis.exit_code == 0, diagnosis.findings
 

@@ -523,6 +523,17 @@ class TestPeople:
         }
         assert "IndexError" not in small.flask("doctor", "--vendor", "ani").output
 
+    def test_who_has_gone_is_let_be_if_nothing_is_pending(self, small: Market) -> None:
+        small.begin("ani")
+        small.begin("aram")
+        small.deliver("ani", PAID)
+        small.remove("ani")
+
+        said = small.flask("doctor", "--offline").output
+
+        assert "vendor aram: nothing is wrong" in said
+        assert "vendor ani" not in said
+
     def test_a_watch_keeps_no_transaction_open_while_it_waits(
         self, small: Market, monkeypatch: pytest.MonkeyPatch
     ) -> None:
