@@ -349,11 +349,7 @@ class TestTheStatus:
 
         assert (report.status, report.price, report.order_id) == ("paid", Decimal(1000), "A1")
 
-    def test_an_unknown_session_is_told_as_such(self, client: Client) -> None:
-        with pytest.raises(SessionNotFoundError):
-            client.get_session("nobody")
-
-    def test_a_strange_session_id_stays_inside_its_path(
+    def test_an_unknown_session_is_told_as_such_and_a_strange_id_stays_inside_its_path(
         self, sim: Simulator, client: Client
     ) -> None:
         with pytest.raises(SessionNotFoundError):
