@@ -94,18 +94,23 @@ class Post:
         parts = urlsplit(url)
         connection = self._connection(parts, patience)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        # The connection forgets its socket as soon as an answer says `Connection: close`.
+        lines: list[socket.socket] = []
 
         def hang_up() -> None:
             over.set()
-            with suppress(OSError, AttributeError):
-                # The socket below TLS, which another thread may be reading from.
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+            for line in filter(None, (connection.sock, *lines)):
+                with suppress(OSError):
+                    # The socket below TLS, which another thread may be reading from.
+                    socket.socket.shutdown(line, socket.SHUT_RDWR)
 
         # A socket's own time-out begins anew with each byte.
         timer = threading.Timer(patience, hang_up)
         timer.daemon = True
         timer.start()
         try:
+            connection.connect()
+            lines.append(connection.sock)
             connection.request("POST", target, body=body, headers=dict(headers))
             response = connection.getresponse()
             said = response.read(KEPT)

@@ -1,5 +1,6 @@
 """A WSGI app on a real port, for the length of a test."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,9 +16,10 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serve *app* on a free port of loopback; yield its base URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+def serving(app: Any, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve *app* on a free port of loopback, with *tls* if given; yield its base URL."""
+    options: Any = {"threaded": True, "request_handler": _Quiet, "ssl_context": tls}
+    server = make_server("127.0.0.1", 0, app, **options)
 
     with listening(server) as url:
         yield url

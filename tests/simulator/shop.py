@@ -1,6 +1,7 @@
 """A shop that does nothing but remember the callbacks it was sent."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,16 +25,16 @@ class Received:
 
 
 class Shop:
-    """Listen on a free port and answer every POST with `code`."""
+    """Listen on a free port, with *tls* if given, and answer every POST with `code`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.code = 200
         self.headers: dict[str, str] = {}
         self.gate = threading.Event()
         self.gate.set()
         self._awaited = 0
-        self._serving = serving(self)
+        self._serving = serving(self, tls)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
@@ -41,7 +42,7 @@ class Shop:
         if len(self.received) >= self._awaited:
             self.gate.set()
 
-        self.gate.wait(5)
+        self.gate.wait(30)
         return Response(b"ok", self.code, self.headers)(environ, start_response)
 
     def told(self, field: str) -> list[Any]:

@@ -1,65 +1,21 @@
 """Shops that are slow, that trickle, with a certificate of their own, or that are not there."""
 
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spayon_flask.simulator import PaymentSession, Simulator
 from spayon_flask.simulator.courier import together
 from spayon_flask.simulator.transport import Answer
+from tests.cli.serving import serving
 from tests.simulator.bare import CREATION, Bare
-
-Serve = Callable[[socket.socket], None]
-
-
-@contextmanager
-def shop(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Run a shop that handles each connection with *serve*; return its callback URL."""
-    ended = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            while not ended.is_set():
-                try:
-                    line, _ = server.accept()
-                    with tls.wrap_socket(line, server_side=True) if tls else line as connection:
-                        if whole_request(connection):
-                            serve(connection)
-                except OSError:
-                    pass  # The other side has hung up.
-
-        threads = [threading.Thread(target=accept, daemon=True) for _ in range(12)]
-        for thread in threads:
-            thread.start()
-
-        yield f"{'https' if tls else 'http'}://localhost:{server.getsockname()[1]}/callback"
-        ended.set()
-        for _ in threads:
-            with socket.create_connection(server.getsockname()):
-                pass
-
-
-def whole_request(line: socket.socket) -> bytes:
-    """Read a request to its end: a POST ends with the body, which is JSON."""
-    said = b""
-    while more := line.recv(65536):
-        said += more
-        if said.endswith(b"}") or not said.startswith(b"POST"):
-            break
-
-    return said
-
-
-def accept_it(line: socket.socket) -> None:
-    """Answer as Spayon wants it."""
-    line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+from tests.simulator.shop import Shop
 
 
 def session_at(sim: Simulator, api: Bare, url: str, **fields: str) -> PaymentSession:
@@ -71,38 +27,34 @@ def test_patience_is_for_the_whole_answer(sim: Simulator, api: Bare) -> None:
     """Not for each byte of it."""
     gone = threading.Event()
 
-    def trickle(line: socket.socket) -> None:
+    def trickle(_: object, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
         try:
-            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000:
-                line.sendall(bytes([byte]))
+            for _ in range(1000):
+                yield b"x"
                 gone.wait(0.05)
         finally:
             gone.set()
 
     sim.shape.change(patience=0.5)
-    with shop(trickle) as url:
-        told = sim.pay(session_at(sim, api, url).id)
+    with serving(trickle) as url:
+        told = sim.pay(session_at(sim, api, f"{url}/callback").id)
         assert gone.wait(5)
 
     assert told is not None
     assert told.attempts[0].answer == "timeout"
 
 
-def test_a_slow_shop_delays_no_other(sim: Simulator, api: Bare) -> None:
+def test_a_slow_shop_delays_no_other(sim: Simulator, api: Bare, shop: Shop) -> None:
     """However many callbacks wait for its answers."""
-    gate = threading.Event()
-
-    def slow(line: socket.socket) -> None:
-        gate.wait(10)
-        accept_it(line)
-
-    with shop(slow) as there, shop(accept_it) as here:
-        waiting = [sim.pay(session_at(sim, api, there).id, wait=False) for _ in range(10)]
-        told = sim.pay(session_at(sim, api, here).id)
+    with Shop() as slow:
+        slow.hold_until(99)
+        waiting = [sim.pay(session_at(sim, api, slow.url).id, wait=False) for _ in range(10)]
+        told = sim.pay(session_at(sim, api, shop.url).id)
         assert told is not None
         assert told.status_code == 200
         assert not any(each.attempts for each in waiting if each)
-        gate.set()
+        slow.gate.set()
         assert sim.settle()
 
     assert [each.status_code for each in waiting if each] == [200] * 10
@@ -118,8 +70,8 @@ def test_a_certificate_of_its_own_is_said_in_words_and_can_be_taken(tmp_path: Pa
     tls.load_cert_chain(tmp_path / "cert", tmp_path / "key")
     causes = []
 
-    with shop(accept_it, tls) as url, shop(accept_it) as plain:
-        odd = plain.replace("http:", "https:")
+    with Shop(tls) as secure, Shop() as plain:
+        url, odd = (each.url.replace("http:", "https:") for each in (secure, plain))
         for verify, address in ((True, url), (False, url), (True, odd)):
             with Simulator(verify=verify) as sim:
                 api = Bare(sim.url)
@@ -162,28 +114,22 @@ def test_what_an_emptied_field_sends_is_nothing(sim: Simulator, api: Bare) -> No
     assert "- X-Signature: " in page
 
 
-def test_a_payer_can_be_sent_back_after_the_callback(sim: Simulator, api: Bare) -> None:
+def test_a_payer_can_be_sent_back_after_the_callback(sim: Simulator, api: Bare, shop: Shop) -> None:
     """If that is asked for."""
-    gate, order = threading.Event(), []
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
 
-    def slow(line: socket.socket) -> None:
-        gate.wait(5)
-        order.append("told")
-        accept_it(line)
+    for choice, answered in (("at once", False), ("after the callback", True)):
+        sim.shape.change(payer_returns=choice)
+        session = session_at(sim, api, shop.url, return_url="http://127.0.0.1:9/return")
+        shop.hold_until(99)
+        if answered:
+            threading.Timer(0.2, shop.gate.set).start()
 
-    with shop(slow) as url:
-        for choice in ("at once", "after the callback"):
-            sim.shape.change(payer_returns=choice)
-            session = session_at(sim, api, url, return_url="http://127.0.0.1:9/return")
-            gate.clear()
-            threading.Timer(0.2, gate.set).start()
-            form = {"Content-Type": "application/x-www-form-urlencoded"}
-            card = "number=4111111111111111&pay=1"
-            assert api.ask("POST", f"/pay/{session.id}", card, form).code == 303
-            order.append(choice)
-            sim.settle()
-
-    assert order == ["at once", "told", "told", "after the callback"]
+        card = "number=4111111111111111&pay=1"
+        assert api.ask("POST", f"/pay/{session.id}", card, form).code == 303
+        assert bool(list(sim.deliveries)[-1].attempts) == answered
+        shop.gate.set()
+        sim.settle()
 
 
 def test_what_a_thread_raises_reaches_the_caller() -> None:
