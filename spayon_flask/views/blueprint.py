@@ -20,7 +20,14 @@ from flask import (
     request_started,
 )
 from flask.blueprints import BlueprintSetupState
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, TemplateSyntaxError
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    DictLoader,
+    Environment,
+    FileSystemLoader,
+    TemplateSyntaxError,
+)
 
 from ..domain.orders import is_link
 from ..errors import ConfigError
@@ -32,6 +39,8 @@ from .payment_pages import create_cancel_page, create_return_page
 
 #: The parts of our own rules, which belong to one page each. Our views ignore all other parts.
 _OURS = ("order_id", "reference", "filename")
+
+_TEMPLATE = "spayon/return.html"
 
 
 def create_blueprint(name: str, current: Current) -> Blueprint:
@@ -186,13 +195,15 @@ def _check_jinja(state: BlueprintSetupState) -> None:
 
     Either its signs are others, or what a payer types would become part of the page.
     """
+    probe = DictLoader({_TEMPLATE: "{# #}{% if true %}{{ '<' }}{% endif %}"})
     # If the app has none yet: to make the app's own would keep the app from changing its options.
     options = {"autoescape": state.app.select_jinja_autoescape, **state.app.jinja_options}
     environment = vars(state.app).get("jinja_env") or Environment(**options)  # noqa: S701  the app's
+    environment = environment.overlay(loader=probe, bytecode_cache=None)
     shown = ""
 
     with suppress(TemplateSyntaxError):
-        shown = environment.from_string("{# #}{% if true %}{{ '<' }}{% endif %}").render()
+        shown = environment.get_template(_TEMPLATE).render()
 
     if shown != "&lt;":
         raise ConfigError(

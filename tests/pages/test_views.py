@@ -10,7 +10,7 @@ import pytest
 from flask import Blueprint, Flask, abort
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
-from jinja2 import FileSystemLoader
+from jinja2 import FileSystemLoader, select_autoescape
 
 from spayon_flask import Order, Spayon
 from spayon_flask.errors import ConfigError
@@ -208,6 +208,17 @@ def test_a_jinja_that_cannot_show_the_pages_is_refused_at_the_start(
 
     with pytest.raises(ConfigError, match="the app's Jinja"):
         app.register_blueprint(spayon.blueprint, url_prefix="/pay")
+
+
+def test_a_jinja_that_escapes_nothing_but_html_files_will_do() -> None:
+    app = Flask("shop", template_folder=None)
+    app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI="sqlite://")
+    app.jinja_options = {"autoescape": select_autoescape(default_for_string=False)}
+    spayon = Spayon(SQLAlchemy(app))
+    spayon.init_app(app)
+    app.register_blueprint(spayon.blueprint, url_prefix="/pay")
+
+    assert app.test_client().get("/pay/return").status_code == 404
 
 
 #: Names that a shop may well give to something of its own.
