@@ -1,7 +1,6 @@
 """Loading: what the shop's order loader is asked for, and what it may do wrong."""
 
 import logging
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -160,14 +159,6 @@ def test_the_order_is_paid_at_its_address(numbered: Numbered) -> None:
     numbered.spayon.order_loader(lambda key: LOADERS["an int"](numbered, key))
 
     assert Payer(numbered.app, numbered.simulator).pay("17").status_code == 200
-
-
-def test_a_uuid_that_is_none_is_not_found(shop: Shop) -> None:
-    @shop.spayon.order_loader
-    def load(key: str) -> Order | None:
-        return replace(ORDER, order_id=str(uuid.UUID(key)))
-
-    assert shop.app.test_client().get("/pay/checkout/abc").status_code == 404
 
 
 def broken(reason: str) -> Order | None:

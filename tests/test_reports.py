@@ -13,13 +13,6 @@ from tests.reports import report
 EXAMPLES = Path(__file__).parent / "examples"
 
 
-def test_the_documented_paid_callback_is_read() -> None:
-    read = Report.from_json((EXAMPLES / "callback-paid.json").read_bytes())
-
-    assert (read.session_id, read.status) == ("4ae3108a-3a1c-42df-bce9-503bbd70ab24", "paid")
-    assert (read.price, read.currency, read.order_id) == (Decimal(10), "AMD", "ORDER_123456")
-
-
 def test_the_documented_failed_callback_is_read_with_its_decline_reasons() -> None:
     read = Report.from_json((EXAMPLES / "callback-failed.json").read_bytes())
 
