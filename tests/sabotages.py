@@ -278,9 +278,9 @@ SABOTAGES = {
     ],
     "storage/schedule.py": [
         Sabotage(
-            "p.due_at <= by, self._is_open(), *self._is_quiet(now))",
+            "*self._may_be_asked(now),\n",
             "promises/recovery: asks_no_more",
-            "p.due_at <= by, self._is_open(), self._is_quiet(now)[0])",
+            "self._may_be_asked(now)[0],\n",
         ),
         Sabotage("now + pause(attempts)", "reconcile: a_session_that_is_still_pending", "now"),
         Sabotage(

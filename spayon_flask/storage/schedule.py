@@ -55,7 +55,7 @@ class Schedule(Part):
         If it is paid or under review, only with *settled*.
         """
         p = self.payment.c
-        conditions = [p.id == payment_id, p.account == self.account, *self._is_quiet(now)]
+        conditions = [p.id == payment_id, p.account == self.account, *self._may_be_asked(now)]
         conditions += [] if settled else [self._is_open()]
         claim = update(self.payment).where(*conditions).values(checked_at=now)
         return connection.execute(claim).rowcount == 1
@@ -118,7 +118,7 @@ class Schedule(Part):
         due = (
             select(p.account, func.min(p.due_at).label("since"))
             .where(p.account.startswith(vendors, autoescape=True), p.due_at <= now)
-            .where(self._is_open(), *self._is_quiet(now))
+            .where(self._is_open(), *self._may_be_asked(now))
             .group_by(p.account)
         )
         waiting = (
@@ -169,13 +169,18 @@ class Schedule(Part):
     def _is_due(self, by: datetime, now: datetime) -> Sequence[ColumnElement[bool]]:
         """The conditions of a payment of this account that was due *by* a moment, and still is."""
         p = self.payment.c
-        return (p.account == self.account, p.due_at <= by, self._is_open(), *self._is_quiet(now))
+        return (
+            p.account == self.account,
+            p.due_at <= by,
+            self._is_open(),
+            *self._may_be_asked(now),
+        )
 
     def _is_open(self) -> ColumnElement[bool]:
         # A payment that is paid or under review stays so, whatever Spayon would say.
         return self.payment.c.status.in_(("pending", *ENDED))
 
-    def _is_quiet(self, now: datetime) -> Sequence[ColumnElement[bool]]:
+    def _may_be_asked(self, now: datetime) -> Sequence[ColumnElement[bool]]:
         """The conditions that it is this gateway's, and that nobody has asked just now.
 
         A host whose clock is ahead by more than the interval does not keep the others from asking.
