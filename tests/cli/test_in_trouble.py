@@ -1,13 +1,14 @@
 """Every command, if the database is down, the tables are missing or the call makes no sense."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
-from tests.kept import dispose
-from tests.shop import Shop, make_shop
+from tests.shop import Shop
+
+Make = Callable[..., Shop]
 
 COMMANDS = [
     ["payments"],
@@ -21,24 +22,20 @@ COMMANDS = [
 
 
 @pytest.fixture(params=["a file that cannot be", "a server that refuses"])
-def lost_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+def lost_shop(request: pytest.FixtureRequest, own_shop: Make, tmp_path: Path) -> Shop:
     """A shop whose database is away."""
     url = f"sqlite:///{tmp_path}/nowhere/shop.db"
 
     if request.param == "a server that refuses":
         url = "postgresql+psycopg://postgres@127.0.0.1:9/postgres"
 
-    shop = make_shop(url, fresh=False)
-    yield shop
-    dispose(shop)
+    return own_shop(url, fresh=False)
 
 
 @pytest.fixture
-def bare_shop(database_url: str) -> Iterator[Shop]:
+def bare_shop(own_shop: Make, database_url: str) -> Shop:
     """A shop on each of the three engines, without tables."""
-    shop = make_shop(database_url, fresh=False)
-    yield shop
-    dispose(shop)
+    return own_shop(database_url, fresh=False)
 
 
 def failure(shop: Shop, arguments: list[str]) -> str:

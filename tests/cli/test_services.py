@@ -6,16 +6,15 @@ import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.gateway import Gateway
-from tests.kept import dispose
 from tests.many import add_many
 from tests.needs import missing
-from tests.shop import CONFIG, Shop, make_shop
+from tests.shop import CONFIG, Shop
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -49,12 +48,11 @@ def folder(tmp_path: Path, scripted: Gateway) -> Path:
 
 
 @pytest.fixture
-def shop(folder: Path, scripted: Gateway) -> Iterator[Shop]:
+def shop(own_shop: Callable[..., Shop], folder: Path, scripted: Gateway) -> Shop:
     """The shop of that folder, with a payment that is due."""
-    shop = make_shop(f"sqlite:///{folder / 'shop.db'}", SPAYON_API_URL=scripted.url)
+    shop = own_shop(f"sqlite:///{folder / 'shop.db'}", SPAYON_API_URL=scripted.url)
     add_many(shop, 1)
-    yield shop
-    dispose(shop)
+    return shop
 
 
 def unit() -> configparser.ConfigParser:

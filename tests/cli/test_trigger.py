@@ -1,10 +1,11 @@
 """`flask spayon trigger`: a signed callback to the running shop."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.cli.conftest import Run
-from tests.kept import dispose
-from tests.shop import Shop, make_shop
+from tests.shop import Shop
 
 
 @pytest.mark.parametrize("status", ["paid", "failed", "expired"])
@@ -91,8 +92,10 @@ def test_what_cannot_be_done_is_said(shop: Shop, run: Run) -> None:
 @pytest.mark.parametrize(
     "arguments", [(), ("--session", "S1"), ("--forge-in-production",), ("--order", "A1")]
 )
-def test_production_takes_an_explicit_word_and_a_named_payment(arguments: tuple[str, ...]) -> None:
-    shop = make_shop(
+def test_production_takes_an_explicit_word_and_a_named_payment(
+    own_shop: Callable[..., Shop], arguments: tuple[str, ...]
+) -> None:
+    shop = own_shop(
         SPAYON_API_URL=None,
         SPAYON_PUBLIC_URL="https://shop.test",
         SPAYON_CLIENT_SECRET="real",
@@ -104,4 +107,3 @@ def test_production_takes_an_explicit_word_and_a_named_payment(arguments: tuple[
 
     assert result.exit_code == 1
     assert "--forge-in-production" in result.output
-    dispose(shop)
