@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 import spayon_flask
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import dialect, order, refresh, start, statements
+from tests.interleavings.log import create_log
+from tests.promises.helpers import order, refresh, start, statements
 from tests.reports import report
 from tests.shop import Shop
 
@@ -132,57 +133,15 @@ class TestOneWayIn:
         assert seen == written
 
 
-#: What logs every status that is written, whoever writes it.
-_TRIGGERS = {
-    "sqlite": [
-        "CREATE TABLE audit (id INTEGER PRIMARY KEY, status VARCHAR(64))",
-        (
-            "CREATE TRIGGER audit_status AFTER UPDATE OF status ON spayon_payment "
-            "BEGIN INSERT INTO audit (status) VALUES (NEW.status); END"
-        ),
-    ],
-    "postgresql": [
-        "CREATE TABLE audit (id SERIAL PRIMARY KEY, status VARCHAR(64))",
-        (
-            "CREATE FUNCTION audit_status() RETURNS trigger AS $$ BEGIN "
-            "INSERT INTO audit (status) VALUES (NEW.status); RETURN NEW; END $$ LANGUAGE plpgsql"
-        ),
-        (
-            "CREATE TRIGGER audit_status AFTER UPDATE OF status ON spayon_payment "
-            "FOR EACH ROW EXECUTE FUNCTION audit_status()"
-        ),
-    ],
-    "mysql": [
-        "CREATE TABLE audit (id INTEGER PRIMARY KEY AUTO_INCREMENT, status VARCHAR(64))",
-        (
-            "CREATE TRIGGER audit_status AFTER UPDATE ON spayon_payment FOR EACH ROW BEGIN "
-            "IF NEW.status <> OLD.status THEN INSERT INTO audit (status) VALUES (NEW.status); "
-            "END IF; END"
-        ),
-    ],
-}
-
-
 @contextmanager
 def audit(shop: Shop) -> Iterator[list[str]]:
     """Collect the statuses that are written inside the block, by a trigger of the database."""
     seen: list[str] = []
-    on_postgresql = dialect(shop) == "postgresql"
 
     with shop.app.app_context():
-        _execute(shop, *_TRIGGERS[dialect(shop)])
+        with shop.db.engine.begin() as connection:
+            create_log(connection)
 
-        try:
-            yield seen
-            with shop.db.engine.connect() as connection:
-                seen += connection.scalars(text("SELECT status FROM audit ORDER BY id"))
-
-        finally:
-            _execute(shop, "DROP TRIGGER audit_status" + " ON spayon_payment" * on_postgresql)
-            _execute(shop, *["DROP FUNCTION audit_status()"] * on_postgresql, "DROP TABLE audit")
-
-
-def _execute(shop: Shop, *executed: str) -> None:
-    with shop.db.engine.begin() as connection:
-        for statement in executed:
-            connection.exec_driver_sql(statement)
+        yield seen
+        written = text("SELECT became FROM status_log WHERE event = 'status' ORDER BY seq")
+        seen += shop.db.session.scalars(written)
