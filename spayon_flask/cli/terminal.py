@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import re
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -152,9 +154,21 @@ def print_found(
 
 
 def print_table(found: Sequence[Any], columns: Columns) -> None:
-    """Print a line for each of what was *found*, below the names of the *columns*."""
+    """Print a line for each of what was *found*, below the names of the *columns*.
+
+    On a terminal that is too narrow for that, each value has a line of its own.
+    """
     rows = [list(columns), *([read(each) for read in columns.values()] for each in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    needed = sum(widths) + 2 * (len(widths) - 1)
+
+    # What another program reads keeps its columns.
+    if sys.stdout.isatty() and needed > shutil.get_terminal_size().columns:
+        for row in rows[1:]:
+            print_pairs({name.lower(): text for name, text in zip(columns, row, strict=True)})
+            click.echo()
+
+        return
 
     for number, row in enumerate(rows):
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=True)]

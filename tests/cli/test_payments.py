@@ -1,11 +1,13 @@
 """`flask spayon payments` and `show`: what an operator sees."""
 
 import json
+import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from flask.cli import ScriptInfo
 
 from tests.cli.conftest import Run
 from tests.reports import report
@@ -22,6 +24,28 @@ def test_payments_are_listed_newest_first(shop: Shop, run: Run) -> None:
     assert lines[0] == "CREATED (UTC)        ORDER  STATUS   PRICE     PAYMENT SESSION"
     assert lines[1] == "2026-11-22 12:01:00  A1     pending  9.5 AMD   S2"
     assert lines[2] == "2026-11-22 12:00:00  A1     failed   1000 AMD  S1"
+
+
+def test_a_terminal_that_is_too_narrow_for_a_table_shows_a_value_a_line(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.add_payment("S1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+
+    shop.app.cli.main(
+        ["spayon", "payments"],
+        standalone_mode=False,
+        obj=ScriptInfo(create_app=lambda: shop.app),
+    )
+
+    assert [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["order", "A1"],
+        ["status", "pending"],
+        ["price", "1000 AMD"],
+        ["payment", "session  S1"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(
