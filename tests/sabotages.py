@@ -29,9 +29,7 @@ SABOTAGES = {
             "promises/changed_orders: a_change_that_comes_while",
             "None:",
         ),
-        Sabotage(
-            "self.storage.commit_earlier_work()", "promises/changed_orders: TestLoaders", "pass"
-        ),
+        Sabotage("self.storage.commit_earlier_work()", "promises/changed_orders: loader", "pass"),
         Sabotage(
             'raise HandlerError(f"{error}{place_of(error.__cause__ or error)}") from None',
             "details: if_it_fails",
@@ -107,7 +105,7 @@ SABOTAGES = {
         ),
         Sabotage(
             "if holder.base_url not in (None, wish.base_url):",
-            "promises/hosts: a_payment_session_is_not_shared",
+            "promises/hosts: belongs_to_the_whole",
         ),
     ],
     "reconcile/reconciler.py": [
@@ -170,9 +168,9 @@ SABOTAGES = {
     ],
     "storage/guard.py": [
         Sabotage("if holds_changes(session):", "promises/uncommitted: a_call_that_commits_refuses"),
-        Sabotage("set(guard)", "promises/handlers: commit_until_it_works", "set(None)"),
-        Sabotage('"commit")', "promises/handlers: commit_the_connection", '"rollback_savepoint")'),
-        Sabotage("or guard.", "promises/handlers: roll_back_and_go_on", "and not guard."),
+        Sabotage("set(guard)", "promises/handlers: insists and commit", "set(None)"),
+        Sabotage('"commit")', "promises/handlers: commits_in_another_way", '"rollback_savepoint")'),
+        Sabotage("or guard.", "promises/handlers: insists and rollback", "and not guard."),
         Sabotage(
             "return state not in (_IDLE, _IN_ERROR, _UNKNOWN)",
             "promises/handlers: a_swallowed_error_of_a_statement and postgresql",
@@ -285,7 +283,7 @@ SABOTAGES = {
         Sabotage("now + pause(attempts)", "reconcile: a_session_that_is_still_pending", "now"),
         Sabotage(
             "return (p.gateway == self.source.gateway, is_quiet)",
-            "promises/recovery: TestOtherGateways",
+            "promises/recovery: nobody_asks_about_a_payment_of_another",
             'return (p.gateway != "", is_quiet)',
         ),
         Sabotage(
@@ -324,7 +322,7 @@ SABOTAGES = {
         ),
         Sabotage(
             "p.held_order_id.is_not_distinct_from(held),",
-            "promises/ended_orders: a_payment_that_loses_its_order",
+            "promises/ended_orders: at_the_moment_another and holder",
             "",
         ),
         Sabotage(

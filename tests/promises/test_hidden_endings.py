@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, text
 
+from tests.databases import ENGINES
 from tests.kept import KeptShops, dispose
-from tests.promises.helpers import dialect
+from tests.promises.helpers import dialect, execute, price_of
 from tests.reports import report
 from tests.shop import Shop, make_shop
 
@@ -19,7 +20,7 @@ TEXTS = {
         *("COMMIT", "ROLLBACK", "END", "ABORT", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN"),
         *("-- a word\ncommit", "/* a word */ Rollback"),
     ],
-    "mysql": [
+    "mariadb": [
         *("COMMIT", "ROLLBACK", "COMMIT AND CHAIN", "BEGIN", "START TRANSACTION"),
         *("/* a word */ Rollback", "/*! COMMIT */", "/*M!100100 ROLLBACK */"),
         *("SET autocommit = 1", "SET @@session.autocommit = 1"),
@@ -31,217 +32,161 @@ TEXTS = {
     ],
 }
 
-#: Drivers beside psycopg and PyMySQL, by which the other tests go.
-DRIVERS = ["postgresql+psycopg2", "postgresql+pg8000", "mysql+mysqlconnector"]
+#: Drivers beside SQLite's own, psycopg and PyMySQL, by which the other tests go.
+DRIVERS = {
+    "postgresql+psycopg2": "postgresql",
+    "postgresql+pg8000": "postgresql",
+    "mysql+mysqlconnector": "mariadb",
+}
+
+hidden_or_not = pytest.mark.parametrize("hidden", [False, True], ids=["let out", "hidden"])
 
 
-@pytest.fixture(params=DRIVERS)
+@pytest.fixture(params=[*ENGINES, *DRIVERS])
 def driven_shop(request: pytest.FixtureRequest, kept: KeptShops) -> Iterator[Shop]:
-    """A shop on another driver."""
-    engine = "postgresql" if request.param.startswith("postgresql") else "mariadb"
-    url = make_url(kept.shop(engine).app.config["SQLALCHEMY_DATABASE_URI"])
-    driven = url.set(drivername=request.param).render_as_string(hide_password=False)
-    shop = make_shop(driven, fresh=False)
-    yield shop
-    dispose(shop)
+    """A shop with a pending payment, on each driver of each database."""
+    shop = kept.shop(DRIVERS.get(request.param, request.param))
+    shop.add_pending()
+
+    if request.param in ENGINES:
+        yield shop
+        return
+
+    url = make_url(shop.app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername=request.param)
+    driven = make_shop(url.render_as_string(hide_password=False), fresh=False)
+    yield driven
+    dispose(driven)
 
 
-class TestTexts:
-    """A statement's text is looked at, or what it did."""
-
-    @pytest.mark.parametrize(
-        ("any_shop", "statement"),
-        [
-            (engine, statement)
-            for engine, name in (("sqlite", "sqlite"), ("postgresql",) * 2, ("mariadb", "mysql"))
-            for statement in TEXTS[name]
-        ],
-        indirect=["any_shop"],
-    )
-    @pytest.mark.parametrize("hidden", [False, True], ids=["let out", "hidden"])
-    def test_a_text_that_ends_the_transaction_stops_the_handler(
-        self, any_shop: Shop, statement: str, caplog: pytest.LogCaptureFixture, *, hidden: bool
-    ) -> None:
-        any_shop.add_pending()
-
-        def meddle(*_: object) -> None:
-            any_shop.db.session.flush()
-
-            with contextlib.suppress(Exception) if hidden else contextlib.nullcontext():
-                any_shop.db.session.execute(text(statement.replace(":", "\\:")))
-
-            # As if nothing had happened.
-            any_shop.db.session.get_one(any_shop.orders, "A1").price = "2"
-
-        any_shop.handle = meddle
-        assert any_shop.deliver(report()) == 500
-        assert "must neither commit, roll back" in caplog.text or "gave up the" in caplog.text
-        caplog.clear()
-
-        any_shop.handle = None
-        assert any_shop.deliver(report()) == 200
-        assert any_shop.payment().status == "paid"
-        assert "failed" not in caplog.text
-
-    @pytest.mark.always
-    def test_several_statements_at_once_are_noticed(self, server_shop: Shop) -> None:
-        server_shop.add_pending()
-
-        def meddle(*_: object) -> None:
-            # Without parameters, psycopg sends as many statements as there are.
-            server_shop.db.session.connection().exec_driver_sql(
-                "UPDATE shop_order SET price = '2'; COMMIT; UPDATE shop_order SET price = '3'"
-            )
-
-        server_shop.handle = meddle
-        assert server_shop.deliver(report()) == 500
-
-        server_shop.handle = None
-        assert server_shop.deliver(report()) == 200
-
-    @pytest.mark.parametrize("any_shop", ["mariadb"], indirect=True)
-    @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
-    @pytest.mark.parametrize("hidden", [False, True], ids=["let out", "hidden"])
-    def test_a_procedure_that_ends_the_transaction_stops_the_handler(
-        self, any_shop: Shop, ending: str, caplog: pytest.LogCaptureFixture, *, hidden: bool
-    ) -> None:
-        any_shop.add_pending()
-
-        with _procedure(any_shop, ending):
-
-            def call(*_: object) -> None:
-                with contextlib.suppress(Exception) if hidden else contextlib.nullcontext():
-                    any_shop.db.session.execute(text("CALL meddling()"))
-
-                any_shop.db.session.get_one(any_shop.orders, "A1").price = "2"
-
-            any_shop.handle = call
-            assert any_shop.deliver(report()) == 500
-
-        assert "must neither commit, roll back nor close" in caplog.text
-
-        if ending == "ROLLBACK":
-            assert any_shop.payment().status == "pending"
-
-        any_shop.handle = None
-        assert any_shop.deliver(report()) == 200
-        assert any_shop.payment().status == "paid"
-
-    @pytest.mark.parametrize("any_shop", ["mariadb"], indirect=True)
-    @pytest.mark.parametrize("end", ["commit", "rollback"])
-    def test_a_procedure_that_ends_nothing_may_be_called_in_a_savepoint(
-        self, any_shop: Shop, end: str
-    ) -> None:
-        any_shop.add_pending()
-
-        with _procedure(any_shop, "UPDATE shop_order SET price = '7'"):
-
-            def call(*_: object) -> None:
-                nested = any_shop.db.session.begin_nested()
-                any_shop.db.session.execute(text("CALL meddling()"))
-                getattr(nested, end)()
-
-            any_shop.handle = call
-            assert any_shop.deliver(report()) == 200
-
-        assert any_shop.paid_times() == 1
-
-        with any_shop.app.app_context():
-            price = any_shop.db.session.get_one(any_shop.orders, "A1").price
-
-        assert price == ("7" if end == "commit" else "1000")
-
-    def test_harmless_texts_are_let_through(self, any_shop: Shop) -> None:
-        any_shop.add_pending()
-        texts = ["SELECT 'commit; rollback'", "SAVEPOINT mine", "ROLLBACK TO mine"]
-        texts += ["RELEASE SAVEPOINT mine"]
-
-        if dialect(any_shop) == "mysql":
-            texts += ["CREATE TEMPORARY TABLE mine (id INTEGER)", "DROP TEMPORARY TABLE mine"]
-            texts += ["SET @mine = 1", "EXECUTE IMMEDIATE 'SELECT 1'"]
-
-        def execute(*_: object) -> None:
-            for statement in texts:
-                any_shop.db.session.execute(text(statement))
-
-        any_shop.handle = execute
-        assert any_shop.deliver(report()) == 200
-        assert any_shop.paid_times() == 1
+# A statement's text is looked at, or what it did.
 
 
-def _cursor_says(statement: str) -> Callable[[Shop], object]:
+@pytest.mark.parametrize(
+    ("any_shop", "statement"),
+    [(engine, statement) for engine, texts in TEXTS.items() for statement in texts],
+    indirect=["any_shop"],
+)
+@hidden_or_not
+def test_a_text_that_ends_the_transaction_stops_the_handler(
+    pending_shop: Shop, statement: str, caplog: pytest.LogCaptureFixture, *, hidden: bool
+) -> None:
+    _is_stopped(pending_shop, _execute(statement, hidden=hidden))
+
+    assert "must neither commit, roll back" in caplog.text or "gave up the" in caplog.text
+    caplog.clear()
+    _is_paid_once_mended(pending_shop)
+    assert "failed" not in caplog.text
+
+
+@pytest.mark.always
+def test_several_statements_at_once_are_noticed(server_shop: Shop) -> None:
+    server_shop.add_pending()
+    # Without parameters, psycopg sends as many statements as there are.
+    several = "UPDATE shop_order SET price = '2'; COMMIT; UPDATE shop_order SET price = '3'"
+    _is_stopped(server_shop, lambda shop: shop.db.session.connection().exec_driver_sql(several))
+    _is_paid_once_mended(server_shop)
+
+
+@pytest.mark.parametrize("any_shop", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
+@hidden_or_not
+def test_a_procedure_that_ends_the_transaction_stops_the_handler(
+    pending_shop: Shop, ending: str, caplog: pytest.LogCaptureFixture, *, hidden: bool
+) -> None:
+    with _procedure(pending_shop, ending):
+        _is_stopped(pending_shop, _execute("CALL meddling()", hidden=hidden))
+
+    assert "must neither commit, roll back nor close" in caplog.text
+    assert pending_shop.payment().status == "pending" or ending == "COMMIT"
+    _is_paid_once_mended(pending_shop)
+
+
+@pytest.mark.parametrize("any_shop", ["mariadb"], indirect=True)
+@pytest.mark.parametrize(("end", "price"), [("commit", "7"), ("rollback", "1000")])
+def test_a_procedure_that_ends_nothing_may_be_called_in_a_savepoint(
+    pending_shop: Shop, end: str, price: str
+) -> None:
+    def call(*_: object) -> None:
+        nested = pending_shop.db.session.begin_nested()
+        pending_shop.db.session.execute(text("CALL meddling()"))
+        getattr(nested, end)()
+
+    with _procedure(pending_shop, "UPDATE shop_order SET price = '7'"):
+        pending_shop.handle = call
+        assert pending_shop.deliver(report()) == 200
+
+    assert (pending_shop.paid_times(), price_of(pending_shop)) == (1, price)
+
+
+def test_harmless_texts_are_let_through(pending_shop: Shop) -> None:
+    texts = ["SELECT 'commit; rollback'", "SAVEPOINT mine", "ROLLBACK TO mine"]
+    texts += ["RELEASE SAVEPOINT mine"]
+
+    if dialect(pending_shop) == "mysql":
+        texts += ["CREATE TEMPORARY TABLE mine (id INTEGER)", "DROP TEMPORARY TABLE mine"]
+        texts += ["SET @mine = 1", "EXECUTE IMMEDIATE 'SELECT 1'"]
+
+    def execute(*_: object) -> None:
+        for statement in texts:
+            pending_shop.db.session.execute(text(statement))
+
+    pending_shop.handle = execute
+    assert pending_shop.deliver(report()) == 200
+    assert pending_shop.paid_times() == 1
+
+
+# What no event of SQLAlchemy tells, the driver knows.
+
+
+def _cursor_says(session: Any, statement: str) -> None:
+    cursor = session.connection().connection.cursor()
+    cursor.execute(statement)
+    cursor.close()
+
+
+BEHIND: dict[str, Callable[[Any], object]] = {
+    "cursor commits": lambda session: _cursor_says(session, "COMMIT"),
+    "cursor rolls back": lambda session: _cursor_says(session, "ROLLBACK"),
+    "text commits": lambda session: session.execute(text("COMMIT")),
+    "text rolls back": lambda session: session.execute(text("ROLLBACK")),
+    "commits": lambda session: session.connection().connection.commit(),
+    "rolls back": lambda session: session.connection().connection.rollback(),
+    "closed": lambda session: session.connection().close(),
+    "invalidated": lambda session: session.connection().invalidate(),
+    "session invalidated": lambda session: session().invalidate(),
+}
+
+
+@pytest.mark.parametrize("meddle", BEHIND.values(), ids=BEHIND)
+def test_a_driver_that_is_called_directly_stops_the_handler(
+    driven_shop: Shop, meddle: Callable[[Any], object]
+) -> None:
+    _is_stopped(driven_shop, lambda shop: meddle(shop.db.session))
+    _is_paid_once_mended(driven_shop)
+
+
+def _execute(statement: str, *, hidden: bool) -> Callable[[Shop], None]:
+    """Return a handler that executes *statement*, and goes on as if nothing had happened."""
+
     def meddle(shop: Shop) -> None:
-        cursor = shop.db.session.connection().connection.cursor()
-        cursor.execute(statement)
-        cursor.close()
+        with contextlib.suppress(Exception) if hidden else contextlib.nullcontext():
+            shop.db.session.execute(text(statement.replace(":", "\\:")))
+
+        shop.db.session.get_one(shop.orders, "A1").price = "2"
 
     return meddle
 
 
-def _driver_commits(shop: Shop) -> None:
-    shop.db.session.connection().connection.commit()
-
-
-def _driver_rolls_back(shop: Shop) -> None:
-    shop.db.session.connection().connection.rollback()
-
-
-def _connection_is_closed(shop: Shop) -> None:
-    shop.db.session.connection().close()
-
-
-def _connection_is_invalidated(shop: Shop) -> None:
-    shop.db.session.connection().invalidate()
-
-
-def _session_is_invalidated(shop: Shop) -> None:
-    shop.db.session().invalidate()
-
-
-BEHIND = [
-    _cursor_says("COMMIT"),
-    _cursor_says("ROLLBACK"),
-    _driver_commits,
-    _driver_rolls_back,
-    _connection_is_closed,
-    _connection_is_invalidated,
-    _session_is_invalidated,
-]
-NAMES = ["cursor commits", "cursor rolls back", "commits", "rolls back", "closed", "invalidated"]
-NAMES += ["session invalidated"]
-
-
-class TestDrivers:
-    """What no event of SQLAlchemy tells, the driver knows."""
-
-    @pytest.mark.parametrize("meddle", BEHIND, ids=NAMES)
-    def test_a_driver_that_is_called_directly_stops_the_handler(
-        self, any_shop: Shop, meddle: Callable[[Shop], object]
-    ) -> None:
-        _is_stopped(any_shop, meddle)
-
-    @pytest.mark.parametrize("meddle", BEHIND, ids=NAMES)
-    def test_another_driver_that_is_called_directly_stops_the_handler(
-        self, driven_shop: Shop, meddle: Callable[[Shop], object]
-    ) -> None:
-        _is_stopped(driven_shop, meddle)
-
-    @pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK"])
-    def test_a_text_stops_the_handler_on_another_driver(
-        self, driven_shop: Shop, statement: str
-    ) -> None:
-        _is_stopped(driven_shop, lambda shop: shop.db.session.execute(text(statement)))
-
-
 def _is_stopped(shop: Shop, meddle: Callable[[Shop], object]) -> None:
-    shop.add_pending()
-
     def handle(*_: object) -> None:
         shop.db.session.flush()
         meddle(shop)
 
     shop.handle = handle
     assert shop.deliver(report()) == 500
+
+
+def _is_paid_once_mended(shop: Shop) -> None:
     shop.handle = None
     assert shop.deliver(report()) == 200
     assert shop.payment().status == "paid"
@@ -250,12 +195,10 @@ def _is_stopped(shop: Shop, meddle: Callable[[Shop], object]) -> None:
 @contextlib.contextmanager
 def _procedure(shop: Shop, body: str) -> Iterator[Any]:
     """Have a procedure `meddling` inside the block."""
-    with shop.app.app_context(), shop.db.engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE PROCEDURE meddling() BEGIN {body}; END")
+    execute(shop, f"CREATE PROCEDURE meddling() BEGIN {body}; END")
 
     try:
         yield
 
     finally:
-        with shop.app.app_context(), shop.db.engine.begin() as connection:
-            connection.exec_driver_sql("DROP PROCEDURE meddling")
+        execute(shop, "DROP PROCEDURE meddling")

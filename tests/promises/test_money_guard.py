@@ -1,12 +1,13 @@
 """Promise 4: no goods for a `paid` that is not what was asked for."""
 
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
 
 from spayon_flask.simulator import Simulator
-from tests.promises.helpers import order, payments, refresh, start
+from tests.promises.helpers import order, payments, post_checkout, refresh, start
 from tests.reports import report
 from tests.shop import Shop
 
@@ -52,130 +53,97 @@ EXACT = [
 ]
 
 
-class TestMoneyGuard:
-    """A `paid` whose price, currency or order is in doubt goes to a person."""
+@pytest.mark.always
+def test_a_doubtful_paid_goes_to_review(any_shop: Shop) -> None:
+    for number, (changes, reason) in enumerate(DOUBTS):
+        order_id, session_id = f"A{number}", f"S{number}"
+        any_shop.add_order(order_id)
+        any_shop.add_payment(session_id, order_id)
+        fields = {"orderId": order_id} | changes
 
-    @pytest.mark.always
-    def test_a_doubtful_paid_goes_to_review(self, any_shop: Shop) -> None:
-        for number, (changes, reason) in enumerate(DOUBTS):
-            order_id, session_id = f"A{number}", f"S{number}"
-            any_shop.add_order(order_id)
-            any_shop.add_payment(session_id, order_id)
-            fields = {"orderId": order_id} | changes
+        assert any_shop.deliver(report(session_id, **fields)) == 200
 
-            assert any_shop.deliver(report(session_id, **fields)) == 200
+        payment = any_shop.payment(session_id)
+        assert (payment.status, payment.review) == ("review", reason), changes
+        assert any_shop.handled[-1] == (order_id, "review")
+        assert any_shop.paid_times(order_id) == 0
 
-            payment = any_shop.payment(session_id)
-            assert (payment.status, payment.review) == ("review", reason), changes
-            assert any_shop.handled[-1] == (order_id, "review")
-            assert any_shop.paid_times(order_id) == 0
+    assert {row.verdict for row in any_shop.callbacks()} == {"review"}
 
-        assert {row.verdict for row in any_shop.callbacks()} == {"review"}
 
-    def test_spellings_of_one_amount_are_equal(self, any_shop: Shop) -> None:
-        spellings = [
-            (price, currency)
-            for price in ("10", 10, "10.00", 10.0, "10.0000", "010")
-            for currency in ("AMD", "amd")
-        ]
+def test_spellings_of_one_amount_are_equal(any_shop: Shop) -> None:
+    spellings = product(("10", 10, "10.00", 10.0, "10.0000", "010"), ("AMD", "amd"))
 
-        for number, (price, currency) in enumerate(spellings):
-            order_id, session_id = f"A{number}", f"S{number}"
-            any_shop.add_order(order_id)
-            any_shop.add_payment(session_id, order_id, price=Decimal(10))
+    for number, (price, currency) in enumerate(spellings):
+        order_id, session_id = f"A{number}", f"S{number}"
+        any_shop.add_order(order_id)
+        any_shop.add_payment(session_id, order_id, price=Decimal(10))
 
-            any_shop.deliver(report(session_id, price=price, currency=currency, orderId=order_id))
+        any_shop.deliver(report(session_id, price=price, currency=currency, orderId=order_id))
 
-            assert any_shop.payment(session_id).status == "paid", price
-            assert any_shop.paid_times(order_id) == 1
+        assert any_shop.payment(session_id).status == "paid", price
+        assert any_shop.paid_times(order_id) == 1
 
-    def test_a_status_check_is_guarded_as_a_callback_is(
-        self, any_shop: Shop, gateway: Simulator
-    ) -> None:
-        any_shop.add_order()
-        payment = start(any_shop, order())
-        gateway.hold_callbacks()
-        gateway.sessions[payment.session_id].creation.__dict__["price"] = Decimal(1)
-        gateway.pay(payment.session_id, wait=False)
 
-        assert refresh(any_shop, payment.session_id) == "review"
-        assert any_shop.payment(payment.session_id).review == "price_differs"
+def test_a_status_check_is_guarded_as_a_callback_is(
+    any_shop: Shop, gateway: Simulator, payment: Any
+) -> None:
+    gateway.hold_callbacks()
+    gateway.sessions[payment.session_id].creation.__dict__["price"] = Decimal(1)
+    gateway.pay(payment.session_id, wait=False)
 
-    def test_prices_are_exact_on_the_wire_and_in_the_database(
-        self, any_shop: Shop, gateway: Simulator
-    ) -> None:
-        for price in EXACT:
-            any_shop.add_order(price)
-            payment = start(any_shop, order(price, price=price))
+    assert refresh(any_shop, payment.session_id) == "review"
+    assert any_shop.payment(payment.session_id).review == "price_differs"
 
-            assert gateway.sessions[payment.session_id].creation.price == Decimal(price)
-            assert any_shop.payment(payment.session_id).price == Decimal(price)
 
-            gateway.pay(payment.session_id)
-            assert any_shop.payment(payment.session_id).status == "paid"
+def test_prices_are_exact_on_the_wire_and_in_the_database(
+    any_shop: Shop, gateway: Simulator
+) -> None:
+    for price in EXACT:
+        any_shop.add_order(price)
+        payment = start(any_shop, order(price, price=price))
 
-    @pytest.mark.always
-    def test_the_last_of_fifteen_digits_counts(self, any_shop: Shop) -> None:
-        for price in EXACT:
-            any_shop.add_order(price)
-            any_shop.add_payment(price, price, price=Decimal(price))
-            # For mypy: the exponent of what is finite is a number.
-            unit = Decimal(1).scaleb(Decimal(price).as_tuple().exponent)  # type: ignore[arg-type]
-
-            any_shop.deliver(report(price, orderId=price, price=str(Decimal(price) + unit)))
-
-            assert any_shop.payment(price).status == "review"
-
-    def test_a_product_of_the_admin_panel_takes_its_price_from_spayon(
-        self, any_shop: Shop, gateway: Simulator
-    ) -> None:
-        any_shop.add_order()
-        wanted = order(product_id=2, product_name=None, currency=None, price=None)
-        payment = start(any_shop, wanted)
-        assert any_shop.payment(payment.session_id).price is None
+        assert gateway.sessions[payment.session_id].creation.price == Decimal(price)
+        assert any_shop.payment(payment.session_id).price == Decimal(price)
 
         gateway.pay(payment.session_id)
+        assert any_shop.payment(payment.session_id).status == "paid"
 
-        paid = any_shop.payment(payment.session_id)
-        assert (paid.status, paid.price, paid.currency) == ("paid", Decimal("1500.50"), "AMD")
 
-    def test_a_product_of_the_admin_panel_keeps_the_price_it_was_paid_with_under_review(
-        self, any_shop: Shop
-    ) -> None:
-        any_shop.add_pending(product_id=2, product_name=None, price=None, currency=None)
+@pytest.mark.always
+def test_the_last_of_fifteen_digits_counts(any_shop: Shop) -> None:
+    for price in EXACT:
+        any_shop.add_order(price)
+        any_shop.add_payment(price, price, price=Decimal(price))
+        # For mypy: the exponent of what is finite is a number.
+        unit = Decimal(1).scaleb(Decimal(price).as_tuple().exponent)  # type: ignore[arg-type]
 
-        any_shop.deliver(report(price="1500.50", orderId="A2"))
+        any_shop.deliver(report(price, orderId=price, price=str(Decimal(price) + unit)))
 
-        payment = any_shop.payment()
-        assert (payment.status, payment.price, payment.currency) == (
-            "review",
-            Decimal("1500.50"),
-            "AMD",
-        )
+        assert any_shop.payment(price).status == "review"
 
-    def test_an_order_under_review_cannot_be_paid_again(
-        self, any_shop: Shop, gateway: Simulator
-    ) -> None:
-        any_shop.add_order()
-        payment = start(any_shop, order())
-        gateway.deliver(payment.session_id, status="paid", price="1")
 
-        answer = any_shop.app.test_client().post("/pay/checkout/A1")
+@pytest.mark.parametrize(("order_id", "status"), [("A1", "paid"), ("A2", "review")])
+def test_a_product_of_the_admin_panel_takes_its_price_from_spayon(
+    any_shop: Shop, gateway: Simulator, order_id: str, status: str
+) -> None:
+    any_shop.add_order()
+    wanted = order(product_id=2, product_name=None, currency=None, price=None)
+    payment = start(any_shop, wanted)
+    assert any_shop.payment(payment.session_id).price is None
 
-        assert answer.status_code == 303
-        assert answer.location == "/pay/checkout/A1"
-        assert len(payments(any_shop)) == 1
+    gateway.deliver(payment.session_id, status="paid", orderId=order_id)
 
-    def test_a_review_handler_that_fails_leaves_nothing(self, any_shop: Shop) -> None:
-        any_shop.add_pending()
+    paid = any_shop.payment(payment.session_id)
+    assert (paid.status, paid.price, paid.currency) == (status, Decimal("1500.50"), "AMD")
 
-        def fail(*_: object) -> None:
-            raise RuntimeError
 
-        any_shop.handle = fail
-        assert any_shop.deliver(report(price="1")) == 500
-        assert any_shop.payment().status == "pending"
+def test_an_order_under_review_cannot_be_paid_again(
+    any_shop: Shop, gateway: Simulator, payment: Any
+) -> None:
+    gateway.deliver(payment.session_id, status="paid", price="1")
 
-        any_shop.handle = None
-        assert any_shop.deliver(report(price="1")) == 200
-        assert any_shop.payment().status == "review"
+    answer = post_checkout(any_shop)
+
+    assert (answer.status_code, answer.location) == (303, "/pay/checkout/A1")
+    assert len(payments(any_shop)) == 1

@@ -12,7 +12,7 @@ from sqlalchemy import text
 import spayon_flask
 from spayon_flask.simulator import Simulator
 from tests.interleavings.log import create_log
-from tests.promises.helpers import order, refresh, start, statements
+from tests.promises.helpers import order, refresh, settle, start, statements
 from tests.reports import report
 from tests.shop import Shop
 
@@ -21,116 +21,97 @@ PACKAGE = Path(spayon_flask.__file__).parent
 WRITES_STATUS = re.compile(r"UPDATE spayon_payment SET .*?\bstatus ?=.*?WHERE(.*)", re.DOTALL)
 
 
-class TestOneWayIn:
-    """What Spayon tells us is one thing, however we hear of it."""
+@pytest.mark.always
+def test_a_callback_and_a_status_check_leave_the_same_behind(
+    any_shop: Shop, gateway: Simulator
+) -> None:
+    left = []
 
-    @pytest.mark.always
-    def test_a_callback_and_a_status_check_leave_the_same_behind(
-        self, any_shop: Shop, gateway: Simulator
-    ) -> None:
-        left = []
+    for order_id, by_callback in (("A1", True), ("A2", False)):
+        any_shop.add_order(order_id)
+        payment = start(any_shop, order(order_id))
 
-        for order_id, by_callback in (("A1", True), ("A2", False)):
-            any_shop.add_order(order_id)
-            payment = start(any_shop, order(order_id))
+        if not by_callback:
+            gateway.fault("callback_lost")
 
-            if not by_callback:
-                gateway.fault("callback_lost")
-
-            gateway.pay(payment.session_id)
-            refresh(any_shop, payment.session_id)
-            left.append((any_shop.payment(payment.session_id), any_shop.callbacks()[-1]))
-
-        (paid, called), (paid_too, asked) = left
-        assert (called.source, asked.source) == ("callback", "status_check")
-
-        for name in ("status", "review", "price", "currency", "decline_reasons", "due_at"):
-            assert getattr(paid, name) == getattr(paid_too, name)
-
-        assert (called.status, called.verdict) == (asked.status, asked.verdict)
-        assert any_shop.handled == [("A1", "paid"), ("A2", "paid")]
-
-    def test_a_callback_after_a_status_check_is_a_repetition(
-        self, any_shop: Shop, gateway: Simulator
-    ) -> None:
-        any_shop.add_order()
-        payment = start(any_shop, order())
-        gateway.fault("callback_lost")
         gateway.pay(payment.session_id)
         refresh(any_shop, payment.session_id)
+        left.append((any_shop.payment(payment.session_id), any_shop.callbacks()[-1]))
 
-        gateway.deliver(payment.session_id)
+    (paid, called), (paid_too, asked) = left
+    assert (called.source, asked.source) == ("callback", "status_check")
 
-        assert [row.source for row in any_shop.callbacks()] == ["status_check"]
-        assert any_shop.paid_times() == 1
+    for name in ("status", "review", "price", "currency", "decline_reasons", "due_at"):
+        assert getattr(paid, name) == getattr(paid_too, name)
 
-    @pytest.mark.always
-    def test_a_status_is_written_only_over_the_one_that_was_decided_upon(
-        self, any_shop: Shop
-    ) -> None:
-        any_shop.add_pending()
+    assert (called.status, called.verdict) == (asked.status, asked.verdict)
 
-        with statements(any_shop) as executed:
-            any_shop.deliver(report(status="failed"))
-            any_shop.deliver(report(status="paid"))
+    # A callback that comes after the status check is a repetition.
+    gateway.deliver(paid_too.session_id)
+    assert [row.source for row in any_shop.callbacks()] == ["callback", "status_check"]
+    assert any_shop.handled == [("A1", "paid"), ("A2", "paid")]
 
-        writes = [found[1] for sql in executed if (found := WRITES_STATUS.search(sql))]
-        assert len(writes) == 2
-        assert all("spayon_payment.status =" in where for where in writes)
 
-    def test_one_statement_writes_every_status(self, any_shop: Shop, gateway: Simulator) -> None:
-        for number in range(4):
-            any_shop.add_order(f"A{number}")
-            any_shop.add_payment(f"S{number}", f"A{number}")
+@pytest.mark.always
+def test_a_status_is_written_only_over_the_one_that_was_decided_upon(pending_shop: Shop) -> None:
+    with statements(pending_shop) as executed:
+        pending_shop.deliver(report(status="failed"))
+        pending_shop.deliver(report(status="paid"))
 
-        any_shop.add_order("A4")
-        unanswered = any_shop.add_payment(None, "A4")
-        any_shop.add_order("A5")
-        asked = start(any_shop, order("A5"))
-        gateway.fault("callback_lost")
-        gateway.pay(asked.session_id)
+    writes = [found[1] for sql in executed if (found := WRITES_STATUS.search(sql))]
+    assert len(writes) == 2
+    assert all("spayon_payment.status =" in where for where in writes)
 
-        with statements(any_shop) as executed:
-            any_shop.deliver(report("S0", "failed", orderId="A0"))
-            any_shop.deliver(report("S1", "paid", orderId="A1"))
-            any_shop.deliver(report("S2", "paid", orderId="A2", price="1"))
-            any_shop.deliver(report("S3", "expired", orderId="A3"))
-            refresh(any_shop, asked.session_id)
 
-            with any_shop.app.app_context():
-                storage = any_shop.spayon.state.storage
-                held_back = storage.queries.find(session_id="S2")
-                assert held_back is not None
-                storage.decisions.settle(
-                    held_back.id, accept=True, by="Ani", because="seen", now=any_shop.clock()
-                )
-                storage.schedule.expire_unanswered(unanswered, now=any_shop.clock())
+def test_one_statement_writes_every_status(any_shop: Shop, gateway: Simulator) -> None:
+    for number in range(4):
+        any_shop.add_order(f"A{number}")
+        any_shop.add_payment(f"S{number}", f"A{number}")
 
-        writers = [sql for sql in executed if WRITES_STATUS.search(sql)]
-        assert len(writers) == 7
-        assert len(set(writers)) == 1
+    any_shop.add_order("A4")
+    unanswered = any_shop.add_payment(None, "A4")
+    any_shop.add_order("A5")
+    asked = start(any_shop, order("A5"))
+    gateway.fault("callback_lost")
+    gateway.pay(asked.session_id)
 
-    @pytest.mark.parametrize(
-        ("fields", "written"),
-        [
-            ({}, ["paid"]),
-            ({"price": "1"}, ["review"]),
-            ({"currency": "USD"}, ["review"]),
-            ({"orderId": None}, ["review"]),
-            ({"status": "failed"}, ["failed"]),
-            ({"status": "pending"}, []),
-            ({"status": "refunded"}, []),
-        ],
-    )
-    def test_no_status_is_written_that_was_not_decided(
-        self, any_shop: Shop, fields: dict[str, Any], written: list[str]
-    ) -> None:
-        any_shop.add_pending()
+    with statements(any_shop) as executed:
+        any_shop.deliver(report("S0", "failed", orderId="A0"))
+        any_shop.deliver(report("S1", "paid", orderId="A1"))
+        any_shop.deliver(report("S2", "paid", orderId="A2", price="1"))
+        any_shop.deliver(report("S3", "expired", orderId="A3"))
+        refresh(any_shop, asked.session_id)
 
-        with audit(any_shop) as seen:
-            assert any_shop.deliver(report(**fields)) == 200
+        settle(any_shop, "S2", accept=True)
 
-        assert seen == written
+        with any_shop.app.app_context():
+            schedule = any_shop.spayon.state.storage.schedule
+            schedule.expire_unanswered(unanswered, now=any_shop.clock())
+
+    writers = [sql for sql in executed if WRITES_STATUS.search(sql)]
+    assert len(writers) == 7
+    assert len(set(writers)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "written"),
+    [
+        ({}, ["paid"]),
+        ({"price": "1"}, ["review"]),
+        ({"currency": "USD"}, ["review"]),
+        ({"orderId": None}, ["review"]),
+        ({"status": "failed"}, ["failed"]),
+        ({"status": "pending"}, []),
+        ({"status": "refunded"}, []),
+    ],
+)
+def test_no_status_is_written_that_was_not_decided(
+    pending_shop: Shop, fields: dict[str, Any], written: list[str]
+) -> None:
+    with audit(pending_shop) as seen:
+        assert pending_shop.deliver(report(**fields)) == 200
+
+    assert seen == written
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sqlalchemy import Delete, Insert, Update, insert, text
 from spayon_flask import Spayon
 from spayon_flask.simulator import Simulator
 from tests.kept import dispose
+from tests.promises.helpers import paid_in_silence, post_checkout, reconcile
 from tests.reports import report
 from tests.shop import Shop, make_shop
 
@@ -66,53 +67,40 @@ def test_all_that_is_written_and_shown_is_in_the_primary_database(
     routed: Shop, sim: Simulator
 ) -> None:
     seen: list[tuple[Any, ...]] = []
+    typed: list[str] = []
+
+    @routed.spayon.on_details
+    def note(payment: Any, details: Any) -> None:
+        typed.append(payment.reference and details["email"])
 
     @routed.spayon.on_paid
     def look(payment: Any) -> None:
         seen.append((payment.status, payment.session_url, payment.expires_at, payment.created_at))
 
-    client = routed.app.test_client()
-    location = client.post("/pay/checkout/A1").location
+    location = post_checkout(routed, email="ani@example.com").location
     session_id = location.rpartition("/")[2]
-    assert client.post("/pay/checkout/A1").location == location
+    assert post_checkout(routed).location == location
+    assert typed == ["ani@example.com"]
 
     assert routed.deliver(report(session_id)) == 200
     assert routed.deliver(report(session_id)) == 200
 
-    assert client.get(f"/pay/return?session_id={session_id}").status_code == 200
+    page = routed.app.test_client().get(f"/pay/return?session_id={session_id}")
+    assert page.status_code == 200
     # An order's number proves nothing: its page says that the order is paid.
-    assert client.post("/pay/checkout/A1").location == "/pay/checkout/A1"
+    assert post_checkout(routed).location == "/pay/checkout/A1"
     assert [each[:2] for each in seen] == [("paid", location)]
     assert _statuses(routed, None) == ["paid"]
     assert _statuses(routed, "replica") == []
 
 
 def test_reconcile_works_on_the_primary_database(routed: Shop, sim: Simulator) -> None:
-    client = routed.app.test_client()
-    session_id = client.post("/pay/checkout/A1").location.rpartition("/")[2]
-    sim.fault("callback_lost", times=None)
-    sim.pay(session_id)
+    paid_in_silence(sim, post_checkout(routed).location.rpartition("/")[2])
     routed.clock.step(60)
 
-    with routed.app.app_context():
-        assert routed.spayon.reconcile().changed == {"paid": 1}
-
+    assert reconcile(routed).changed == {"paid": 1}
     assert _statuses(routed, None) == ["paid"]
     assert _statuses(routed, "replica") == []
-
-
-def test_what_the_payer_typed_is_handed_over_from_the_primary_database(
-    routed: Shop, sim: Simulator
-) -> None:
-    given: list[tuple[str, str]] = []
-
-    @routed.spayon.on_details
-    def note(payment: Any, details: Any) -> None:
-        given.append((payment.reference, details["email"]))
-
-    routed.app.test_client().post("/pay/checkout/A1", data={"email": "ani@example.com"})
-
-    assert [email for _, email in given] == ["ani@example.com"]
 
 
 def _collect() -> None:

@@ -76,90 +76,72 @@ def accounts(any_shop: Shop) -> Iterator[Accounts]:
     dispose(shop)
 
 
-class TestTwoAccounts:
-    """Two `Spayon` objects share the two tables, and nothing else."""
+@pytest.mark.parametrize("session_id", ["S1", "S2"], ids=["same session id", "another"])
+def test_each_account_runs_its_own_handlers_for_its_own_payments(
+    accounts: Accounts, session_id: str
+) -> None:
+    accounts.add("spayon", "S1")
+    accounts.add("export", session_id)
 
-    def test_each_account_runs_its_own_handlers_for_its_own_payments(
-        self, accounts: Accounts
-    ) -> None:
-        accounts.add("spayon", "S1")
-        accounts.add("export", "S2")
+    assert accounts.deliver("spayon", report("S1")) == 200
+    assert accounts.deliver("export", report(session_id)) == 200
 
-        assert accounts.deliver("spayon", report("S1")) == 200
-        assert accounts.deliver("export", report("S2")) == 200
+    # Of one order id, each account has its own.
+    assert accounts.paid == [("spayon", "A1"), ("export", "A1")]
+    rows = [(row.account, row.verdict) for row in accounts.shop.callbacks()]
+    assert rows == [("spayon", "applied"), ("export", "applied")]
 
-        assert accounts.paid == [("spayon", "A1"), ("export", "A1")]
-        assert [row.account for row in accounts.shop.callbacks()] == ["spayon", "export"]
 
-    def test_one_accounts_secret_does_not_open_the_other(self, accounts: Accounts) -> None:
-        accounts.add("export", "S2")
+@pytest.mark.always
+def test_a_report_to_the_wrong_account_is_unknown_there_and_swallows_nothing(
+    accounts: Accounts,
+) -> None:
+    accounts.add("export", "S2")
 
-        assert accounts.deliver("export", report("S2"), SECRETS["spayon"]) == 401
-        assert accounts.shop.callbacks() == []
+    # The secret of one does not open the other.
+    assert accounts.deliver("export", report("S2"), SECRETS["spayon"]) == 401
+    assert accounts.shop.callbacks() == []
 
-    @pytest.mark.always
-    def test_a_report_to_the_wrong_account_is_unknown_there_and_swallows_nothing(
-        self, accounts: Accounts
-    ) -> None:
-        accounts.add("export", "S2")
+    assert accounts.deliver("spayon", report("S2")) == 200
+    assert accounts.shop.payment("S2").status == "pending"
+    assert [row.verdict for row in accounts.shop.callbacks()] == ["unknown"]
 
-        assert accounts.deliver("spayon", report("S2")) == 200
-        assert accounts.shop.payment("S2").status == "pending"
-        assert [row.verdict for row in accounts.shop.callbacks()] == ["unknown"]
+    assert accounts.deliver("export", report("S2")) == 200
+    assert accounts.shop.payment("S2").status == "paid"
+    assert accounts.paid == [("export", "A1")]
 
-        assert accounts.deliver("export", report("S2")) == 200
-        assert accounts.shop.payment("S2").status == "paid"
-        assert accounts.paid == [("export", "A1")]
 
-    def test_an_early_report_of_another_account_is_not_applied(self, accounts: Accounts) -> None:
-        accounts.add("spayon", None)
-        # Signed by the other account, before the creation of ours is settled.
-        assert accounts.deliver("export", report("S1", orderId="A1")) == 200
+def test_an_early_report_of_another_account_is_not_applied(accounts: Accounts) -> None:
+    accounts.add("spayon", None)
+    # Signed by the other account, before the creation of ours is settled.
+    assert accounts.deliver("export", report("S1", orderId="A1")) == 200
 
-        with accounts.shop.app.app_context():
-            storage = accounts.shop.spayon.state.storage
-            payment = storage.queries.attempts("A1")[0]
-            now = accounts.shop.clock()
-            early = storage.checkouts.settle(
-                payment.id, "S1", "http://127.0.0.1:9/pay/S1", asked_at=now, now=now
-            )
+    with accounts.shop.app.app_context():
+        storage = accounts.shop.spayon.state.storage
+        payment = storage.queries.attempts("A1")[0]
+        now = accounts.shop.clock()
+        early = storage.checkouts.settle(
+            payment.id, "S1", "http://127.0.0.1:9/pay/S1", asked_at=now, now=now
+        )
 
-        assert list(early) == []
-        assert accounts.shop.payment("S1").status == "pending"
-        assert accounts.paid == []
+    assert list(early) == []
+    assert accounts.shop.payment("S1").status == "pending"
+    assert accounts.paid == []
 
-    def test_each_account_may_have_a_payment_session_of_the_same_id(
-        self, accounts: Accounts
-    ) -> None:
-        for account in SECRETS:
-            accounts.add(account, "S1")
 
-        for account in SECRETS:
-            assert accounts.deliver(account, report("S1")) == 200
+def test_a_return_page_shows_only_its_own_accounts_payments(accounts: Accounts) -> None:
+    accounts.add("export", "S2")
+    accounts.deliver("export", report("S2"))
+    client = accounts.shop.app.test_client()
 
-        assert accounts.paid == [("spayon", "A1"), ("export", "A1")]
-        assert [row.account for row in accounts.shop.callbacks()] == ["spayon", "export"]
+    assert client.get("/pay/return?session_id=S2").status_code == 404
+    assert client.get("/export/return?session_id=S2").status_code == 200
 
-    def test_one_order_id_can_be_paid_in_each_account(self, accounts: Accounts) -> None:
-        for account, session_id in (("spayon", "S1"), ("export", "S2")):
-            accounts.add(account, session_id)
-            accounts.deliver(account, report(session_id))
 
-        statuses = {accounts.shop.payment(each).status for each in ("S1", "S2")}
-        assert statuses == {"paid"}
+def test_reconcile_leaves_the_other_accounts_payments_alone(accounts: Accounts) -> None:
+    accounts.add("export", None)
+    accounts.shop.clock.step(16 * 60)
 
-    def test_a_return_page_shows_only_its_own_accounts_payments(self, accounts: Accounts) -> None:
-        accounts.add("export", "S2")
-        accounts.deliver("export", report("S2"))
-        client = accounts.shop.app.test_client()
-
-        assert client.get("/pay/return?session_id=S2").status_code == 404
-        assert client.get("/export/return?session_id=S2").status_code == 200
-
-    def test_reconcile_leaves_the_other_accounts_payments_alone(self, accounts: Accounts) -> None:
-        accounts.add("export", None)
-        accounts.shop.clock.step(16 * 60)
-
-        with accounts.shop.app.app_context():
-            assert not accounts.shop.spayon.reconcile().changed
-            assert accounts.export.reconcile().changed == {"expired": 1}
+    with accounts.shop.app.app_context():
+        assert not accounts.shop.spayon.reconcile().changed
+        assert accounts.export.reconcile().changed == {"expired": 1}
