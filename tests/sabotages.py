@@ -47,13 +47,15 @@ SABOTAGES = {
         ),
     ],
     "desk/desk.py": [
-        Sabotage("is True or", "staff/door: only_true_lets_somebody_in", "or"),
         Sabotage(
             "is_foreign(self.state.settings.public_url) or not",
             "staff/door: a_form_from_another_site",
             "not",
         ),
         Sabotage("== self.person", "staff/door: a_token_is_good_for_its_person_alone", "!= ''"),
+    ],
+    "desk/door.py": [
+        Sabotage("is True or", "staff/door: only_true_lets_somebody_in", "or"),
     ],
     "domain/handlers.py": [
         Sabotage("if found.key != key:", "loading: an_order_whose_key"),

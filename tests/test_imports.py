@@ -101,6 +101,23 @@ def test_a_module_imports_only_what_stands_below_it() -> None:
         assert HEIGHT[other] < HEIGHT[part(path)], f"{path} imports {name}"
 
 
+def test_no_two_modules_import_each_other() -> None:
+    names = {".".join(["spayon_flask", *path.with_suffix("").parts]): path for path in MODULES}
+    pairs = {
+        (path, names[known])
+        for path, name in IMPORTED
+        for known in (name, name.rpartition(".")[0])
+        if known in names and names[known] != path
+    }
+
+    assert not {pair for pair in pairs if pair[::-1] in pairs}
+
+
+def test_a_module_has_at_most_300_lines() -> None:
+    long = [path for path in MODULES if len((PACKAGE / path).read_text().splitlines()) > 300]
+    assert long == []
+
+
 def test_foreign_packages_stay_in_their_places() -> None:
     for path, name in IMPORTED:
         allowed = ALLOWED.get(name.partition(".")[0])

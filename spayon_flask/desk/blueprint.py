@@ -15,7 +15,8 @@ from ..views import LastResortBlueprint
 from ..views.blueprint import before_first_request
 from ..views.pages import surviving
 from . import books, decisions, payments
-from .desk import Allowed, Desk, Door, SorryError, Who
+from .desk import Desk, SorryError
+from .door import Allowed, Door, Who
 
 #: Every method comes to our views: a 405, a redirect or an automatic answer to OPTIONS would tell
 #: who may not come in that something is here.
