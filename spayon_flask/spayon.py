@@ -115,7 +115,8 @@ class Spayon(Registration):
 
         except ConfigError as error:
             if not (takes_no_payments() or self._has_tests_of_other_things(app)):
-                raise for_command_line(error) from None
+                # Without the frames of the checks: the message names the key.
+                raise for_command_line(error).with_traceback(None) from None
 
             logger.warning("no payments: %s", error, extra={"account": self.name})
             states[self.name] = error

@@ -12,7 +12,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from spayon_flask import ConfigError, HandlerError, RegistrationError, Spayon
-from spayon_flask.domain.handlers import check_result, describe
+from spayon_flask.domain.handlers import Handlers, check_result, describe
 from tests.shop import CONFIG
 
 
@@ -244,6 +244,26 @@ def test_the_same_function_runs_once_however_often_it_is_registered(spayon: Spay
     spayon.init_app(other)
 
     assert ran(app) == ran(other) == ["once", "method"]
+
+
+def test_an_app_that_serves_keeps_its_handlers_while_others_are_set_up(
+    spayon: Spayon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spayon.on_paid(saying("paid"))
+    app = make_app(spayon)
+    spayon.init_app(app)
+    meanwhile: list[list[object]] = []
+    put = Handlers.put
+
+    def put_while_a_payment_is_recorded(*arguments: Any) -> None:
+        meanwhile.append(ran(app))
+        put(*arguments)
+
+    monkeypatch.setattr(Handlers, "put", put_while_a_payment_is_recorded)
+    spayon.on_failed(saying("failed"))
+    spayon.init_app(make_app(spayon))
+
+    assert meanwhile == [["paid"]] * len(meanwhile) != []
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["before init_app", "after init_app"])

@@ -9,10 +9,12 @@ from traceback import TracebackException
 from typing import Any
 
 import pytest
+from flask import Flask
 
 import spayon_flask
-from spayon_flask import Order, OrderError
+from spayon_flask import ConfigError, Order, OrderError, Spayon
 from spayon_flask.domain.redaction import Hidden, HiddenDict
+from spayon_flask.domain.reports import Body
 from tests.errors import frames_of
 from tests.shop import SECRET, Shop
 from tests.signing import signed
@@ -88,6 +90,24 @@ def test_whatever_hides_in_its_repr_and_sentry_looks_into_hides_from_sentry_too(
 
     assert {each.name for each in looked_into} >= {"Token", "Field", "HiddenDict"}
     assert [each.name for each in looked_into if "__sentry_repr__" not in ast.unparse(each)] == []
+
+
+def test_the_body_of_a_report_shows_in_no_text() -> None:
+    body = Body(b"payer@example.com")
+
+    assert {str(body), f"{body}", repr(body)} == {"Body(17 bytes)"}
+    assert bytes(body) == b"payer@example.com"
+
+
+def test_a_setting_that_is_refused_shows_no_secret(shop: Shop) -> None:
+    app = Flask("another")
+    app.config.update(shop.app.config, SPAYON_CLIENT_SECRET="hush\n")
+
+    with pytest.raises(ConfigError) as caught:
+        Spayon(shop.db).init_app(app)
+
+    assert frames_of(caught.value) != []
+    assert not [frame for frame in frames_of(caught.value) if "hush" in frame or SECRET in frame]
 
 
 @pytest.mark.parametrize("wrong", [{"price": Decimal(0)}, {"email": "payer@example.com" * 20}])

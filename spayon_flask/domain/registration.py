@@ -173,10 +173,13 @@ class Registration:
         app = self._turn - 1
         lines = self._lines.values()
         found = [each for line in lines for each in line.of_app(app, is_newest=is_newest)]
-        self._newest.functions.clear()
+        arranged = Handlers()
 
         for _, decorator, function in sorted(found, key=itemgetter(0)):
-            self._newest.put(decorator, function)
+            arranged.put(decorator, function)
+
+        # The app may be serving payers while the next one is set up.
+        self._newest.become(arranged)
 
 
 def _frame_of_shop() -> FrameType:

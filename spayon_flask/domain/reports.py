@@ -26,14 +26,14 @@ DECLINE = {"transactionId": 161, "responseCode": "05", "responseReasonEn": "Do n
 
 
 class Body(bytes):
-    """The exact bytes of a report, which no repr and no error report shows."""
+    """The exact bytes of a report, which no repr, no text and no error report shows."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return f"Body({len(self)} bytes)"
 
-    __sentry_repr__ = __repr__
+    __str__ = __sentry_repr__ = __repr__
 
 
 class Report(NamedTuple):
