@@ -88,10 +88,10 @@ class Credentials:
         prefix = "Credentials: "
         given = HiddenDict({prefix + name: value for name, value in vars(self).items()})
         read = ConfigReader(given, prefix)
-        several: tuple[str, ...] = read.required("callback_secret", values.secrets, ())
-        object.__setattr__(self, "callback_secret", several)
         object.__setattr__(self, "client_id", read.required("client_id", values.secret, ""))
         object.__setattr__(self, "client_secret", read.required("client_secret", values.secret, ""))
+        several: tuple[str, ...] = read.required("callback_secret", values.secrets, ())
+        object.__setattr__(self, "callback_secret", several)
         read.check("they are in the settings of Spayon's admin panel")
 
     def __repr__(self) -> str:
@@ -237,7 +237,8 @@ def _check(made: Settings, read: ConfigReader) -> None:
 
     if made.production:
         is_safe = made.simulated or made.api_url.startswith("https:")
-        read.need(is_safe, "API_URL", "must be https in production (ENVIRONMENT=staging is none)")
+        advice = "must be https in production; for a test system set ENVIRONMENT to 'staging'"
+        read.need(is_safe, "API_URL", advice)
         # The Host header of a request could name a stranger's address.
         public_url = read.required("PUBLIC_URL", values.url, "https:")
         is_safe = public_url.startswith("https:")
@@ -254,7 +255,10 @@ def _check(made: Settings, read: ConfigReader) -> None:
 def _check_secrets(made: Settings, read: ConfigReader) -> None:
     """Raise `ConfigError` if everybody knows a secret, and money is at stake."""
     given = {"CLIENT_SECRET": [made.client_secret], "CALLBACK_SECRET": made.callback_secrets}
+    advice = (
+        "holds a secret of the simulator, which everybody knows: take those of the admin panel, or "
+        "for development set API_URL to the simulator, such as http://127.0.0.1:5001"
+    )
 
     for key, secrets in given.items():
-        is_safe = not made.production or PUBLISHED.isdisjoint(secrets)
-        read.need(is_safe, key, "holds a secret of the simulator: take those of the admin panel")
+        read.need(not made.production or PUBLISHED.isdisjoint(secrets), key, advice)

@@ -16,7 +16,7 @@ from .orders import is_link
 from .redaction import Hidden
 
 _DAY = 24 * 3600
-_BASE_URL = r"(?i)https?://([\w.-]+|\[[\da-f:.]+\])(:\d+)?(/[^/?#\s]+)*/?"
+_BASE_URL = r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?(/[^/?#\s]+)*/?"
 
 #: A text, a text for each language code, or a function that is given the code.
 ByLanguage = str | Mapping[str, str] | Callable[[str], str]
@@ -33,8 +33,8 @@ def text(value: Any) -> str:
     # from_prefixed_env reads FLASK_SPAYON_CLIENT_ID=123 as a number.
     line = str(value) if type(value) is int else value
     need(isinstance(line, str), f"must be text, not {type(line).__name__}")
-    need(line and line == line.strip(), "must not be empty, or have white space around it")
-    need(line.isprintable(), "must not hold line breaks")
+    need(line and line == line.strip(), "holds text that is empty, or has white space around it")
+    need(line.isprintable(), "must not hold line breaks, no-break spaces or signs that do not show")
     return str(line)
 
 
@@ -57,9 +57,14 @@ def names(value: Any) -> tuple[str, ...]:
 
 def url(value: Any) -> str:
     """Read a base URL, and drop its trailing slash."""
-    usable = re.fullmatch(_BASE_URL, text(value)) and urlsplit(value).port != 0
+    line, usable = text(value), False
+
+    # A port beyond 65535 raises, as odd brackets do.
+    with suppress(ValueError):
+        usable = re.fullmatch(_BASE_URL, line) is not None and urlsplit(line).port != 0
+
     need(usable, "must be a base URL such as https://shop.example, without query or user name")
-    return str(value).rstrip("/")
+    return line.rstrip("/")
 
 
 def link(value: Any) -> str:
