@@ -102,9 +102,8 @@ def test_a_product_name_is_written_as_people_write(name: str) -> None:
 
 
 def test_an_order_is_known_by_its_number_unless_it_has_a_key() -> None:
-    assert (order().key, order().has_key) == ("A1", False)
-    assert (order(key="k7Qz").key, order(key="k7Qz").has_key) == ("k7Qz", True)
-    assert not order(key="A1").has_key
+    assert order().key == "A1"
+    assert order(key="k7Qz").key == "k7Qz"
 
 
 def test_an_order_that_is_closed_says_why() -> None:

@@ -126,11 +126,6 @@ class Order:
         self._check_payment_methods()
         object.__setattr__(self, "lines", tuple(_read_line(line) for line in self.lines or ()))
 
-    @property
-    def has_key(self) -> bool:
-        """Return True if the order has a *key*: whoever knows its number does not know that."""
-        return self.key != self.order_id
-
     def is_asked_by(self, payment: Any) -> bool:
         """Return True if *payment* asks for the same product, at the same price and currency.
 
