@@ -48,7 +48,11 @@ def create_checkout(current: Current) -> RouteCallable:
         if request.headers.get("Sec-Fetch-Dest") in _NO_PAGE:
             return pages.render_error(state, "unknown_order", 404)
 
-        order = pages.load(state, order_id)
+        try:
+            order = pages.load(state, order_id)
+
+        except pages.UnreadableError:
+            return pages.misconfigured(state, order_id)
 
         if order is None:
             return pages.render_error(state, "unknown_order", 404)

@@ -148,11 +148,15 @@ def render_error(
     return response
 
 
+class UnreadableError(Exception):
+    """The shop's order loader has failed, which is logged."""
+
+
 def load(state: AppState, key: str) -> Order | None:
     """Return the order that the shop's loader knows by *key*, or None if there is none.
 
-    Raises what the loader says with `abort`, to a payer who may not see the order, say. If the
-    loader fails, that is an `HTTPException` with our page about it.
+    Raises what the loader says with `abort`, to a payer who may not see the order, say, and
+    `UnreadableError`.
     """
     try:
         return load_order(state.handlers, key)
@@ -170,7 +174,7 @@ def load(state: AppState, key: str) -> Order | None:
             return None
 
         logger.exception("the order could not be loaded: %s", type(error).__name__, extra=ids)
-        raise HTTPException(response=misconfigured(state, key)) from error
+        raise UnreadableError from error
 
 
 def misconfigured(state: AppState, key: str) -> Response:

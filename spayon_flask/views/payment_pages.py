@@ -227,7 +227,7 @@ def _order_behind(state: AppState, payment: Any) -> Order | None:
     another browser, and the pages say how the payment stands all the same.
     """
     if state.handlers.order_loader is not None:
-        with suppress(HTTPException):
+        with suppress(HTTPException, pages.UnreadableError):
             return pages.load(state, payment.order_key or payment.order_id)
 
     return None

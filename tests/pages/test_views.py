@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, abort
+from flask import Blueprint, Flask, abort, template_rendered
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]  # it has no types
-from jinja2 import FileSystemLoader, select_autoescape
+from jinja2 import FileSystemLoader, Template, select_autoescape
 
 from spayon_flask import Order, Spayon
 from spayon_flask.errors import ConfigError
@@ -108,10 +108,17 @@ def test_a_payment_is_shown_to_whom_the_loader_shows_nothing(
         abort(403)
 
     shop.add_payment(status="paid")
-    page = shop.app.test_client().get(path)
+    made: list[str] = []
+
+    def note(_: Flask, template: Template, **_context: object) -> None:
+        made.append(str(template.name))
+
+    with template_rendered.connected_to(note, shop.app):
+        page = shop.app.test_client().get(path)
 
     assert page.status_code == 200
     assert "Payment received" in page.text
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
