@@ -124,23 +124,18 @@ def _look_at(state: AppState, checks: Mapping[str, tuple[_Check, str]]) -> list[
 
 def _look_at_all(found: Vendors, checks: Mapping[str, tuple[_Check, str]]) -> list[_Finding]:
     """Look at the shop once, and at each vendor who has payments: a line each."""
-    # One who has gone matters for as long as something is pending.
-    accounts = [
-        each
-        for each in found.accounts()
-        if each.settings.client_id or each.storage.ledger.count(Filter(), "pending")
-    ]
-
-    if not accounts:
-        do = f"`flask {found.name} doctor --vendor NAME` looks at one"
-        return [_Finding("vendors", "unknown", "none of them has payments", do)]
-
+    accounts = _trading(found)
     theirs = {name: checks[name] for name in _OF_VENDOR if name in checks}
     shop = {name: check for name, check in checks.items() if name not in theirs}
-    trading = [each for each in accounts if each.settings.client_id]
-    findings = _look_at((trading or accounts)[0], shop)
+    with_credentials = [each for each in accounts or () if each.settings.client_id]
+    # Without a payment nobody knows a vendor by name, and the shop can be looked at all the same.
+    findings = _look_at([*with_credentials, *(accounts or ()), found.bare("-")][0], shop)
 
-    for state in accounts:
+    if accounts == []:
+        do = f"`flask {found.name} doctor --vendor NAME` looks at one"
+        findings.append(_Finding("vendors", "unknown", "none of them has payments", do))
+
+    for state in accounts or ():
         bad = [each for each in _look_at(state, theirs) if each.state != "ok"]
         line = _Finding(f"vendor {state.vendor}", "ok", "nothing is wrong")
 
@@ -152,6 +147,24 @@ def _look_at_all(found: Vendors, checks: Mapping[str, tuple[_Check, str]]) -> li
         findings.append(line)
 
     return findings
+
+
+def _trading(found: Vendors) -> list[AppState] | None:
+    """Return the vendors who have payments; None if the database does not tell."""
+    try:
+        # One who has gone matters for as long as something is pending.
+        return [
+            each
+            for each in found.accounts()
+            if each.settings.client_id or each.storage.ledger.count(Filter(), "pending")
+        ]
+
+    except Exception as error:
+        # Why, the checks of the database and of the tables say.
+        if database_trouble(error) is None:
+            raise
+
+        return None
 
 
 def _look(state: AppState, name: str, check: _Check, fine: str) -> list[_Finding]:

@@ -53,7 +53,8 @@ def check_secrets(state: AppState) -> Findings:
     secrets = state.settings.callback_secrets
 
     if not secrets:
-        yield "wrong", "credentials= gives none", "let a vendor stay until nothing is pending"
+        do = "let a vendor stay until nothing is pending; if credentials= failed, see the log"
+        yield "wrong", "credentials= gives none", do
 
     elif state.settings.client_secret in secrets:
         do = "copy the callback secret from the settings in Spayon's admin panel"
@@ -72,7 +73,8 @@ def check_handlers(state: AppState) -> Findings:
         says = "neither on_paid nor a dispatcher: nothing happens when an order is paid"
         yield "wrong", says, do.format("on_paid")
 
-    yield "ok", ", ".join(registered)
+    if registered:
+        yield "ok", ", ".join(registered)
 
 
 def check_callback_route(state: AppState) -> Findings:

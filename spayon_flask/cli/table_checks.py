@@ -176,7 +176,8 @@ def check_heartbeat(state: AppState) -> Findings:
         yield "wrong", says, do
 
     else:
-        yield "ok", f"last finished {when(beat.finished_at)} on this host, with {beat.exit_code}"
+        says = f"last finished {when(beat.finished_at)} on this host, with exit code"
+        yield "ok", f"{says} {beat.exit_code}"
 
 
 def check_rotation(state: AppState) -> Findings:

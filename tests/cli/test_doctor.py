@@ -199,6 +199,16 @@ def test_plant_a_function_that_is_not_registered(shop: Shop, name: str) -> None:
     assert f"@spayon.{name}" in offline(shop).only("handlers")
 
 
+def test_a_shop_without_any_function_is_not_told_that_they_are_well(shop: Shop) -> None:
+    for functions in shop.spayon.handlers.functions.values():
+        functions.clear()
+
+    found = offline(shop)
+
+    assert [check for check, _ in found.of("wrong")] == ["handlers", "handlers"]
+    assert "handlers" not in dict(found.of("ok"))
+
+
 def test_plant_a_blueprint_that_is_not_mounted(shop: Shop) -> None:
     del shop.app.blueprints["spayon"]
 

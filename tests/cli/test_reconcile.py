@@ -220,7 +220,8 @@ class TestHeartbeat:
 
         run("reconcile")
 
-        assert self._found(run) == ("ok", "last finished 2026-11-22 12:00:00 on this host, with 0")
+        said = "last finished 2026-11-22 12:00:00 on this host, with exit code 0"
+        assert self._found(run) == ("ok", said)
 
     def test_silence_is_wrong_if_payments_are_overdue(
         self, shop: Shop, scripted: Gateway, run: Run

@@ -483,6 +483,21 @@ def test_doctor_has_a_line_for_each_vendor(small: Market, scripted: Gateway) -> 
     assert "-> correct what credentials= returns" in said
 
 
+def test_doctor_looks_at_the_shop_before_any_vendor_has_a_payment(small: Market) -> None:
+    said = small.flask("doctor", "--offline").output
+
+    assert "ok     tables: as they should be" in said
+    assert "?      vendors: none of them has payments" in said
+
+    with small.app.app_context():
+        small.db.drop_all()
+
+    said = small.flask("doctor", "--offline").output
+
+    assert "WRONG  tables: missing: table spayon_payment" in said
+    assert "vendors:" not in said
+
+
 def test_who_has_gone_makes_nothing_of_the_shop_wrong(small: Market) -> None:
     small.begin("ani")
     small.begin("aram")
