@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -83,7 +83,12 @@ _TOTALS: Columns = {
 @click.option("--gateway", metavar="HOST", help="Those made with this one.")
 @click.option("--totals", is_flag=True, help="Add them up, by status and currency.")
 @click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets, in UTF-8.")
-@click.option("--output", type=click.Path(), help="Write the CSV into this file.")
+@click.option(
+    "--output",
+    type=click.File("wb", lazy=True),
+    metavar="PATH",
+    help="Write the CSV into this file.",
+)
 @click.option(
     "--language", help="Separator and decimal sign of the CSV: en, ru or hy; else LANGUAGE."
 )
@@ -100,7 +105,7 @@ def payments(
     gateway: str | None,
     totals: bool,
     as_csv: bool,
-    output: str | None,
+    output: IO[bytes] | None,
     language: str | None,
     as_json: bool,
 ) -> None:
@@ -120,6 +125,9 @@ def payments(
 
     if output is not None and not as_csv:
         raise click.UsageError("--output is for --csv")
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv or --json, not both")
 
     if totals and (limit or text or as_csv):
         raise click.UsageError("--totals takes no --limit, --search or --csv")
@@ -171,14 +179,18 @@ def _list(state: AppState, wanted: Filter, limit: int | None, *, as_json: bool) 
 
 
 def _write_csv(
-    state: AppState, wanted: Filter, limit: int | None, language: str | None, output: str | None
+    state: AppState,
+    wanted: Filter,
+    limit: int | None,
+    language: str | None,
+    output: IO[bytes] | None,
 ) -> None:
     settings = state.settings
     chosen = choose_language(language, settings.language).in_zone(settings.timezone)
     found = state.storage.ledger.every(wanted, oldest_first=True)
 
     # As bytes: a console may have another code page, and would write the ends of lines anew.
-    with click.open_file(output or "-", "wb") as file:
+    with output or click.open_file("-", "wb") as file:
         for lines in write_csv(islice(found, limit), chosen):
             file.write(lines.encode())
 

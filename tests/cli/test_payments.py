@@ -352,6 +352,14 @@ def test_csv_is_one_file_whatever_the_code_page_and_the_oldest_come_first(
     assert [line.split(b",")[1] for line in lines[1:-1]] == [b"order-S1", b"order-S2"]
 
 
+def test_a_file_that_cannot_be_written_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
+    result = run("payments", "--csv", "--output", str(tmp_path / "nowhere" / "books.csv"))
+
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith("Error: Could not open file")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -359,6 +367,7 @@ def test_csv_is_one_file_whatever_the_code_page_and_the_oldest_come_first(
         (("--paid-since", "1h", "--paid-until", "1h"), "must be earlier than"),
         (("--totals", "--limit", "3"), "takes no --limit"),
         (("--output", "books.csv"), "is for --csv"),
+        (("--csv", "--json"), "not both"),
     ],
 )
 def test_what_makes_no_sense_together_is_a_mistake(
