@@ -1,5 +1,5 @@
 """Reconcile: ask Spayon about pending payments, and hand the answers to storage."""
 
-from .reconciler import JOBS, Answer, Beat, Heartbeat, Reconciler, Step, Summary
+from .reconciler import JOBS, Beat, Heartbeat, Reconciler, Step, Summary
 
-__all__ = ["JOBS", "Answer", "Beat", "Heartbeat", "Reconciler", "Step", "Summary"]
+__all__ = ["JOBS", "Beat", "Heartbeat", "Reconciler", "Step", "Summary"]

@@ -1,17 +1,14 @@
 """Storage: the only reader and writer of the two tables."""
 
 from .checkouts import Made, NotNewError
-from .outbox import Leased, Outcome
 from .schedule import Due
 from .storage import Storage, forget_connections_after_fork
 from .transactions import Source
 
 __all__ = [
     "Due",
-    "Leased",
     "Made",
     "NotNewError",
-    "Outcome",
     "Source",
     "Storage",
     "forget_connections_after_fork",

@@ -81,9 +81,9 @@ def statement(build: Callable[[Any], Any]) -> Any:
 class Part:
     """Read or write the payments of *source* through the shop's own session.
 
-    Each statement stands beside the method that executes it, and is built once. Bound parameters
-    that would clash with the name of a column begin with `the_`. *mine* is the one by which a
-    statement knows its account.
+    Each statement stands where it is executed, or beside that method if every callback or checkout
+    executes it: then it is built once. Its bound parameters that would clash with the name of a
+    column begin with `the_`. *mine* is the one by which such a statement knows its account.
     """
 
     def __init__(self, source: Source) -> None:
