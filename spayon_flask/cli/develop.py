@@ -179,8 +179,13 @@ def copy(names: tuple[str, ...], to: Path | None, force: bool) -> None:
         )
 
     for name, path in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((_OURS / f"{name}.html").read_bytes())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((_OURS / f"{name}.html").read_bytes())
+
+        except OSError as error:
+            raise click.FileError(str(path), error.strerror) from error
+
         click.echo(path)
 
 

@@ -30,6 +30,16 @@ def test_what_is_there_is_overwritten_by_force_alone(run: Run, tmp_path: Path) -
     assert "mine" not in mine.read_text()
 
 
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    result = run("templates", "copy", "base", "--to", str(tmp_path / "file" / "templates"))
+
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith("Error: Could not open file")
+
+
 def test_the_apps_own_folder_is_the_default(shop: Shop, run: Run, tmp_path: Path) -> None:
     shop.app.root_path = str(tmp_path)
 
