@@ -25,9 +25,6 @@ _TOLERANCE = timedelta(seconds=60)
 #: Signed, and no report: nothing is recorded, but only who knows the secret says why not.
 _NO_REPORT = b"{}"
 
-#: What pickled bytes begin with.
-_PICKLE = b"\x80"
-
 _OURS = str(Path(__file__).parents[1] / "templates")
 
 #: No payment session and no order has such an id, so the page is the one for an unknown payment.
@@ -205,7 +202,7 @@ def check_token_cache(state: AppState) -> Findings:
 
         written = backend.serializer.dumps([_NOBODY])
 
-        if isinstance(written, bytes) and _PICKLE in written:
+        if isinstance(written, bytes) and b"\x80" in written:  # pickled bytes begin so
             says = "it unpickles what it reads: whoever writes to that Redis runs code in the shop"
             yield "wrong", says, "give it the JSON serializer of the documentation (Neighbours)"
 
@@ -260,7 +257,7 @@ def check_pages(state: AppState) -> Findings:
 
 
 def _render_pages(state: AppState) -> list[tuple[str, dict[str, list[Any]]]]:
-    """Return text and blocks of a page for nobody's payment, and of two for one that is made up."""
+    """Return text and blocks of a page for nobody's payment, and of three for a made-up one."""
     given: dict[str, Any] = {}
 
     def keep(_: object, *, context: dict[str, Any], **__: object) -> None:
@@ -278,6 +275,7 @@ def _render_pages(state: AppState) -> list[tuple[str, dict[str, list[Any]]]]:
         _render("error", given),
         _render("checkout", made_up | {"spayon_state": "payable"}),
         _render("return", made_up | {"spayon_state": "failed"}),
+        _render("cancel", made_up | {"spayon_state": "failed"}),
     ]
 
 
@@ -293,6 +291,9 @@ def _made_up(state: AppState) -> dict[str, Any]:
     order = Order(order_id=_NOBODY, product_name=_NOBODY, price=Decimal(1), currency="AMD")
     payment = payment_class(order_id=_NOBODY, status="failed", created_at=now, expires_at=now)
     values: dict[str, Any] = {"order": order, "payment": payment, "order_id": _NOBODY}
+    # For an app whose Jinja takes no undefined name.
+    values |= dict.fromkeys(("guarded", "stale", "refused", "closed", "other_url", "paid_at"))
+    values |= dict.fromkeys(("product_name", "over", "next_url", "asks", "return_url"))
     values |= dict.fromkeys(("lines", "fields", "declines"), ())
     values |= dict.fromkeys(("retry_url", "check_url"), "/")
     values |= {"price": "1 AMD", "certainty": "sure", "slow": 0, "looked_at": now}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cachelib import BaseCache, NullCache, RedisCache
 from flask import abort, redirect
-from jinja2 import DictLoader
+from jinja2 import DictLoader, StrictUndefined
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -242,6 +242,7 @@ FAILS = "{% block details %}{{ spayon_payment.order_id.total.amount }}{% endbloc
         ("base", "{{ cart.total }}{% block content %}{% endblock %}", "'cart' is undefined"),
         ("checkout", "{% extends 'spayon/default/checkout.html' %}" + FAILS, "UndefinedError"),
         ("return", "{% extends 'spayon/default/return.html' %}" + FAILS, "UndefinedError"),
+        ("cancel", "{% extends 'spayon/default/cancel.html' %}" + FAILS, "UndefinedError"),
         ("base", "<body>{% block main %}{% endblock %}</body>", "no block `content`"),
         (
             "base",
@@ -260,6 +261,12 @@ def test_plant_a_template_that_loses_something(shop: Shop, page: str, text: str,
     shop.app.jinja_loader = DictLoader({f"spayon/{page}.html": text})
 
     assert says in offline(shop).only("pages")
+
+
+def test_an_app_that_takes_no_undefined_name_has_pages_that_render(shop: Shop) -> None:
+    shop.app.jinja_env.undefined = StrictUndefined
+
+    assert "they render in the shop's frame" in dict(offline(shop).of("ok"))["pages"]
 
 
 def test_pages_are_looked_at_without_a_row_and_without_a_call(
