@@ -205,7 +205,9 @@ def make_shop(
         getattr(spayon, f"on_{status}")(handler(status))
 
     # Not the folder of the demo store, whose templates would take the place of ours.
-    app = Flask("shop", root_path=str(Path(__file__).parent))
+    # No folder: that of the demo, which may lie beside the package, is not the tests'.
+    here = Path(__file__).parent
+    app = Flask("shop", root_path=str(here), instance_path=str(here / "no-instance"))
     app.config.update(CONFIG, SQLALCHEMY_DATABASE_URI=database_url, SECRET_KEY="test")
     app.config.update(config)
     db.init_app(app)

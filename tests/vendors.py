@@ -113,7 +113,7 @@ def make_market(
     def fulfil(payment: Any) -> None:
         market.paid.append((payment.vendor, payment.order_id))
 
-    app = Flask("market", template_folder=None)
+    app = Flask("market", template_folder=None, instance_path="/no-instance")
     app.config.update(
         TESTING=True,
         SECRET_KEY="test",
